@@ -1,0 +1,3 @@
+//! The `atrest` command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The engine of atrest.
+
+pub mod target;

@@ -1,0 +1,1 @@
+//! Key sources of atrest.

@@ -1,0 +1,1 @@
+//! SQL targets of atrest.

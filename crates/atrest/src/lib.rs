@@ -1,0 +1,1 @@
+//! Encryption at rest, in place, for applications that already run.
