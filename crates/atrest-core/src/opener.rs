@@ -1,0 +1,194 @@
+//! Stored values back to clear ones, and what they are.
+
+use zeroize::Zeroize;
+
+use crate::field_xaes::SubkeyCache;
+use crate::header::Header;
+use crate::{
+    Context, Form, Keyring, OpenError, Sealed, Stored, Suite, Undecryptable, base64, fernet,
+    field_cbc_hmac, header,
+};
+
+/// Opens tokens under any key of a keyring. Reuse one for a page of values: it
+/// remembers the keys it has derived.
+///
+/// ```
+/// use atrest_core::{Context, FieldOpener, Form, Key, Keyring, OpenError, Stored, Suite, seal_one};
+/// let keyring = Keyring::new(Key::generate()?, vec![])?;
+/// let (here, there) = (Context::new("people.extras"), Context::new("people.notes"));
+/// let token = seal_one(&keyring, Suite::default(), 0, Form::Text, &here, b"clear")?;
+///
+/// let (mut opener, mut clear) = (FieldOpener::new(&keyring), Vec::new());
+/// assert!(opener.open(Form::Text, &here, &token, &mut clear).is_ok());
+/// assert_eq!(opener.open(Form::Text, &there, &token, &mut clear), Err(OpenError::Failed));
+/// assert_eq!(opener.read(Form::Text, &here, b"in clear", &mut clear), Stored::Plaintext);
+/// assert_eq!(clear, b"in clear");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FieldOpener {
+    keyring: Keyring,
+    subkeys: SubkeyCache,
+    /// Where in the keyring the key of the last Fernet token stands.
+    fernet: usize,
+    /// header | context.
+    aad: Vec<u8>,
+}
+
+impl FieldOpener {
+    /// An opener with every key of `keyring`.
+    #[must_use]
+    pub fn new(keyring: &Keyring) -> Self {
+        Self {
+            keyring: keyring.clone(),
+            subkeys: SubkeyCache::new(),
+            fernet: 0,
+            aad: Vec::new(),
+        }
+    }
+
+    /// Says what a stored value is, and puts its clear value into `out`.
+    ///
+    /// Afterwards `out` holds the clear value when it is [`Stored::Sealed`], a copy
+    /// when it is [`Stored::Plaintext`], and is empty and wiped when it is
+    /// [`Stored::Undecryptable`]. It never grows beyond the length of `stored`.
+    pub fn read(
+        &mut self,
+        form: Form,
+        context: &Context,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Stored {
+        match self.examine(form, context, stored, out) {
+            Examined::Sealed(sealed) => Stored::Sealed(sealed),
+            Examined::Undecryptable(undecryptable) => Stored::Undecryptable(undecryptable),
+            Examined::Other => {
+                out.extend_from_slice(stored);
+                Stored::Plaintext
+            }
+        }
+    }
+
+    /// Opens a token into `out`, which on an error is empty and wiped.
+    ///
+    /// # Errors
+    /// Not a token; sealed under a key that is not there; or it does not open.
+    pub fn open(
+        &mut self,
+        form: Form,
+        context: &Context,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Sealed, OpenError> {
+        match self.examine(form, context, stored, out) {
+            Examined::Sealed(sealed) => Ok(sealed),
+            Examined::Undecryptable(undecryptable) => Err(undecryptable.into()),
+            Examined::Other => Err(OpenError::NotAToken),
+        }
+    }
+
+    /// The clear value is in `out` when `Sealed`; else `out` is empty and wiped.
+    fn examine(
+        &mut self,
+        form: Form,
+        context: &Context,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Examined {
+        out.clear();
+        let examined = match header::look(form, stored) {
+            Some(header) => self.examine_ours(form, header, context, stored, out),
+            None => self.examine_fernet(stored, out),
+        };
+        if !matches!(examined, Examined::Sealed(_)) {
+            out.zeroize();
+        }
+        examined
+    }
+
+    fn examine_ours(
+        &mut self,
+        form: Form,
+        Header { suite, key }: Header,
+        context: &Context,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Examined {
+        let key_known = key.is_some_and(|id| self.keyring.member(id).is_some());
+        if let (Some(suite), Some(id), true) = (suite, key, key_known)
+            && let Some(sealed) =
+                self.open_ours(form, Sealed { suite, key: id }, context, stored, out)
+        {
+            return Examined::Sealed(sealed);
+        }
+        Examined::Undecryptable(Undecryptable {
+            suite,
+            key,
+            key_known,
+        })
+    }
+
+    fn open_ours(
+        &mut self,
+        form: Form,
+        sealed: Sealed,
+        context: &Context,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<Sealed> {
+        match form {
+            Form::Bytes => out.extend_from_slice(stored),
+            Form::Text => {
+                let body = stored.get(header::TEXT_PREFIX.len()..)?;
+                base64::decode_to(&base64::URL, body, out)?;
+            }
+        }
+        self.aad.clear();
+        self.aad.extend_from_slice(out.get(..header::LEN)?);
+        self.aad.extend_from_slice(context.encoded());
+        let member = self.keyring.member(sealed.key)?;
+        let length = match sealed.suite {
+            Suite::Xaes256Gcm => self
+                .subkeys
+                .open(sealed.key, member.xaes(), &self.aad, out)?,
+            Suite::A256CbcHs512 => field_cbc_hmac::open(member.cbc_hmac(), &self.aad, out)?,
+            Suite::Fernet => return None, // has no header of ours
+        };
+        out.truncate(length);
+        Some(sealed)
+    }
+
+    fn examine_fernet(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Examined {
+        if fernet::is_possible(stored)
+            && let Some((at, length)) = fernet::open(&self.keyring, self.fernet, stored, out)
+            && let Some(member) = self.keyring.members().nth(at)
+        {
+            self.fernet = at;
+            out.truncate(length);
+            return Examined::Sealed(Sealed {
+                suite: Suite::Fernet,
+                key: member.key.id(),
+            });
+        }
+        if !fernet::looks_like(stored) {
+            return Examined::Other;
+        }
+        let suite = Some(Suite::Fernet);
+        Examined::Undecryptable(Undecryptable {
+            suite,
+            key: None,
+            key_known: false,
+        })
+    }
+}
+
+enum Examined {
+    Sealed(Sealed),
+    Undecryptable(Undecryptable),
+    Other,
+}
+
+impl std::fmt::Debug for FieldOpener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FieldOpener({:?})", self.keyring)
+    }
+}

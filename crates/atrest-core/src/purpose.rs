@@ -1,0 +1,69 @@
+//! The one table of what a key's subkeys are for (spec/formats.md, "Purposes").
+
+/// What a subkey is for. A key is never used itself, except by the `fernet`
+/// suite, which has to: every other use has its own subkey,
+/// `HKDF-Expand-SHA-256(key, "atrest/v1/" label)`.
+///
+/// | purpose | label | bytes |
+/// |---|---|---|
+/// | [`KeyId`](Self::KeyId) | `key-id` | 4 |
+/// | [`FieldXaes256Gcm`](Self::FieldXaes256Gcm) | `field/xaes-256-gcm` | 32 |
+/// | [`FieldA256CbcHs512`](Self::FieldA256CbcHs512) | `field/a256cbc-hs512` | 64 |
+/// | [`Journal`](Self::Journal) | `journal` | 32 |
+/// | [`Backup`](Self::Backup) | `backup` | 32 |
+/// | (reserved) | `object/cobblestone-256` | 32 |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The key's public name.
+    KeyId,
+    /// Field tokens of the suite `xaes-256-gcm`.
+    FieldXaes256Gcm,
+    /// Field tokens of the suite `a256cbc-hs512`.
+    FieldA256CbcHs512,
+    /// MAC of the engine's journal records.
+    Journal,
+    /// The engine's backup file.
+    Backup,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [
+        Self::KeyId,
+        Self::FieldXaes256Gcm,
+        Self::FieldA256CbcHs512,
+        Self::Journal,
+        Self::Backup,
+    ];
+
+    /// The label, as the table and the specification have it.
+    ///
+    /// ```
+    /// # use atrest_core::Purpose;
+    /// assert_eq!(Purpose::Journal.label(), "journal");
+    /// ```
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::KeyId => "key-id",
+            Self::FieldXaes256Gcm => "field/xaes-256-gcm",
+            Self::FieldA256CbcHs512 => "field/a256cbc-hs512",
+            Self::Journal => "journal",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Purpose;
+
+    #[test]
+    fn no_label_is_another_labels_prefix() {
+        for a in Purpose::ALL {
+            for b in Purpose::ALL {
+                assert!(a == b || !a.label().starts_with(b.label()), "{a:?} {b:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Values to tokens.
+
+use crate::cbc_hmac::CbcHmac;
+use crate::fernet::{FernetKey, TIME_LIMIT};
+use crate::field_xaes::{Batch, BatchError};
+use crate::keyring::Member;
+use crate::random::RandomPool;
+use crate::xaes::{self, CipherError};
+use crate::{Context, Form, Keyring, RandomError, Suite, base64, field_cbc_hmac, header};
+
+/// A buffer larger than this is given back after the value that needed it.
+const KEEP: usize = 1 << 20;
+
+/// Seals one batch of values under the primary key: key schedules are computed
+/// and randomness is drawn once.
+///
+/// It holds randomness that it has not used yet, so do not carry one across a
+/// `fork`: begin a new batch in the child.
+///
+/// ```
+/// use atrest_core::{Context, FieldSealer, Form, Key, Keyring, Suite};
+/// let keyring = Keyring::new(Key::generate()?, vec![])?;
+/// let mut sealer = FieldSealer::new(&keyring, Suite::Xaes256Gcm, 1_767_225_600)?;
+/// let people = Context::new("people.extras");
+/// let mut page = Vec::new();
+/// for id in 1..=3 {
+///     let row = people.with_row([id.to_string()]);
+///     sealer.seal(Form::Bytes, &row, b"clear", &mut page)?; // appends
+/// }
+/// assert_eq!(page.len() as u64, 3 * Suite::Xaes256Gcm.token_len(Form::Bytes, 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FieldSealer {
+    keyring: Keyring,
+    suite: Suite,
+    unix_seconds: u64,
+    random: RandomPool,
+    batch: Option<Batch>,
+    /// A token's bytes before they become text; header | context.
+    scratch: Vec<u8>,
+    aad: Vec<u8>,
+}
+
+/// Why a value was not sealed. Nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The time does not fit a recognisable Fernet token.
+    #[error(
+        "{unix_seconds} seconds after 1970 is past the year 4147, beyond what a Fernet token \
+         can be recognised by; give the time in seconds, not in milliseconds"
+    )]
+    Time {
+        /// The time that was given.
+        unix_seconds: u64,
+    },
+    /// Longer than the suite allows.
+    #[error(
+        "the value has {length} bytes, more than one token can hold (64 GiB), or its context \
+         more than 4 GiB; store it as an object instead"
+    )]
+    TooLong {
+        /// The value's length in bytes.
+        length: usize,
+    },
+    /// The cipher itself refused.
+    #[error("the cipher could not be set up: memory ran out; free some, then try again")]
+    Cipher,
+}
+
+impl From<CipherError> for SealError {
+    fn from(CipherError: CipherError) -> Self {
+        Self::Cipher
+    }
+}
+
+impl From<BatchError> for SealError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Random(error) => Self::Random(error),
+            BatchError::Cipher(error) => error.into(),
+        }
+    }
+}
+
+impl FieldSealer {
+    /// Begins a batch under the keyring's primary key. `unix_seconds` is the time
+    /// that Fernet tokens carry; the other suites carry none.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn new(keyring: &Keyring, suite: Suite, unix_seconds: u64) -> Result<Self, RandomError> {
+        let batch = match suite {
+            Suite::Xaes256Gcm => match Batch::begin(keyring.primary_member().xaes()) {
+                Ok(batch) => Some(batch),
+                Err(BatchError::Random(error)) => return Err(error),
+                Err(BatchError::Cipher(_)) => None, // tried again, and told, at the first value
+            },
+            Suite::Fernet | Suite::A256CbcHs512 => None,
+        };
+        Ok(Self {
+            keyring: keyring.clone(),
+            suite,
+            unix_seconds,
+            random: RandomPool::new(),
+            batch,
+            scratch: Vec::new(),
+            aad: Vec::new(),
+        })
+    }
+
+    /// Appends the token of `plaintext` at `context` to `out`. Fernet binds no
+    /// context.
+    ///
+    /// # Errors
+    /// When there is no randomness, or the value is too long. `out` is as it was.
+    pub fn seal(
+        &mut self,
+        form: Form,
+        context: &Context,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let length = plaintext.len();
+        let too_long =
+            length as u64 > xaes::MAX_MESSAGE || u32::try_from(context.encoded().len()).is_err();
+        if too_long {
+            return Err(SealError::TooLong { length });
+        }
+        let keyring = self.keyring.clone();
+        let member = keyring.primary_member();
+        match self.suite {
+            Suite::Fernet => self.seal_fernet(member.fernet(), plaintext, out)?,
+            Suite::Xaes256Gcm | Suite::A256CbcHs512 => {
+                let head = header::bytes(self.suite, member.key.id()).ok_or(SealError::Cipher)?;
+                self.aad.clear();
+                self.aad.extend_from_slice(&head);
+                self.aad.extend_from_slice(context.encoded());
+                self.seal_ours(form, member, &head, plaintext, out)?;
+            }
+        }
+        if self.scratch.capacity() > KEEP {
+            self.scratch = Vec::new(); // ciphertext: nothing to wipe
+        }
+        Ok(())
+    }
+
+    fn seal_fernet(
+        &mut self,
+        key: &FernetKey,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let unix_seconds = self.unix_seconds;
+        if unix_seconds >= TIME_LIMIT {
+            return Err(SealError::Time { unix_seconds });
+        }
+        let iv = self.random.iv()?;
+        key.seal(unix_seconds, &iv, plaintext, &mut self.scratch, out);
+        Ok(())
+    }
+
+    fn seal_ours(
+        &mut self,
+        form: Form,
+        member: &Member,
+        head: &[u8; header::LEN],
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        match form {
+            Form::Bytes => self.seal_bytes(member, head, plaintext, out),
+            Form::Text => {
+                let mut scratch = std::mem::take(&mut self.scratch);
+                scratch.clear();
+                let sealed = self.seal_bytes(member, head, plaintext, &mut scratch);
+                if sealed.is_ok() {
+                    out.reserve(header::TEXT_PREFIX.len() + scratch.len() / 3 * 4 + 4);
+                    out.extend_from_slice(header::TEXT_PREFIX.as_bytes());
+                    base64::encode_to(&base64::URL, &scratch, out);
+                }
+                self.scratch = scratch;
+                sealed
+            }
+        }
+    }
+
+    fn seal_bytes(
+        &mut self,
+        member: &Member,
+        head: &[u8; header::LEN],
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        if self.suite == Suite::A256CbcHs512 {
+            let cipher: &CbcHmac = member.cbc_hmac();
+            let iv = self.random.iv()?;
+            field_cbc_hmac::seal(cipher, head, &iv, &self.aad, plaintext, out);
+            return Ok(());
+        }
+        let batch = match self.batch.take().filter(|batch| !batch.is_spent()) {
+            Some(batch) => batch,
+            None => Batch::begin(member.xaes())?,
+        };
+        let batch = self.batch.insert(batch);
+        Ok(batch.seal(head, &self.aad, plaintext, out)?)
+    }
+}
+
+impl std::fmt::Debug for FieldSealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "FieldSealer({}, {:?})",
+            self.suite,
+            self.keyring.primary()
+        )
+    }
+}
+
+/// Seals a single value: all 24 nonce bytes (or the IV) are its own.
+///
+/// # Errors
+/// As [`FieldSealer::seal`].
+pub fn seal_one(
+    keyring: &Keyring,
+    suite: Suite,
+    unix_seconds: u64,
+    form: Form,
+    context: &Context,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let mut token = Vec::new();
+    FieldSealer::new(keyring, suite, unix_seconds)?.seal(form, context, plaintext, &mut token)?;
+    Ok(token)
+}
