@@ -1,0 +1,201 @@
+//! The policy: `atrest.toml`, which says what is sensitive and where its keys
+//! come from (DESIGN §5).
+//!
+//! Reading it is strict: a key that this version does not know is an error that
+//! names the line and the nearest known key, since a misspelt `suite` that was
+//! quietly ignored would leave data sealed in a way nobody asked for. No message
+//! and no `Debug` output shows a database password.
+//!
+//! ```
+//! use atrest_engine::policy::{Bind, Policy};
+//! use atrest_core::Suite;
+//!
+//! let policy = Policy::parse(
+//!     r#"
+//! [keys]
+//! primary  = "env:FIELD_ENCRYPTION_KEY"
+//! previous = ["env:FIELD_ENCRYPTION_KEY_BACKUP"]
+//!
+//! [database]
+//! url = "postgresql://app:${DB_PASSWORD}@localhost/attendance"
+//!
+//! [[column]]
+//! table = "people"
+//! name  = "email"
+//! "#,
+//!     "atrest.toml",
+//! )?;
+//!
+//! let email = policy.column("people.email").ok_or("not there")?;
+//! assert_eq!(email.suite, Suite::Xaes256Gcm);
+//! assert_eq!(email.bind, Bind::Column);
+//! assert_eq!(email.context(), "people.email");
+//!
+//! let url = policy.database.url.resolve(&|name| (name == "DB_PASSWORD").then(|| "s3cret".into()))?;
+//! assert_eq!(*url, "postgresql://app:s3cret@localhost/attendance");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod column;
+mod error;
+mod read;
+mod url;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use column::{Bind, ColumnPolicy};
+pub use error::{At, PolicyError};
+pub use url::DatabaseUrl;
+
+/// A policy, read and checked. What is in it stands as it was written: a key
+/// source is still a URI, the database URL still has its `${VAR}`.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The file's name as messages show it.
+    pub origin: String,
+    /// `[keys]`.
+    pub keys: KeysPolicy,
+    /// `[database]`.
+    pub database: DatabasePolicy,
+    /// `[[column]]`, in the order of the file. May be empty.
+    pub columns: Vec<ColumnPolicy>,
+}
+
+/// `[keys]`: where keys come from, as URIs for `atrest-keys`.
+#[derive(Clone)]
+pub struct KeysPolicy {
+    /// The source of the key that seals.
+    pub primary: String,
+    /// Sources of keys that only open.
+    pub previous: Vec<String>,
+    /// A `.env` file that fills in variables the environment does not set;
+    /// relative to the policy's folder.
+    pub env_file: Option<PathBuf>,
+    /// Whether key files and the `.env` file may be readable by others.
+    pub allow_readable_files: bool,
+    /// The line of `primary`.
+    pub line: usize,
+}
+
+impl std::fmt::Debug for KeysPolicy {
+    /// Without the sources: somebody may have pasted a key in place of one.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeysPolicy")
+            .field("previous", &self.previous.len())
+            .field("env_file", &self.env_file)
+            .field("allow_readable_files", &self.allow_readable_files)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `[database]`.
+#[derive(Debug, Clone)]
+pub struct DatabasePolicy {
+    /// Where the database is.
+    pub url: DatabaseUrl,
+}
+
+impl Policy {
+    /// Reads and checks a policy file.
+    ///
+    /// # Errors
+    /// [`PolicyError::Read`] when it cannot be read, else as [`Policy::parse`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
+        let path = path.as_ref();
+        let text = write::read(path)?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads and checks a policy's text; `origin` is the file's name in messages.
+    ///
+    /// `${VAR}` in the database URL is checked here and replaced by
+    /// [`DatabaseUrl::resolve`]: the variables may come from the `.env` file that
+    /// the policy itself names.
+    ///
+    /// # Errors
+    /// One [`PolicyError`] with the line, what is wrong there, and what to do.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
+        read::policy(text, origin)
+    }
+
+    /// The folder that relative paths in the policy start from.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        match Path::new(&self.origin).parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    /// The `.env` file's path, from the policy's folder.
+    #[must_use]
+    pub fn env_file(&self) -> Option<PathBuf> {
+        self.keys
+            .env_file
+            .as_ref()
+            .map(|path| self.directory().join(path))
+    }
+
+    /// The column with this [`ColumnPolicy::id`].
+    #[must_use]
+    pub fn column(&self, id: &str) -> Option<&ColumnPolicy> {
+        self.columns.iter().find(|column| column.id() == id)
+    }
+
+    /// The columns that `--only` names, each once, in the policy's order; all of
+    /// them when `only` is empty.
+    ///
+    /// # Errors
+    /// [`PolicyError::NoSuchColumn`] with the nearest name.
+    pub fn select(&self, only: &[String]) -> Result<Vec<&ColumnPolicy>, PolicyError> {
+        for id in only {
+            if self.column(id).is_none() {
+                let ids: Vec<String> = self.columns.iter().map(ColumnPolicy::id).collect();
+                return Err(PolicyError::NoSuchColumn {
+                    origin: self.origin.clone(),
+                    id: id.clone(),
+                    next: error::nearest_or_all(id, ids.iter().map(String::as_str)),
+                });
+            }
+        }
+        Ok(self
+            .columns
+            .iter()
+            .filter(|c| only.is_empty() || only.contains(&c.id()))
+            .collect())
+    }
+
+    /// Writes `context = "table.column"` into every `[[column]]` of the file that
+    /// names none, and gives the ids of those columns. Comments and layout stay;
+    /// the file is replaced whole, durably, with its mode and owner kept.
+    ///
+    /// A context is for ever: once it stands in the file, renaming the table does
+    /// not orphan what was sealed under it.
+    ///
+    /// # Errors
+    /// [`PolicyError::Read`] or [`PolicyError::Write`]; the file is then as it was.
+    pub fn write_contexts(path: impl AsRef<Path>) -> Result<Vec<String>, PolicyError> {
+        write::contexts(path.as_ref())
+    }
+
+    /// As [`Policy::write_contexts`], from text to text: the text with a context
+    /// in every column, and the ids of the columns that had none.
+    ///
+    /// ```
+    /// # use atrest_engine::policy::Policy;
+    /// let text = "[keys]\nprimary = \"env:K\"\n[database]\nurl = \"sqlite:app.db\"\n\n\
+    ///             [[column]] # staff\ntable = \"people\"\nname = \"email\"\n";
+    /// let (edited, added) = Policy::with_contexts(text, "atrest.toml")?;
+    /// assert_eq!(added, ["people.email"]);
+    /// assert_eq!(edited, format!("{text}context = \"people.email\"\n"));
+    /// # Ok::<(), atrest_engine::policy::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Policy::parse`].
+    pub fn with_contexts(text: &str, origin: &str) -> Result<(String, Vec<String>), PolicyError> {
+        write::with_contexts(text, origin)
+    }
+}

@@ -1,0 +1,376 @@
+//! Reading the policy: a walk over the parsed TOML in which every key is either
+//! known or an error, and every error has its line.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use atrest_core::Suite;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::column::{Bind, ColumnPolicy};
+use super::error::{At, PolicyError, nearest_or_all};
+use super::url::DatabaseUrl;
+use super::{DatabasePolicy, KeysPolicy, Policy};
+use crate::target::TableName;
+
+const TOP: [&str; 4] = ["keys", "database", "column", "files"];
+const KEYS: [&str; 4] = ["primary", "previous", "env_file", "allow_readable_files"];
+const DATABASE: [&str; 1] = ["url"];
+const COLUMN: [&str; 5] = ["table", "name", "suite", "context", "bind"];
+
+type Found<'t, 'i> = Option<&'t Spanned<DeValue<'i>>>;
+
+/// Reads a policy's text.
+pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
+    let source = Source { text, origin };
+    let parsed = DeTable::parse(text).map_err(|error| PolicyError::Syntax {
+        at: source.at(error.span().unwrap_or(text.len()..text.len())),
+        // The message alone: the error's Display would show the line.
+        message: error.message().to_owned(),
+    })?;
+    let top = source.section(parsed.get_ref(), parsed.span(), "the policy", &TOP)?;
+
+    if let Some(files) = top.get("files") {
+        return Err(PolicyError::FilesNotYet {
+            at: source.at(files.span()),
+        });
+    }
+    let keys = source.table(top.get("keys"), text.len(), "the policy", "keys", "[keys]")?;
+    let keys = source.keys(&source.section(keys.0, keys.1, "[keys]", &KEYS)?)?;
+    let database = source.table(
+        top.get("database"),
+        text.len(),
+        "the policy",
+        "database",
+        "[database]",
+    )?;
+    let database = source.section(database.0, database.1, "[database]", &DATABASE)?;
+    let (url, span) = source.required(&database, "url", "url = \"postgresql://localhost/app\"")?;
+    let url = DatabaseUrl::new(url, source.at(span))?;
+
+    let columns = match top.get("column") {
+        Some(value) => source.columns(value)?,
+        None => Vec::new(),
+    };
+    Ok(Policy {
+        origin: origin.to_owned(),
+        keys,
+        database: DatabasePolicy { url },
+        columns,
+    })
+}
+
+struct Source<'a> {
+    text: &'a str,
+    origin: &'a str,
+}
+
+/// A table whose keys are all known.
+struct Section<'t, 'i> {
+    table: &'t DeTable<'i>,
+    span: Range<usize>,
+    name: &'static str,
+}
+
+impl<'t, 'i> Section<'t, 'i> {
+    fn get(&self, key: &str) -> Found<'t, 'i> {
+        self.table.get(key)
+    }
+}
+
+impl Source<'_> {
+    fn at(&self, span: Range<usize>) -> At {
+        let end = span.start.min(self.text.len());
+        let newlines = self.text.as_bytes()[..end]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
+        At {
+            origin: self.origin.to_owned(),
+            line: newlines + 1,
+        }
+    }
+
+    fn bad(
+        &self,
+        span: Range<usize>,
+        key: &'static str,
+        problem: impl Into<String>,
+        next: impl Into<String>,
+    ) -> PolicyError {
+        PolicyError::BadValue {
+            at: self.at(span),
+            key,
+            problem: problem.into(),
+            next: next.into(),
+        }
+    }
+
+    /// Checks that a table has known keys only; the first unknown one of the file
+    /// is reported.
+    fn section<'t, 'i>(
+        &self,
+        table: &'t DeTable<'i>,
+        span: Range<usize>,
+        name: &'static str,
+        known: &'static [&'static str],
+    ) -> Result<Section<'t, 'i>, PolicyError> {
+        let unknown = table
+            .keys()
+            .filter(|key| !known.contains(&key.get_ref().as_ref()))
+            .min_by_key(|key| key.span().start);
+        match unknown {
+            Some(key) => Err(PolicyError::UnknownKey {
+                at: self.at(key.span()),
+                key: key.get_ref().to_string(),
+                inside: name,
+                next: nearest_or_all(key.get_ref(), known.iter().copied()),
+            }),
+            None => Ok(Section { table, span, name }),
+        }
+    }
+
+    /// A table that must be there.
+    fn table<'t, 'i>(
+        &self,
+        value: Found<'t, 'i>,
+        end: usize,
+        inside: &'static str,
+        key: &'static str,
+        header: &'static str,
+    ) -> Result<(&'t DeTable<'i>, Range<usize>), PolicyError> {
+        let Some(value) = value else {
+            let example = if key == "keys" {
+                "[keys]` with `primary = \"env:FIELD_ENCRYPTION_KEY\""
+            } else {
+                "[database]` with `url = \"postgresql://localhost/app\""
+            };
+            return Err(PolicyError::Missing {
+                at: self.at(end..end),
+                key: header,
+                inside,
+                example,
+            });
+        };
+        match value.get_ref() {
+            DeValue::Table(table) => Ok((table, value.span())),
+            other => Err(self.bad(
+                value.span(),
+                key,
+                format!("is {}, not a table", kind(other)),
+                format!("start it with a line `{header}`"),
+            )),
+        }
+    }
+
+    /// A string that is not blank, if it is there.
+    fn string<'t>(
+        &self,
+        section: &Section<'t, '_>,
+        key: &'static str,
+    ) -> Result<Option<(&'t str, Range<usize>)>, PolicyError> {
+        let Some(value) = section.get(key) else {
+            return Ok(None);
+        };
+        match value.get_ref() {
+            DeValue::String(text) if text.trim().is_empty() => Err(self.bad(
+                value.span(),
+                key,
+                "is empty",
+                "write its value, or take the line out if it has a default",
+            )),
+            DeValue::String(text) if text.contains('\0') => {
+                Err(self.bad(value.span(), key, "holds a NUL character", "take it out"))
+            }
+            DeValue::String(text) => Ok(Some((text.as_ref(), value.span()))),
+            other => Err(self.bad(
+                value.span(),
+                key,
+                format!("is {}, not a string", kind(other)),
+                "put it in quotes",
+            )),
+        }
+    }
+
+    fn required<'t>(
+        &self,
+        section: &Section<'t, '_>,
+        key: &'static str,
+        example: &'static str,
+    ) -> Result<(&'t str, Range<usize>), PolicyError> {
+        self.string(section, key)?
+            .ok_or_else(|| PolicyError::Missing {
+                at: self.at(section.span.clone()),
+                key,
+                inside: section.name,
+                example,
+            })
+    }
+
+    fn keys(&self, section: &Section<'_, '_>) -> Result<KeysPolicy, PolicyError> {
+        let (primary, span) =
+            self.required(section, "primary", "primary = \"env:FIELD_ENCRYPTION_KEY\"")?;
+        let mut previous = Vec::new();
+        if let Some(value) = section.get("previous") {
+            let list_of_strings = "write a list of strings: `previous = [\"env:OLD_KEY\"]`";
+            let DeValue::Array(items) = value.get_ref() else {
+                return Err(self.bad(
+                    value.span(),
+                    "previous",
+                    format!("is {}, not a list", kind(value.get_ref())),
+                    list_of_strings,
+                ));
+            };
+            for item in items.iter() {
+                match item.get_ref() {
+                    DeValue::String(text) if !text.trim().is_empty() => {
+                        previous.push(text.to_string());
+                    }
+                    _ => {
+                        return Err(self.bad(
+                            item.span(),
+                            "previous",
+                            "holds something that is not a key source",
+                            list_of_strings,
+                        ));
+                    }
+                }
+            }
+        }
+        let env_file = self
+            .string(section, "env_file")?
+            .map(|(path, _)| PathBuf::from(path));
+        let allow_readable_files = match section.get("allow_readable_files") {
+            None => false,
+            Some(value) => match value.get_ref() {
+                DeValue::Boolean(allow) => *allow,
+                other => {
+                    return Err(self.bad(
+                        value.span(),
+                        "allow_readable_files",
+                        format!("is {}", kind(other)),
+                        "write `true` or `false`",
+                    ));
+                }
+            },
+        };
+        Ok(KeysPolicy {
+            primary: primary.to_owned(),
+            previous,
+            env_file,
+            allow_readable_files,
+            line: self.at(span).line,
+        })
+    }
+
+    fn columns(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ColumnPolicy>, PolicyError> {
+        let header = "start each column with a line `[[column]]`, in double brackets";
+        let DeValue::Array(items) = value.get_ref() else {
+            return Err(self.bad(
+                value.span(),
+                "column",
+                format!("is {}, not a list of tables", kind(value.get_ref())),
+                header,
+            ));
+        };
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut columns = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            let DeValue::Table(table) = item.get_ref() else {
+                return Err(self.bad(
+                    item.span(),
+                    "column",
+                    format!("holds {}", kind(item.get_ref())),
+                    header,
+                ));
+            };
+            let column =
+                self.column(&self.section(table, item.span(), "[[column]]", &COLUMN)?)?;
+            if let Some(first_line) = seen.insert(column.id(), column.line) {
+                return Err(PolicyError::DuplicateColumn {
+                    at: self.at(item.span()),
+                    id: column.id(),
+                    first_line,
+                });
+            }
+            columns.push(column);
+        }
+        Ok(columns)
+    }
+
+    fn column(&self, section: &Section<'_, '_>) -> Result<ColumnPolicy, PolicyError> {
+        let (table, span) = self.required(section, "table", "table = \"people\"")?;
+        let table: TableName = table.parse().map_err(|_| {
+            self.bad(
+                span,
+                "table",
+                format!("is `{table}`, which is not a table's name"),
+                "write `table`, `schema.table`, or quote a part that holds a dot: '\"odd.name\"'",
+            )
+        })?;
+        let (column, _) = self.required(section, "name", "name = \"email\"")?;
+        let suite = match self.string(section, "suite")? {
+            None => Suite::default(),
+            Some((name, span)) => {
+                self.one_of(name, span, "suite", Suite::ALL.map(|s| s.to_string()))?
+            }
+        };
+        let bind = match self.string(section, "bind")? {
+            None => Bind::default(),
+            Some((name, span)) => self.one_of(name, span, "bind", Bind::NAMES)?,
+        };
+        if let (Bind::Row, Suite::Fernet, Some(value)) = (bind, suite, section.get("bind")) {
+            return Err(self.bad(
+                value.span(),
+                "bind",
+                "is `row`, but a fernet token binds to nothing",
+                "take `bind` out, or use the suite `xaes-256-gcm`",
+            ));
+        }
+        let context = self
+            .string(section, "context")?
+            .map(|(text, _)| text.to_owned());
+        Ok(ColumnPolicy {
+            table,
+            column: column.to_owned(),
+            suite,
+            context,
+            bind,
+            line: self.at(section.span.clone()).line,
+        })
+    }
+
+    /// A value out of a closed list.
+    fn one_of<T: FromStr, const N: usize>(
+        &self,
+        name: &str,
+        span: Range<usize>,
+        key: &'static str,
+        known: [impl AsRef<str>; N],
+    ) -> Result<T, PolicyError> {
+        name.parse().map_err(|_| {
+            let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+            self.bad(
+                span,
+                key,
+                format!("is `{name}`, which is not a {key}"),
+                nearest_or_all(name, known),
+            )
+        })
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

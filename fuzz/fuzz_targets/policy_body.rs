@@ -1,0 +1,32 @@
+//! What the fuzz target `policy` does with an input; `cargo test` replays the
+//! corpus through the same function.
+
+use atrest_engine::policy::Policy;
+
+/// Reads the input as a policy; says whether it is one.
+pub(crate) fn run(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return false;
+    };
+    let Ok(before) = Policy::parse(text, "atrest.toml") else {
+        return false;
+    };
+    let _ = before.database.url.resolve(&|name| Some(name.to_owned()));
+
+    let (edited, added) = Policy::with_contexts(text, "atrest.toml").expect("it was read before");
+    let after = Policy::parse(&edited, "atrest.toml").expect("adding contexts leaves a policy");
+    assert_eq!(
+        added.len(),
+        before
+            .columns
+            .iter()
+            .filter(|c| c.context.is_none())
+            .count()
+    );
+    assert_eq!(before.columns.len(), after.columns.len());
+    for (before, after) in before.columns.iter().zip(&after.columns) {
+        assert_eq!(before.id(), after.id());
+        assert_eq!(Some(before.context()), after.context);
+    }
+    true
+}
