@@ -1,1 +1,54 @@
-//! Key sources of atrest.
+//! Where keys come from: sources written as URIs, read when asked, checked
+//! before the first value is touched.
+//!
+//! | URI | keys |
+//! |---|---|
+//! | `env:NAME` | one key, or a list: separated by commas, or as JSON or Python writes one; the first is primary |
+//! | `file:PATH` | the same, or one key a line with `#` comments; a file that others can read is refused |
+//! | `password:env:NAME?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
+//! | `password:file:PATH?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
+//!
+//! Nothing here reads the process's environment: the face that does gives it as
+//! an [`Environment`]. Every error names the variable or file, what is wrong and
+//! what to do, and never shows a value.
+//!
+//! ```
+//! use std::path::Path;
+//! use atrest_core::Key;
+//! use atrest_keys::{Environment, FileAccess, load_keyring};
+//!
+//! let (new, old) = (Key::generate()?, Key::generate()?);
+//! let env = Environment::new([
+//!     ("FIELD_ENCRYPTION_KEY".to_owned(), new.to_base64url().to_string()),
+//!     ("FIELD_ENCRYPTION_KEY_BACKUP".to_owned(), format!("b'{}'", *old.to_base64url())),
+//! ]);
+//! let loaded = load_keyring(
+//!     "env:FIELD_ENCRYPTION_KEY",
+//!     &["env:FIELD_ENCRYPTION_KEY_BACKUP".to_owned()],
+//!     &env,
+//!     Path::new("."),
+//!     FileAccess::OwnerOnly,
+//! )?;
+//! assert_eq!(loaded.keyring.primary().id(), new.id());
+//! assert_eq!(loaded.origins[1], (old.id(), "FIELD_ENCRYPTION_KEY_BACKUP".to_owned()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod access;
+mod environment;
+mod error;
+mod file;
+mod list;
+mod password;
+mod ring;
+pub mod source;
+mod variable;
+
+pub use access::FileAccess;
+pub use environment::Environment;
+pub use error::{KeySourceError, Warning};
+pub use file::File;
+pub use password::Password;
+pub use ring::{LoadedKeyring, load_keyring};
+pub use source::KeySource;
+pub use variable::Variable;

@@ -1,0 +1,258 @@
+//! `password:`: one key from a password, by PBKDF2-HMAC-SHA256 (RFC 8018 §5.2).
+//!
+//! Salt and count stand in the policy beside the source, since without them the
+//! key is lost; neither is secret.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use atrest_core::{Key, RandomError};
+use aws_lc_rs::pbkdf2;
+use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::{Environment, File, FileAccess, KeySource, KeySourceError, Variable, Warning};
+
+/// A password in a variable or a file, with the salt and the count that make a
+/// key of it.
+///
+/// The password is the text as it stands; of a file's, one line end at its end
+/// does not belong to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password {
+    secret: Secret,
+    salt: Vec<u8>,
+    iterations: u32,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Secret {
+    Variable(Variable),
+    File(File),
+}
+
+impl Password {
+    /// The count for a new key: OWASP's figure for PBKDF2-HMAC-SHA256 (Password
+    /// Storage Cheat Sheet).
+    pub const NEW_ITERATIONS: u32 = 600_000;
+    /// The least count that old data is read with.
+    pub const FEWEST_ITERATIONS: u32 = 100_000;
+    /// The largest count: some seconds of work, so that a policy cannot hang a run.
+    pub const MOST_ITERATIONS: u32 = 10_000_000;
+    /// Bytes of a new salt.
+    pub const NEW_SALT: usize = 16;
+    /// The shortest salt that old data is read with, in bytes.
+    pub const SHORTEST_SALT: usize = 8;
+    /// The longest salt, in bytes.
+    pub const LONGEST_SALT: usize = 1024;
+
+    /// The URI of a new key from the password in `secret` (`env:NAME` or
+    /// `file:PATH`): a fresh salt, today's count.
+    ///
+    /// ```
+    /// let uri = atrest_keys::Password::new_uri("env:APP_PASSWORD")?;
+    /// assert!(uri.starts_with("password:env:APP_PASSWORD?salt="));
+    /// assert!(uri.ends_with("&iterations=600000"));
+    /// # Ok::<(), atrest_keys::KeySourceError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeySourceError::BadUri`] when `secret` is neither, and
+    /// [`KeySourceError::Random`].
+    pub fn new_uri(secret: &str) -> Result<String, KeySourceError> {
+        Secret::parse(secret, Path::new(""), FileAccess::OwnerOnly)?;
+        let mut salt = [0; Self::NEW_SALT];
+        aws_lc_rs::rand::fill(&mut salt).map_err(|_| RandomError)?;
+        let salt = BASE64URL.encode_to_string(salt);
+        Ok(format!(
+            "password:{secret}?salt={salt}&iterations={}",
+            Self::NEW_ITERATIONS
+        ))
+    }
+
+    /// Reads what stands after `password:`.
+    ///
+    /// # Errors
+    /// When the place, the salt or the count is missing or not acceptable.
+    pub fn parse(rest: &str, base_dir: &Path, access: FileAccess) -> Result<Self, KeySourceError> {
+        let (place, query) = rest.rsplit_once('?').unwrap_or((rest, ""));
+        let secret = Secret::parse(place, base_dir, access)?;
+        let (mut salt, mut iterations) = (None, None);
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let slot = match name {
+                "salt" => &mut salt,
+                "iterations" => &mut iterations,
+                _ => {
+                    return Err(bad(
+                        "there is a parameter that is neither `salt` nor `iterations`",
+                    ));
+                }
+            };
+            if slot.replace(value).is_some() {
+                return Err(bad("a parameter stands twice"));
+            }
+        }
+        let origin = secret.name();
+        let (Some(salt), Some(iterations)) = (salt, iterations) else {
+            let suggestion = Self::new_uri(place)?;
+            return Err(KeySourceError::NoSalt {
+                origin: origin.to_owned(),
+                suggestion,
+            });
+        };
+        Ok(Self {
+            salt: read_salt(salt, origin)?,
+            iterations: read_iterations(iterations, origin)?,
+            secret,
+        })
+    }
+
+    fn text(&self, env: &Environment) -> Result<(Zeroizing<String>, String), KeySourceError> {
+        match &self.secret {
+            Secret::Variable(variable) => {
+                let name = variable.name();
+                let value = variable
+                    .value(env)
+                    .ok_or_else(|| KeySourceError::PasswordNotSet {
+                        name: name.to_owned(),
+                    })?;
+                Ok((Zeroizing::new(value.to_owned()), env.describe(name)))
+            }
+            Secret::File(file) => {
+                let mut text = file.text()?;
+                if text.ends_with('\n') {
+                    text.pop();
+                    if text.ends_with('\r') {
+                        text.pop();
+                    }
+                }
+                Ok((text, file.name().to_owned()))
+            }
+        }
+    }
+}
+
+impl Secret {
+    fn parse(place: &str, base_dir: &Path, access: FileAccess) -> Result<Self, KeySourceError> {
+        match place.split_once(':') {
+            Some(("env", name)) => Ok(Self::Variable(Variable::new(name)?)),
+            Some(("file", path)) => Ok(Self::File(File::new(path, base_dir, access)?)),
+            // Not shown: somebody may have written the password itself.
+            _ => Err(bad("what follows says neither `env:` nor `file:`")),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Variable(variable) => variable.name(),
+            Self::File(file) => file.name(),
+        }
+    }
+}
+
+impl KeySource for Password {
+    fn name(&self) -> &str {
+        self.secret.name()
+    }
+
+    fn keys(&self, env: &Environment) -> Result<Vec<Key>, KeySourceError> {
+        let (password, origin) = self.text(env)?;
+        if password.is_empty() {
+            return Err(KeySourceError::EmptyPassword { origin });
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        let iterations = NonZeroU32::new(self.iterations).ok_or(KeySourceError::Iterations {
+            origin,
+            iterations: 0,
+        })?;
+        pbkdf2_hmac_sha256(password.as_bytes(), &self.salt, iterations, &mut *bytes);
+        Ok(vec![Key::from_bytes(*bytes)])
+    }
+
+    fn weakness(&self) -> Option<Warning> {
+        let origin = self.name().to_owned();
+        if self.iterations < Self::NEW_ITERATIONS {
+            Some(Warning::FewIterations {
+                origin,
+                iterations: self.iterations,
+            })
+        } else if self.salt.len() < Self::NEW_SALT {
+            Some(Warning::ShortSalt {
+                origin,
+                bytes: self.salt.len(),
+            })
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Password({}, {} iterations)",
+            self.name(),
+            self.iterations
+        )
+    }
+}
+
+/// `PBKDF2(HMAC-SHA-256, password, salt, iterations)`, as many bytes as `out` has.
+pub(crate) fn pbkdf2_hmac_sha256(
+    password: &[u8],
+    salt: &[u8],
+    iterations: NonZeroU32,
+    out: &mut [u8],
+) {
+    out.zeroize();
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password, out);
+}
+
+fn bad(problem: &str) -> KeySourceError {
+    KeySourceError::BadUri {
+        scheme: "password",
+        problem: problem.to_owned(),
+        next: "write password:env:NAME?salt=BASE64URL&iterations=N, or password:file:PATH?... \
+               with the same two parameters"
+            .to_owned(),
+    }
+}
+
+fn read_salt(text: &str, origin: &str) -> Result<Vec<u8>, KeySourceError> {
+    let bad = |problem: String| KeySourceError::BadSalt {
+        origin: origin.to_owned(),
+        problem,
+    };
+    let body = text.trim_end_matches('=');
+    let salt = BASE64URL
+        .decode_to_vec(body)
+        .ok()
+        .filter(|salt| BASE64URL.encode_to_string(salt) == body)
+        .ok_or_else(|| bad("is not base64url".to_owned()))?;
+    match salt.len() {
+        n if n < Password::SHORTEST_SALT => Err(bad(format!("has {n} bytes, fewer than 8"))),
+        n if n > Password::LONGEST_SALT => Err(bad(format!("has {n} bytes, more than 1024"))),
+        _ => Ok(salt),
+    }
+}
+
+fn read_iterations(text: &str, origin: &str) -> Result<u32, KeySourceError> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(bad("`iterations` is not a whole number"));
+    }
+    let out_of_range = |iterations| KeySourceError::Iterations {
+        origin: origin.to_owned(),
+        iterations,
+    };
+    let iterations: u64 = text.parse().map_err(|_| out_of_range(u64::MAX))?;
+    u32::try_from(iterations)
+        .ok()
+        .filter(|n| (Password::FEWEST_ITERATIONS..=Password::MOST_ITERATIONS).contains(n))
+        .ok_or_else(|| out_of_range(iterations))
+}
+
+#[cfg(test)]
+mod tests;
