@@ -84,10 +84,10 @@ fn in_fixed_order(dump: &[u8]) -> Vec<u8> {
         if line.starts_with(b"\\restrict ") || line.starts_with(b"\\unrestrict ") {
             continue;
         }
-        if line == b"\\." {
-            if let Some(from) = rows_from.take() {
-                lines[from..].sort_unstable();
-            }
+        if line == b"\\."
+            && let Some(from) = rows_from.take()
+        {
+            lines[from..].sort_unstable();
         }
         lines.push(line);
         if line.starts_with(b"COPY ") && line.ends_with(b" FROM stdin;") {

@@ -210,12 +210,9 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self) -> Model {
-        for (id, state) in self.model.certain_rows() {
-            if state {
-                self.ids.push(id)
-            } else {
-                self.gone.push(id)
-            }
+        for (id, present) in self.model.certain_rows() {
+            let list = if present { &mut self.ids } else { &mut self.gone };
+            list.push(id);
         }
         let above = self.model.highest().max(0).unsigned_abs() + 1;
         let first = above.next_multiple_of(self.parts) + self.number;

@@ -1,5 +1,6 @@
 //! The model finds every crime it is there to find, and none where there is none.
 #![allow(missing_docs, reason = "tests")]
+#![allow(clippy::expect_used, reason = "helpers of tests")]
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,6 @@
 //! Scratch databases, dumps, private servers and the proxy, on real servers.
 #![allow(missing_docs, reason = "tests")]
+#![allow(clippy::expect_used, reason = "helpers of tests")]
 
 use atrest_testing::{Connection, CutProxy, Dialect, PrivateServer, ScratchDatabase};
 
