@@ -211,7 +211,11 @@ struct Writer {
 impl Writer {
     async fn run(mut self) -> Model {
         for (id, present) in self.model.certain_rows() {
-            let list = if present { &mut self.ids } else { &mut self.gone };
+            let list = if present {
+                &mut self.ids
+            } else {
+                &mut self.gone
+            };
             list.push(id);
         }
         let above = self.model.highest().max(0).unsigned_abs() + 1;
