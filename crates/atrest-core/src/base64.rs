@@ -3,6 +3,8 @@
 
 use ::base64_simd::{AsOut, Base64};
 
+use crate::buffer;
+
 /// base64url, unpadded: the text form of our tokens.
 pub(crate) const URL: Base64 = ::base64_simd::URL_SAFE_NO_PAD;
 /// base64url, padded: Fernet tokens and keys.
@@ -21,17 +23,13 @@ pub(crate) fn decode(alphabet: &Base64, text: &[u8], out: &mut [u8]) -> Option<u
         .map(|bytes| bytes.len())
 }
 
-/// Decodes into `out` in place of what was there. `None` (and `out` empty): not
-/// canonical. Reserves what the result needs, and nothing for what is invalid.
+/// Decodes into `out` in place of what was there. `None`: not canonical. Reserves
+/// what the result needs, exactly.
 pub(crate) fn decode_to(alphabet: &Base64, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    out.clear();
     let length = alphabet.decoded_length(text).ok()?;
+    buffer::empty(out, length);
     out.resize(length, 0);
-    if decode(alphabet, text, out).is_none() {
-        out.clear();
-        return None;
-    }
-    Some(())
+    decode(alphabet, text, out).map(|_| ())
 }
 
 /// Appends the text of `bytes`.

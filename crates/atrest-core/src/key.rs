@@ -84,8 +84,8 @@ impl Key {
             assert!(
                 N <= hkdf::MAX,
                 "HKDF-Expand-SHA-256 gives at most 8,160 bytes"
-            )
-        };
+            );
+        }
         let mut out = Zeroizing::new([0; N]);
         let prk = hash_mac::hmac_sha256(&self.secret[..]);
         hkdf::expand(

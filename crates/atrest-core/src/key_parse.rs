@@ -118,7 +118,7 @@ fn from_base64(text: &str) -> Result<Zeroizing<[u8; 32]>, KeyParseError> {
     let body = text.trim_end_matches('=');
     let padding = characters - body.len();
     let wrong = KeyParseError::NotBase64 { characters };
-    if padding > 0 && (padding > 2 || characters % 4 != 0) {
+    if padding > 0 && (padding > 2 || !characters.is_multiple_of(4)) {
         return Err(wrong);
     }
     let alphabet = if body.contains(['+', '/']) {

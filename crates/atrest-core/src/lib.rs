@@ -32,6 +32,7 @@
 //! ```
 
 mod base64;
+mod buffer;
 mod cbc;
 mod cbc_hmac;
 mod context;
@@ -54,6 +55,8 @@ mod random;
 mod sealer;
 mod stored;
 mod suite;
+#[cfg(test)]
+mod vectors;
 mod xaes;
 
 pub use context::Context;

@@ -5,8 +5,8 @@ use zeroize::Zeroize;
 use crate::field_xaes::SubkeyCache;
 use crate::header::Header;
 use crate::{
-    Context, Form, Keyring, OpenError, Sealed, Stored, Suite, Undecryptable, base64, fernet,
-    field_cbc_hmac, header,
+    Context, Form, Keyring, OpenError, Sealed, Stored, Suite, Undecryptable, base64, buffer,
+    fernet, field_cbc_hmac, header,
 };
 
 /// Opens tokens under any key of a keyring. Reuse one for a page of values: it
@@ -62,6 +62,7 @@ impl FieldOpener {
             Examined::Sealed(sealed) => Stored::Sealed(sealed),
             Examined::Undecryptable(undecryptable) => Stored::Undecryptable(undecryptable),
             Examined::Other => {
+                buffer::empty(out, stored.len());
                 out.extend_from_slice(stored);
                 Stored::Plaintext
             }
@@ -136,7 +137,10 @@ impl FieldOpener {
         out: &mut Vec<u8>,
     ) -> Option<Sealed> {
         match form {
-            Form::Bytes => out.extend_from_slice(stored),
+            Form::Bytes => {
+                buffer::empty(out, stored.len());
+                out.extend_from_slice(stored);
+            }
             Form::Text => {
                 let body = stored.get(header::TEXT_PREFIX.len()..)?;
                 base64::decode_to(&base64::URL, body, out)?;

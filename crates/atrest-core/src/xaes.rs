@@ -101,8 +101,7 @@ impl Xaes256Gcm {
             self.aes.encrypt_block((&mut block).into());
             half.copy_from_slice(&block);
         }
-        let key = UnboundKey::new(&AES_256_GCM, &*key).map_err(|_| CipherError)?;
-        Ok(Subkey(LessSafeKey::new(key)))
+        Subkey::new(&key)
     }
 }
 
@@ -124,6 +123,11 @@ pub(crate) fn halves(nonce: &[u8; NONCE]) -> ([u8; 12], [u8; 12]) {
 pub(crate) struct Subkey(LessSafeKey);
 
 impl Subkey {
+    pub(crate) fn new(key: &[u8; 32]) -> Result<Self, CipherError> {
+        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| CipherError)?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+
     /// Encrypts `message` into `out`, which has its length and room for the tag.
     pub(crate) fn seal_into(
         &self,
