@@ -16,7 +16,7 @@ free_port() {
 # Whether something accepts on a loopback port.
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# start NAME SIGNAL PORT COMMAND...: in the background, waits until it accepts.
+# start NAME SIGNAL PORT COMMAND...: in the background, waits until it is ready.
 # SIGNAL asks for a quick and orderly end. A server dies with this script, even
 # when the script is killed; and Ctrl-C reaches the script only.
 start() {
@@ -29,7 +29,8 @@ start() {
             wait "$pid" || true
             return 1
         fi
-        if listening "$port"; then
+        # An open port alone is not enough: PostgreSQL opens it before it is ready.
+        if listening "$port" && grep -Eq 'ready (to accept|for) connections' "$log"; then
             servers+=("$pid $signal")
             return 0
         fi

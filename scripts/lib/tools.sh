@@ -34,8 +34,10 @@ install_packages() {
     [[ -n $(newest_postgres_bin) ]] || wanted+=(postgresql)
     { mariadbd_program && command -v mariadb-install-db mariadb-dump; } >/dev/null 2>&1 \
         || wanted+=(mariadb-server)
-    python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3 python3-venv)
-    if [[ ! -x $ATREST_TEST_CACHE/$(postgres18_folder)/bin/initdb ]]; then
+    # python3 also finds free ports.
+    command -v python3 >/dev/null || wanted+=(python3)
+    [[ -n ${ATREST_PYTHON:-} ]] || python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv)
+    if [[ -z ${ATREST_TEST_POSTGRES18_BIN:-} && ! -x $ATREST_TEST_CACHE/$(postgres18_folder)/bin/initdb ]]; then
         command -v npm >/dev/null || wanted+=(nodejs npm)
     fi
     ((${#wanted[@]})) || return 0
