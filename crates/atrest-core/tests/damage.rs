@@ -4,7 +4,11 @@
 //! All lengths up to 64 bytes and a spread up to 512 always; every length from 0
 //! to 512 with `ATREST_LONG=1`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fmt;
 
