@@ -1,6 +1,12 @@
 //! The policy: what it accepts, and for everything else the line, what is wrong
 //! there and what to do.
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 use atrest_core::Suite;
 use atrest_engine::policy::{Bind, Policy, PolicyError};

@@ -1,6 +1,12 @@
 //! Replays the fuzzing corpus of the policy parser: whatever the text, no panic,
 //! and what is accepted keeps its meaning when contexts are written into it.
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 #[path = "../../../fuzz/fuzz_targets/policy_body.rs"]
 mod policy_body;
