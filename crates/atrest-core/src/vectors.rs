@@ -6,6 +6,7 @@ mod fernet;
 mod gcm;
 mod hash_mac;
 mod shared;
+mod spec;
 mod xaes;
 
 /// Bytes from lower-case hex.
