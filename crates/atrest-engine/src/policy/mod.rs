@@ -150,21 +150,28 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::NoSuchColumn`] with the nearest name.
     pub fn select(&self, only: &[String]) -> Result<Vec<&ColumnPolicy>, PolicyError> {
-        for id in only {
-            if self.column(id).is_none() {
-                let ids: Vec<String> = self.columns.iter().map(ColumnPolicy::id).collect();
-                return Err(PolicyError::NoSuchColumn {
-                    origin: self.origin.clone(),
-                    id: id.clone(),
-                    next: error::nearest_or_all(id, ids.iter().map(String::as_str)),
-                });
-            }
-        }
+        only.iter()
+            .try_for_each(|id| self.require(id).map(|_| ()))?;
         Ok(self
             .columns
             .iter()
             .filter(|c| only.is_empty() || only.contains(&c.id()))
             .collect())
+    }
+
+    /// The column with this id, which must be there.
+    ///
+    /// # Errors
+    /// [`PolicyError::NoSuchColumn`] with the nearest name.
+    pub fn require(&self, id: &str) -> Result<&ColumnPolicy, PolicyError> {
+        self.column(id).ok_or_else(|| {
+            let ids: Vec<String> = self.columns.iter().map(ColumnPolicy::id).collect();
+            PolicyError::NoSuchColumn {
+                origin: self.origin.clone(),
+                id: id.to_owned(),
+                next: error::nearest_or_all(id, ids.iter().map(String::as_str)),
+            }
+        })
     }
 
     /// Writes `context = "table.column"` into every `[[column]]` of the file that

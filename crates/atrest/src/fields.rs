@@ -1,0 +1,74 @@
+//! A policy joined to its keys.
+
+use std::path::Path;
+
+use atrest_core::Keyring;
+use atrest_engine::policy::Policy;
+use atrest_keys::{Environment, FileAccess, LoadedKeyring, Warning, load_keyring};
+
+use crate::{Field, FieldError};
+
+/// The fields of a policy. Cheap to clone; make one when the application starts.
+#[derive(Debug, Clone)]
+pub struct Fields {
+    policy: Policy,
+    keys: LoadedKeyring,
+}
+
+impl Fields {
+    /// Reads a policy file and the keys that it names. `environment` is what the
+    /// process was given: `Environment::new(std::env::vars())`; the policy's
+    /// `env_file` is added to it.
+    ///
+    /// # Errors
+    /// [`FieldError::Policy`] and [`FieldError::Keys`].
+    pub fn load(path: impl AsRef<Path>, environment: Environment) -> Result<Self, FieldError> {
+        Self::from_policy(Policy::load(path)?, environment)
+    }
+
+    /// The fields of a policy that was read already.
+    ///
+    /// # Errors
+    /// [`FieldError::Keys`].
+    pub fn from_policy(policy: Policy, environment: Environment) -> Result<Self, FieldError> {
+        let access = if policy.keys.allow_readable_files {
+            FileAccess::AllowReadable
+        } else {
+            FileAccess::OwnerOnly
+        };
+        let environment = match policy.env_file() {
+            Some(file) => environment.with_env_file(file, access)?,
+            None => environment,
+        };
+        let (primary, previous) = (&policy.keys.primary, &policy.keys.previous);
+        let keys = load_keyring(primary, previous, &environment, policy.directory(), access)?;
+        Ok(Self { policy, keys })
+    }
+
+    /// The field of one column, by its id in the policy: "table.column".
+    ///
+    /// # Errors
+    /// [`FieldError::Policy`] with the nearest id.
+    pub fn field(&self, id: &str) -> Result<Field, FieldError> {
+        let column = self.policy.require(id)?;
+        Ok(Field::new(self.keyring(), column))
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keys.keyring
+    }
+
+    /// What deserves a word about the keys, for the application's log.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.keys.warnings
+    }
+}
