@@ -24,6 +24,7 @@
 
 mod content;
 mod json;
+mod kinds;
 mod name;
 mod shape;
 mod words;
