@@ -1,1 +1,31 @@
-//! SQL targets of atrest.
+//! Targets of atrest in PostgreSQL, MySQL/MariaDB and SQLite.
+//!
+//! One call, [`connect`], gives an [`atrest_engine::target::Database`] by the
+//! URL's scheme. The three backends are twins: the same file names in each
+//! folder, the same function names in each file, so that who knows one knows
+//! three.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `mod.rs` | connecting, session settings, `Database` |
+//! | `catalog.rs` | tables, columns, keys, exact names |
+//! | `value.rs` | values and keys between the wire and the engine |
+//! | `column.rs` | `Target`: one column |
+//! | `page.rs` | the SQL that reads pages and cuts ranges |
+//! | `write.rs` | the set-based compare-and-swap |
+//! | `journal.rs` | the table `atrest_journal` |
+//! | `lock.rs` | the exclusive run lock |
+//! | `schema.rs` | preflight: refusals, warnings, DDL and the way back |
+//!
+//! Every identifier becomes SQL in one audited place, [`quote`](mod@quote).
+
+mod error;
+mod nearest;
+mod quote;
+mod sqlite;
+mod url;
+
+pub use url::connect;
+
+/// The table that holds the engine's journal, in the default schema.
+pub const JOURNAL_TABLE: &str = "atrest_journal";

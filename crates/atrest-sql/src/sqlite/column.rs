@@ -1,0 +1,206 @@
+//! One column as a target.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use atrest_engine::target::{
+    Change, Counts, Description, JournalChange, KeyRange, KeyValue, Row, RowKey, TableName, Target,
+    TargetError, Value,
+};
+
+use super::catalog::{self, ColumnInfo, TableInfo};
+use super::value::Affinity;
+use super::{Shared, page, schema, write};
+use crate::quote::column_name;
+
+/// A column of a table with a primary key.
+pub(super) struct SqliteColumn {
+    shared: Arc<Shared>,
+    table: TableInfo,
+    column: ColumnInfo,
+    key: Vec<String>,
+    name: String,
+}
+
+impl SqliteColumn {
+    /// Finds the column and its table's key.
+    ///
+    /// # Errors
+    /// [`TargetError::NotFound`]; [`TargetError::Refused`] without a primary key
+    /// and for a column that is part of it or computed.
+    pub(super) async fn open(
+        shared: Arc<Shared>,
+        table: &TableName,
+        column: &str,
+    ) -> Result<Self, TargetError> {
+        let (table, column) = catalog::find(&shared, table, column).await?;
+        let name = column_name(&table.name, &column.name);
+        if table.key.is_empty() {
+            return Err(TargetError::Refused {
+                what: format!(
+                    "table {} has no primary key, so its rows cannot be named (a rowid changes with VACUUM)",
+                    table.name
+                ),
+                next: "give the table a primary key: make a new table with one, copy the rows, and rename it"
+                    .to_owned(),
+            });
+        }
+        if column.key_place > 0 {
+            return Err(TargetError::Refused {
+                what: format!("{name} is part of the primary key, by which rows are found"),
+                next: "take the column out of the policy, or give the table another primary key"
+                    .to_owned(),
+            });
+        }
+        if column.generated {
+            return Err(TargetError::Refused {
+                what: format!("{name} is a generated column, which the database computes itself"),
+                next: "name the column that it is computed from".to_owned(),
+            });
+        }
+        let key = table.key.iter().map(|c| c.name.clone()).collect();
+        Ok(Self {
+            shared,
+            table,
+            column,
+            key,
+            name,
+        })
+    }
+}
+
+#[async_trait]
+impl Target for SqliteColumn {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn describe(
+        &self,
+        longest_token: u64,
+        to_change: bool,
+    ) -> Result<Description, TargetError> {
+        schema::describe(
+            &self.shared,
+            &self.table,
+            &self.column,
+            longest_token,
+            to_change,
+        )
+        .await
+    }
+
+    async fn counts(&self) -> Result<Counts, TargetError> {
+        page::counts(&self.shared, &self.table.name, &self.column.name).await
+    }
+
+    async fn split(&self, parts: usize) -> Result<Vec<KeyRange>, TargetError> {
+        page::split(&self.shared, &self.table.name, &self.key, parts).await
+    }
+
+    async fn read(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+        inline: u64,
+    ) -> Result<Vec<Row>, TargetError> {
+        page::read(
+            &self.shared,
+            &self.table.name,
+            &self.key,
+            &self.column.name,
+            range,
+            limit,
+            inline,
+        )
+        .await
+    }
+
+    async fn read_one(&self, key: &RowKey) -> Result<Option<Value>, TargetError> {
+        page::read_one(
+            &self.shared,
+            &self.table.name,
+            &self.key,
+            &self.column.name,
+            key,
+        )
+        .await
+    }
+
+    fn parse_key(&self, parts: &[String]) -> Result<RowKey, TargetError> {
+        if parts.len() != self.key.len() {
+            return Err(TargetError::Refused {
+                what: format!(
+                    "the key of {} has {} column(s), {} given",
+                    self.table.name,
+                    self.key.len(),
+                    parts.len()
+                ),
+                next: format!("give one value for each of: {}", self.key.join(", ")),
+            });
+        }
+        Ok(RowKey(
+            self.table
+                .key
+                .iter()
+                .zip(parts)
+                .map(|(column, text)| parse_part(column, text))
+                .collect(),
+        ))
+    }
+
+    async fn write(
+        &self,
+        changes: &[Change],
+        journal: &[JournalChange],
+    ) -> Result<u64, TargetError> {
+        write::write(
+            &self.shared,
+            &self.table.name,
+            &self.key,
+            &self.column.name,
+            changes,
+            journal,
+        )
+        .await
+    }
+}
+
+/// A key's value from text, as the column's affinity would store that text.
+fn parse_part(column: &ColumnInfo, text: &str) -> KeyValue {
+    let integer = || {
+        text.parse::<i64>()
+            .ok()
+            .map(|n| KeyValue::Integer(n.into()))
+    };
+    let real = || {
+        text.parse::<f64>()
+            .ok()
+            .map(|x| KeyValue::Real(x.to_bits()))
+    };
+    let as_text = || KeyValue::Text(text.to_owned());
+    match column.affinity {
+        Affinity::Text => as_text(),
+        Affinity::Real => real().unwrap_or_else(as_text),
+        Affinity::Integer | Affinity::Numeric => integer().or_else(real).unwrap_or_else(as_text),
+        Affinity::Blob => {
+            let hex = (!column.declared_type.is_empty())
+                .then(|| unhex(text))
+                .flatten();
+            hex.map(KeyValue::Bytes)
+                .or_else(integer)
+                .unwrap_or_else(as_text)
+        }
+    }
+}
+
+/// Bytes from hexadecimal digits.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok())
+        .collect()
+}

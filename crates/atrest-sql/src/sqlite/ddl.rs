@@ -1,0 +1,164 @@
+//! Reads the SQL that SQLite keeps of tables, indexes, triggers and views, just
+//! far enough to see which names a part of it uses.
+
+/// A word of SQL: an identifier or keyword as it is meant (unquoted), or a
+/// single other character. Literals and comments are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    /// An identifier or a keyword, in lower case; `true` when it was quoted.
+    Word(String, bool),
+    /// Anything else.
+    Sign(char),
+}
+
+impl Token {
+    /// An unquoted `word`.
+    fn is(&self, word: &str) -> bool {
+        matches!(self, Self::Word(w, false) if w == word)
+    }
+}
+
+/// Splits SQL into tokens.
+pub(super) fn tokens(sql: &str) -> Vec<Token> {
+    let mut out = Vec::new();
+    let mut chars = sql.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                quoted(&mut chars, '\'');
+            }
+            '"' | '`' => out.push(Token::Word(quoted(&mut chars, c).to_lowercase(), true)),
+            '[' => {
+                let name: String = chars.by_ref().take_while(|c| *c != ']').collect();
+                out.push(Token::Word(name.to_lowercase(), true));
+            }
+            '-' if chars.peek() == Some(&'-') => {
+                chars.by_ref().take_while(|c| *c != '\n').for_each(drop);
+            }
+            '/' if chars.peek() == Some(&'*') => {
+                chars.next();
+                let mut before = ' ';
+                for c in chars.by_ref() {
+                    if before == '*' && c == '/' {
+                        break;
+                    }
+                    before = c;
+                }
+            }
+            c if c.is_alphanumeric() || c == '_' || !c.is_ascii() => {
+                let mut word = c.to_string();
+                while let Some(c) = chars
+                    .next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii())
+                {
+                    word.push(c);
+                }
+                out.push(Token::Word(word.to_lowercase(), false));
+            }
+            c if c.is_whitespace() => {}
+            c => out.push(Token::Sign(c)),
+        }
+    }
+    out
+}
+
+/// The rest of a quoted word; a doubled quote stands for one.
+fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char) -> String {
+    let mut word = String::new();
+    while let Some(c) = chars.next() {
+        if c == quote && chars.next_if_eq(&quote).is_none() {
+            break;
+        }
+        word.push(c);
+    }
+    word
+}
+
+/// Whether any token is the name (case aside, as SQLite compares names).
+pub(super) fn mentions(tokens: &[Token], name: &str) -> bool {
+    let name = name.to_lowercase();
+    tokens
+        .iter()
+        .any(|t| matches!(t, Token::Word(w, _) if *w == name))
+}
+
+/// What stands in parentheses after each of the unquoted keywords: `CHECK (…)`,
+/// `AS (…)` of a `CREATE TABLE`.
+pub(super) fn clauses(tokens: &[Token], keyword: &str) -> Vec<Vec<Token>> {
+    let mut out = Vec::new();
+    for (i, token) in tokens.iter().enumerate() {
+        if !token.is(keyword) || tokens.get(i + 1) != Some(&Token::Sign('(')) {
+            continue;
+        }
+        let mut depth = 0_usize;
+        let mut clause = Vec::new();
+        for token in &tokens[i + 1..] {
+            match token {
+                Token::Sign('(') => depth += 1,
+                Token::Sign(')') => depth -= 1,
+                _ => {}
+            }
+            clause.push(token.clone());
+            if depth == 0 {
+                break;
+            }
+        }
+        out.push(clause);
+    }
+    out
+}
+
+/// Whether a trigger's definition fires when `column` is updated.
+pub(super) fn fires_on_update(tokens: &[Token], column: &str) -> bool {
+    let Some(on) = tokens.iter().position(|t| t.is("on")) else {
+        return true;
+    };
+    let head = &tokens[..on];
+    let Some(update) = head.iter().rposition(|t| t.is("update")) else {
+        return false;
+    };
+    match head.get(update + 1) {
+        Some(of) if of.is("of") => mentions(&head[update + 2..], column),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_literals_and_quotes_are_understood() {
+        let t = tokens(
+            "SELECT 'a secret''s name', \"x\"\"y\" -- ghost\n, [odd name] /* ghost */ FROM `t`",
+        );
+        assert!(!mentions(&t, "ghost") && !mentions(&t, "secret"));
+        assert!(mentions(&t, "x\"y") && mentions(&t, "Odd Name") && mentions(&t, "T"));
+    }
+
+    #[test]
+    fn checks_and_generated_columns_are_found() {
+        let t = tokens(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT CHECK (length(a) < (1+2)), b AS (upper(c)), \"check\" TEXT)",
+        );
+        assert!(clauses(&t, "check").iter().any(|c| mentions(c, "a")));
+        assert!(!clauses(&t, "check").iter().any(|c| mentions(c, "c")));
+        assert!(clauses(&t, "as").iter().any(|c| mentions(c, "c")));
+    }
+
+    #[test]
+    fn triggers_of_other_columns_do_not_fire() {
+        let fires = |sql: &str| fires_on_update(&tokens(sql), "c");
+        assert!(fires(
+            "CREATE TRIGGER x AFTER UPDATE ON t BEGIN SELECT 1; END"
+        ));
+        assert!(fires(
+            "CREATE TRIGGER x AFTER UPDATE OF a, \"C\" ON t BEGIN SELECT 1; END"
+        ));
+        assert!(!fires(
+            "CREATE TRIGGER x AFTER UPDATE OF a ON t BEGIN SELECT 1; END"
+        ));
+        assert!(!fires(
+            "CREATE TRIGGER x AFTER INSERT ON t BEGIN UPDATE u SET c = 1; END"
+        ));
+    }
+}
