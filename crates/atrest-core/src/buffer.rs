@@ -2,14 +2,28 @@
 
 use zeroize::Zeroize;
 
+/// A buffer larger than this is given back when a shorter value does not need it,
+/// so that one large value costs neither its memory for ever nor its wiping again
+/// and again.
+pub(crate) const KEEP: usize = 1 << 20;
+
 /// Empties `out` and makes room for `length` bytes, no more than that. When it has
 /// to move for it, what it held is wiped first: a freed buffer keeps its bytes.
 pub(crate) fn empty(out: &mut Vec<u8>, length: usize) {
-    if out.capacity() < length {
+    let too_large = out.capacity() > KEEP && length <= KEEP;
+    if out.capacity() < length || too_large {
         out.zeroize();
-        out.reserve_exact(length);
+        *out = Vec::with_capacity(length);
     }
     out.clear();
+}
+
+/// Empties and wipes `out`, all of its capacity.
+pub(crate) fn wipe(out: &mut Vec<u8>) {
+    out.zeroize();
+    if out.capacity() > KEEP {
+        *out = Vec::new();
+    }
 }
 
 #[cfg(test)]
@@ -21,5 +35,14 @@ mod tests {
         assert_eq!((out.len(), out.capacity()), (0, 100));
         super::empty(&mut out, 3);
         assert_eq!((out.len(), out.capacity()), (0, 100));
+    }
+
+    #[test]
+    fn gives_a_large_buffer_back() {
+        let mut out = vec![1; 3 * super::KEEP];
+        super::empty(&mut out, 2 * super::KEEP);
+        assert_eq!(out.capacity(), 3 * super::KEEP);
+        super::empty(&mut out, 10);
+        assert_eq!(out.capacity(), 10);
     }
 }

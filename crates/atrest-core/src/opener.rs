@@ -1,7 +1,5 @@
 //! Stored values back to clear ones, and what they are.
 
-use zeroize::Zeroize;
-
 use crate::field_xaes::SubkeyCache;
 use crate::header::Header;
 use crate::{
@@ -83,11 +81,15 @@ impl FieldOpener {
         match self.examine(form, context, stored, out) {
             Examined::Sealed(sealed) => Ok(sealed),
             Examined::Undecryptable(undecryptable) => Err(undecryptable.into()),
-            Examined::Other => Err(OpenError::NotAToken),
+            Examined::Other => {
+                buffer::wipe(out);
+                Err(OpenError::NotAToken)
+            }
         }
     }
 
-    /// The clear value is in `out` when `Sealed`; else `out` is empty and wiped.
+    /// The clear value is in `out` when `Sealed`; when `Undecryptable`, `out` is
+    /// empty and wiped; else it holds nothing of use.
     fn examine(
         &mut self,
         form: Form,
@@ -100,8 +102,8 @@ impl FieldOpener {
             Some(header) => self.examine_ours(form, header, context, stored, out),
             None => self.examine_fernet(stored, out),
         };
-        if !matches!(examined, Examined::Sealed(_)) {
-            out.zeroize();
+        if matches!(examined, Examined::Undecryptable(_)) {
+            buffer::wipe(out);
         }
         examined
     }

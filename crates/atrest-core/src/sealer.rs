@@ -6,10 +6,7 @@ use crate::field_xaes::{Batch, BatchError};
 use crate::keyring::Member;
 use crate::random::RandomPool;
 use crate::xaes::{self, CipherError};
-use crate::{Context, Form, Keyring, RandomError, Suite, base64, field_cbc_hmac, header};
-
-/// A buffer larger than this is given back after the value that needed it.
-const KEEP: usize = 1 << 20;
+use crate::{Context, Form, Keyring, RandomError, Suite, base64, buffer, field_cbc_hmac, header};
 
 /// Seals one batch of values under the primary key: key schedules are computed
 /// and randomness is drawn once.
@@ -32,12 +29,18 @@ const KEEP: usize = 1 << 20;
 /// ```
 pub struct FieldSealer {
     keyring: Keyring,
+    work: Work,
+}
+
+/// What changes from value to value.
+struct Work {
     suite: Suite,
     unix_seconds: u64,
     random: RandomPool,
     batch: Option<Batch>,
-    /// A token's bytes before they become text; header | context.
+    /// A token's bytes before they become text.
     scratch: Vec<u8>,
+    /// header | context.
     aad: Vec<u8>,
 }
 
@@ -100,14 +103,17 @@ impl FieldSealer {
             },
             Suite::Fernet | Suite::A256CbcHs512 => None,
         };
-        Ok(Self {
-            keyring: keyring.clone(),
+        let work = Work {
             suite,
             unix_seconds,
             random: RandomPool::new(),
             batch,
             scratch: Vec::new(),
             aad: Vec::new(),
+        };
+        Ok(Self {
+            keyring: keyring.clone(),
+            work,
         })
     }
 
@@ -129,22 +135,32 @@ impl FieldSealer {
         if too_long {
             return Err(SealError::TooLong { length });
         }
-        let keyring = self.keyring.clone();
-        let member = keyring.primary_member();
-        match self.suite {
-            Suite::Fernet => self.seal_fernet(member.fernet(), plaintext, out)?,
-            Suite::Xaes256Gcm | Suite::A256CbcHs512 => {
-                let head = header::bytes(self.suite, member.key.id()).ok_or(SealError::Cipher)?;
-                self.aad.clear();
-                self.aad.extend_from_slice(&head);
-                self.aad.extend_from_slice(context.encoded());
-                self.seal_ours(form, member, &head, plaintext, out)?;
-            }
+        let member = self.keyring.primary_member();
+        let sealed = self.work.seal(member, form, context, plaintext, out);
+        if self.work.scratch.capacity() > buffer::KEEP {
+            self.work.scratch = Vec::new(); // ciphertext: nothing to wipe
         }
-        if self.scratch.capacity() > KEEP {
-            self.scratch = Vec::new(); // ciphertext: nothing to wipe
+        sealed
+    }
+}
+
+impl Work {
+    fn seal(
+        &mut self,
+        member: &Member,
+        form: Form,
+        context: &Context,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        if self.suite == Suite::Fernet {
+            return self.seal_fernet(member.fernet(), plaintext, out);
         }
-        Ok(())
+        let head = header::bytes(self.suite, member.key.id()).ok_or(SealError::Cipher)?;
+        self.aad.clear();
+        self.aad.extend_from_slice(&head);
+        self.aad.extend_from_slice(context.encoded());
+        self.seal_ours(form, member, &head, plaintext, out)
     }
 
     fn seal_fernet(
@@ -200,11 +216,10 @@ impl FieldSealer {
             field_cbc_hmac::seal(cipher, head, &iv, &self.aad, plaintext, out);
             return Ok(());
         }
-        let batch = match self.batch.take().filter(|batch| !batch.is_spent()) {
-            Some(batch) => batch,
-            None => Batch::begin(member.xaes())?,
+        let batch = match &mut self.batch {
+            Some(batch) if !batch.is_spent() => batch,
+            spent => spent.insert(Batch::begin(member.xaes())?),
         };
-        let batch = self.batch.insert(batch);
         Ok(batch.seal(head, &self.aad, plaintext, out)?)
     }
 }
@@ -214,7 +229,7 @@ impl std::fmt::Debug for FieldSealer {
         write!(
             f,
             "FieldSealer({}, {:?})",
-            self.suite,
+            self.work.suite,
             self.keyring.primary()
         )
     }

@@ -14,7 +14,8 @@ mod token_bytes_body;
 #[path = "../../../fuzz/fuzz_targets/token_text_body.rs"]
 mod token_text_body;
 
-/// An input is accepted exactly when its file's name starts with `good`.
+/// No input panics, and one is accepted exactly when its file's name starts with
+/// `good`.
 fn replay(target: &str, run: fn(&[u8]) -> bool) {
     let folder = format!("{}/../../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
     let (mut good, mut bad) = (0, 0);
@@ -22,6 +23,9 @@ fn replay(target: &str, run: fn(&[u8]) -> bool) {
         let path = entry.unwrap().path();
         let accepted = run(&std::fs::read(&path).unwrap());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.len() == 40 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+            continue; // found by the fuzzer, which names inputs by their hash
+        }
         assert_eq!(accepted, name.starts_with("good"), "{target}/{name}");
         *(if accepted { &mut good } else { &mut bad }) += 1;
     }
