@@ -179,7 +179,8 @@ fn statement(table: &TableName, key: &[String], column: &str, shape: Shape, size
         sql = sql.add(if row > 0 { ",(" } else { "(" });
         for i in 0..key.len() + 2 {
             sql = if i > 0 { sql.add(",") } else { sql };
-            sql = sql.param();
+            // Without a number: the driver looks numbered ones up one by one.
+            sql = sql.add("?");
         }
         sql = sql.add(")");
     }
