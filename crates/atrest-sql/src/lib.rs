@@ -20,8 +20,12 @@
 //! Every identifier becomes SQL in one audited place, [`quote`](mod@quote).
 
 mod error;
+mod findings;
+mod hex;
 mod nearest;
+mod postgres;
 mod quote;
+mod retry;
 mod sqlite;
 mod url;
 

@@ -10,7 +10,8 @@ use atrest_engine::target::{
 
 use super::catalog::{self, ColumnInfo, TableInfo};
 use super::value::Affinity;
-use super::{Shared, page, schema, write};
+use super::{Shared, page, preflight, write};
+use crate::hex::unhex;
 use crate::quote::column_name;
 
 /// A column of a table with a primary key.
@@ -80,7 +81,7 @@ impl Target for SqliteColumn {
         longest_token: u64,
         to_change: bool,
     ) -> Result<Description, TargetError> {
-        schema::describe(
+        preflight::describe(
             &self.shared,
             &self.table,
             &self.column,
@@ -192,15 +193,4 @@ fn parse_part(column: &ColumnInfo, text: &str) -> KeyValue {
                 .unwrap_or_else(as_text)
         }
     }
-}
-
-/// Bytes from hexadecimal digits.
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok())
-        .collect()
 }

@@ -6,7 +6,7 @@ mod ddl;
 mod journal;
 mod lock;
 mod page;
-mod schema;
+mod preflight;
 mod value;
 mod write;
 

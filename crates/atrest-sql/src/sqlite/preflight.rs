@@ -227,8 +227,7 @@ impl<'a> Found<'a> {
                 );
             }
         }
-        let rowid_alias =
-            matches!(self.table.key.as_slice(), [only] if only.declared_type.eq_ignore_ascii_case("integer"));
+        let rowid_alias = matches!(self.table.key.as_slice(), [only] if only.declared_type.eq_ignore_ascii_case("integer"));
         let may_be_null = !self.table.without_rowid && !rowid_alias;
         let nullable: Vec<&ColumnInfo> = self
             .table

@@ -1,0 +1,276 @@
+//! The SQL that reads: pages by key, ranges, counts, samples.
+
+use atrest_engine::target::{Counts, KeyRange, Row, RowKey, TargetError, Value};
+use sqlx::Row as _;
+
+use super::Shared;
+use super::catalog::{ColumnInfo, KeyColumn, KeyKind, TableInfo};
+use super::value::{Args, key_of, value_of};
+use crate::quote::{Dialect, Sql};
+
+/// A sampled value's length at most, in characters or bytes.
+const SAMPLE: i64 = 1024; // of up to four bytes each
+const SAMPLE_BYTES: i64 = 4096;
+
+/// The column as bytes or as its exact text.
+fn value_sql(sql: Sql, column: &ColumnInfo) -> Sql {
+    let sql = sql.ident(&column.name);
+    if column.is_bytes() {
+        sql
+    } else {
+        sql.add("::text")
+    }
+}
+
+/// The key columns as they travel, with names `atrest_k1`, …
+fn key_sql(mut sql: Sql, key: &[KeyColumn]) -> Sql {
+    for (i, part) in key.iter().enumerate() {
+        sql = if i > 0 { sql.add(", ") } else { sql };
+        sql = sql.ident(&part.name);
+        sql = if part.kind == KeyKind::Bytes {
+            sql
+        } else {
+            sql.add("::text")
+        };
+        sql = sql.add(" AS atrest_k").number(i as i64 + 1);
+    }
+    sql
+}
+
+/// ` ORDER BY` the key itself: its index's order, whatever the collation.
+fn order_sql(sql: Sql, key: &[KeyColumn]) -> Sql {
+    sql.add(" ORDER BY ").columns("atrest_t.", &names(key))
+}
+
+fn names(key: &[KeyColumn]) -> Vec<String> {
+    key.iter().map(|k| k.name.clone()).collect()
+}
+
+/// `("a", "b") > ($1::text::integer, $2::text::text)`.
+fn compare(mut sql: Sql, key: &[KeyColumn], operator: &'static str) -> Sql {
+    sql = sql
+        .add("(")
+        .columns("atrest_t.", &names(key))
+        .add(")")
+        .add(operator)
+        .add("(");
+    for (i, part) in key.iter().enumerate() {
+        sql = if i > 0 { sql.add(", ") } else { sql };
+        sql = bound_key(sql, part);
+    }
+    sql.add(")")
+}
+
+/// A bound key part, cast from text to the key's type.
+fn bound_key(sql: Sql, part: &KeyColumn) -> Sql {
+    if part.kind == KeyKind::Bytes {
+        sql.param()
+    } else {
+        sql.param().add("::text::").catalog(&part.type_name)
+    }
+}
+
+fn within(
+    mut sql: Sql,
+    shared: &Shared,
+    args: &mut Args,
+    key: &[KeyColumn],
+    range: &KeyRange,
+) -> Result<Sql, TargetError> {
+    let mut word = " WHERE ";
+    for (bound, operator) in [(&range.after, " > "), (&range.until, " <= ")] {
+        if let Some(bound) = bound {
+            sql = compare(sql.add(word), key, operator);
+            for (column, part) in key.iter().zip(&bound.0) {
+                args.key(shared, column, part)?;
+            }
+            word = " AND ";
+        }
+    }
+    Ok(sql)
+}
+
+/// A page of `range`: at most `limit` rows in key order.
+pub(super) async fn read(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    range: &KeyRange,
+    limit: usize,
+    inline: u64,
+) -> Result<Vec<Row>, TargetError> {
+    let key = &table.key;
+    let mut args = Args::default();
+    // The value's text is made once, in the inner query, and only its length
+    // is looked at where it is too long; LIMIT keeps the two apart.
+    let sql = Sql::new(Dialect::Postgres).add("SELECT ");
+    let mut sql =
+        (1..=key.len()).fold(sql, |sql, i| sql.add("atrest_k").number(i as i64).add(", "));
+    args.integer(shared, inline)?;
+    sql = sql
+        .add("CASE WHEN octet_length(atrest_c) <= ")
+        .param()
+        .add(" THEN atrest_c END, octet_length(atrest_c) FROM (SELECT ");
+    sql = value_sql(key_sql(sql, key).add(", "), column)
+        .add(" AS atrest_c FROM ")
+        .table(&table.full)
+        .add(" AS atrest_t");
+    sql = order_sql(within(sql, shared, &mut args, key, range)?, key);
+    args.integer(shared, limit as u64)?;
+    sql = sql.add(" LIMIT ").param().add(") AS atrest_page");
+    let rows = sqlx::query_with(sql.build(), args.finish())
+        .fetch_all(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?;
+    rows.iter()
+        .map(|row| {
+            Ok(Row {
+                key: key_of(shared, row, key)?,
+                value: value_of(shared, row, key.len(), column.is_bytes())?,
+            })
+        })
+        .collect()
+}
+
+/// One row's value.
+pub(super) async fn read_one(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    key: &RowKey,
+) -> Result<Option<Value>, TargetError> {
+    let mut args = Args::default();
+    for (part, value) in table.key.iter().zip(&key.0) {
+        args.key(shared, part, value)?;
+    }
+    let sql =
+        value_sql(Sql::new(Dialect::Postgres).add("SELECT "), column).add(", NULL::integer FROM ");
+    let sql = compare(
+        sql.table(&table.full).add(" AS atrest_t WHERE "),
+        &table.key,
+        " = ",
+    );
+    let found = sqlx::query_with(sql.build(), args.finish())
+        .fetch_optional(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("reading a row of {}", table.shown), e))?;
+    found
+        .map(|row| value_of(shared, &row, 0, column.is_bytes()))
+        .transpose()
+}
+
+/// Rows, NULLs, longest, by one scan that may be sequential and parallel.
+pub(super) async fn counts(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+) -> Result<Counts, TargetError> {
+    let fail = |e| shared.error(format!("counting {}", table.shown), e);
+    let sql = Sql::new(Dialect::Postgres)
+        .add("SELECT count(*), count(")
+        .ident(&column.name);
+    let sql = value_sql(sql.add("), coalesce(max(octet_length("), column);
+    let sql = sql.add(")), 0)::bigint FROM ").table(&table.full);
+    let mut tx = shared.pool.begin().await.map_err(fail)?;
+    sqlx::raw_sql("SET LOCAL enable_seqscan = on")
+        .execute(&mut *tx)
+        .await
+        .map_err(fail)?;
+    let row = sqlx::query(sql.build())
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(fail)?;
+    tx.rollback().await.map_err(fail)?;
+    let at = |i: usize| -> Result<u64, TargetError> {
+        Ok(u64::try_from(row.try_get::<i64, _>(i).map_err(fail)?).unwrap_or_default())
+    };
+    Ok(Counts {
+        total: at(0)?,
+        null: at(0)? - at(1)?,
+        longest: at(2)?,
+    })
+}
+
+/// At most `parts` ranges: the boundaries are found by walking the key's index
+/// once.
+pub(super) async fn split(
+    shared: &Shared,
+    table: &TableInfo,
+    parts: usize,
+) -> Result<Vec<KeyRange>, TargetError> {
+    let fail = |e| shared.error(format!("cutting {} into ranges", table.shown), e);
+    let sql = Sql::new(Dialect::Postgres)
+        .add("SELECT count(*) FROM ")
+        .table(&table.full);
+    let total: i64 = sqlx::query_scalar(sql.build())
+        .fetch_one(&shared.pool)
+        .await
+        .map_err(fail)?;
+    let total = u64::try_from(total).unwrap_or_default();
+    let step = total.div_ceil(parts.max(1) as u64).max(1);
+    let mut ranges = Vec::new();
+    let mut range = KeyRange::default();
+    while ranges.len() as u64 + 1 < total.div_ceil(step) {
+        let mut args = Args::default();
+        let sql = key_sql(Sql::new(Dialect::Postgres).add("SELECT "), &table.key);
+        let sql = sql.add(" FROM ").table(&table.full).add(" AS atrest_t");
+        let sql = order_sql(
+            within(sql, shared, &mut args, &table.key, &range)?,
+            &table.key,
+        );
+        args.integer(shared, step - 1)?;
+        let sql = sql.add(" LIMIT 1 OFFSET ").param();
+        let found = sqlx::query_with(sql.build(), args.finish())
+            .fetch_optional(&shared.pool)
+            .await
+            .map_err(fail)?;
+        let Some(row) = found else { break };
+        let bound = key_of(shared, &row, &table.key)?;
+        ranges.push(KeyRange {
+            after: range.after.take(),
+            until: Some(bound.clone()),
+        });
+        range.after = Some(bound);
+    }
+    ranges.push(range);
+    Ok(ranges)
+}
+
+/// Up to `rows` values that are not NULL, each cut to 4 KiB.
+pub(super) async fn sample(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    rows: u32,
+) -> Result<Vec<Value>, TargetError> {
+    let fail = |e| shared.error(format!("sampling {}", table.shown), e);
+    let sql = value_sql(Sql::new(Dialect::Postgres).add("SELECT substring("), column);
+    let length = if column.is_bytes() {
+        SAMPLE_BYTES
+    } else {
+        SAMPLE
+    };
+    let sql = sql
+        .add(" FROM 1 FOR ")
+        .number(length)
+        .add("), NULL::integer FROM ")
+        .table(&table.full);
+    let sql = sql
+        .add(" WHERE ")
+        .ident(&column.name)
+        .add(" IS NOT NULL LIMIT ")
+        .number(rows);
+    let mut tx = shared.pool.begin().await.map_err(fail)?;
+    sqlx::raw_sql("SET LOCAL enable_seqscan = on")
+        .execute(&mut *tx)
+        .await
+        .map_err(fail)?;
+    let rows = sqlx::query(sql.build())
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(fail)?;
+    tx.rollback().await.map_err(fail)?;
+    rows.iter()
+        .map(|row| value_of(shared, row, 0, column.is_bytes()))
+        .collect()
+}
