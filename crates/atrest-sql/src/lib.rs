@@ -19,9 +19,11 @@
 //!
 //! Every identifier becomes SQL in one audited place, [`quote`](mod@quote).
 
+mod ddl;
 mod error;
 mod findings;
 mod hex;
+mod mysql;
 mod nearest;
 mod postgres;
 mod quote;

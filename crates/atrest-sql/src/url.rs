@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use atrest_engine::target::{Database, TargetError};
 
-use crate::{postgres, sqlite};
+use crate::{mysql, postgres, sqlite};
 
 /// Opens the database that `url` names. Nothing is changed by connecting.
 ///
@@ -35,6 +35,7 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Database>, TargetError> {
         .to_ascii_lowercase();
     match scheme.as_str() {
         "postgres" | "postgresql" => Ok(Arc::new(postgres::connect(url).await?)),
+        "mysql" | "mariadb" => Ok(Arc::new(mysql::connect(url).await?)),
         "sqlite" => Ok(Arc::new(sqlite::connect(url).await?)),
         "" => Err(unknown("the database URL has no scheme".to_owned())),
         // A password could stand anywhere in a URL that is not one of ours, so

@@ -2,7 +2,6 @@
 
 mod catalog;
 mod column;
-mod ddl;
 mod journal;
 mod lock;
 mod page;

@@ -9,8 +9,8 @@ use sqlx::Row as _;
 
 use super::Shared;
 use super::catalog::{ColumnInfo, TableInfo};
-use super::ddl::{Token, clauses, fires_on_update, mentions, tokens};
 use super::value::Affinity;
+use crate::ddl::{Token, clauses, fires_on_update, mentions, tokens};
 use crate::quote::{Dialect, Sql, column_name};
 
 /// Everything that preflight finds about the column.

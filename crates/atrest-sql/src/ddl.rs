@@ -1,10 +1,10 @@
-//! Reads the SQL that SQLite keeps of tables, indexes, triggers and views, just
+//! Reads the SQL that a database keeps of tables, indexes, triggers and views, just
 //! far enough to see which names a part of it uses.
 
 /// A word of SQL: an identifier or keyword as it is meant (unquoted), or a
 /// single other character. Literals and comments are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// An identifier or a keyword, in lower case; `true` when it was quoted.
     Word(String, bool),
     /// Anything else.
@@ -19,7 +19,7 @@ impl Token {
 }
 
 /// Splits SQL into tokens.
-pub(super) fn tokens(sql: &str) -> Vec<Token> {
+pub(crate) fn tokens(sql: &str) -> Vec<Token> {
     let mut out = Vec::new();
     let mut chars = sql.chars().peekable();
     while let Some(c) = chars.next() {
@@ -74,7 +74,7 @@ fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char) -> 
 }
 
 /// Whether any token is the name (case aside, as SQLite compares names).
-pub(super) fn mentions(tokens: &[Token], name: &str) -> bool {
+pub(crate) fn mentions(tokens: &[Token], name: &str) -> bool {
     let name = name.to_lowercase();
     tokens
         .iter()
@@ -83,7 +83,7 @@ pub(super) fn mentions(tokens: &[Token], name: &str) -> bool {
 
 /// What stands in parentheses after each of the unquoted keywords: `CHECK (…)`,
 /// `AS (…)` of a `CREATE TABLE`.
-pub(super) fn clauses(tokens: &[Token], keyword: &str) -> Vec<Vec<Token>> {
+pub(crate) fn clauses(tokens: &[Token], keyword: &str) -> Vec<Vec<Token>> {
     let mut out = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
         if !token.is(keyword) || tokens.get(i + 1) != Some(&Token::Sign('(')) {
@@ -108,7 +108,7 @@ pub(super) fn clauses(tokens: &[Token], keyword: &str) -> Vec<Vec<Token>> {
 }
 
 /// Whether a trigger's definition fires when `column` is updated.
-pub(super) fn fires_on_update(tokens: &[Token], column: &str) -> bool {
+pub(crate) fn fires_on_update(tokens: &[Token], column: &str) -> bool {
     let Some(on) = tokens.iter().position(|t| t.is("on")) else {
         return true;
     };

@@ -1,0 +1,322 @@
+//! The SQL that reads: pages by key, ranges, counts, samples.
+
+use atrest_engine::target::{Counts, KeyRange, KeyValue, Row, RowKey, TargetError, Value};
+
+use super::Shared;
+use super::catalog::{ColumnInfo, KeyColumn, KeyKind, TableInfo};
+use super::value::{Args, key_of, text, value_of};
+use crate::quote::{Dialect, Sql};
+
+/// A sampled value's length at most, in bytes.
+const SAMPLE_BYTES: i64 = 4096;
+
+/// The column as its exact bytes: a binary type as it is, a text in utf8mb4, any
+/// other type as its text. `FLOAT` goes by way of `DOUBLE`, because its own text
+/// has six digits.
+pub(super) fn value_sql(sql: Sql, prefix: &'static str, column: &ColumnInfo) -> Sql {
+    let at = |sql: Sql| sql.add(prefix).ident(&column.name);
+    if column.is_bytes() {
+        return at(sql);
+    }
+    match (column.data_type.as_str(), &column.charset) {
+        (_, Some((charset, _))) if charset == "utf8mb4" && column.is_string() => {
+            at(sql.add("CAST(")).add(" AS BINARY)")
+        }
+        (_, Some(_)) => at(sql.add("CAST(CONVERT(")).add(" USING utf8mb4) AS BINARY)"),
+        ("float", None) => at(sql.add("CAST(CAST(CAST("))
+            .add(" AS DOUBLE) AS CHAR CHARACTER SET utf8mb4) AS BINARY)"),
+        (_, None) => at(sql.add("CAST(CAST(")).add(" AS CHAR CHARACTER SET utf8mb4) AS BINARY)"),
+    }
+}
+
+/// The key columns as they travel.
+fn key_sql(mut sql: Sql, key: &[KeyColumn]) -> Sql {
+    for (i, part) in key.iter().enumerate() {
+        sql = if i > 0 { sql.add(", ") } else { sql };
+        sql = match part.kind {
+            KeyKind::Bytes => sql.ident(&part.name),
+            _ => sql
+                .add("CAST(")
+                .ident(&part.name)
+                .add(" AS CHAR CHARACTER SET utf8mb4)"),
+        };
+    }
+    sql
+}
+
+/// One bound key part, cast so that the comparison is the key's own and its
+/// index is used.
+pub(super) fn bound_key(sql: Sql, part: &KeyColumn) -> Sql {
+    match (part.kind, &part.charset) {
+        (KeyKind::Text, Some((charset, collation))) => sql
+            .add("CONVERT(")
+            .param()
+            .add(" USING ")
+            .catalog(charset)
+            .add(") COLLATE ")
+            .catalog(collation),
+        (KeyKind::Cast(to), _) => sql.add("CAST(").param().add(" AS ").add(to).add(")"),
+        _ => sql.param(),
+    }
+}
+
+/// `a > ? OR (a = ? AND b > ?)`: row values would not use the index. `last` is
+/// the operator at the last column (` > ` or ` <= `).
+fn beyond(
+    mut sql: Sql,
+    shared: &Shared,
+    args: &mut Args,
+    key: &[KeyColumn],
+    bound: &[KeyValue],
+    (before, last): (&'static str, &'static str),
+) -> Result<Sql, TargetError> {
+    sql = sql.add("(");
+    for (i, part) in key.iter().enumerate() {
+        sql = if i > 0 {
+            sql.add(" OR (")
+        } else {
+            sql.add("(")
+        };
+        for (j, equal) in key[..i].iter().enumerate() {
+            sql = bound_key(sql.ident(&equal.name).add(" = "), equal).add(" AND ");
+            args.key(shared, &bound[j])?;
+        }
+        let operator = if i + 1 == key.len() { last } else { before };
+        sql = bound_key(sql.ident(&part.name).add(operator), part).add(")");
+        args.key(shared, &bound[i])?;
+    }
+    Ok(sql.add(")"))
+}
+
+fn within(
+    mut sql: Sql,
+    shared: &Shared,
+    args: &mut Args,
+    key: &[KeyColumn],
+    range: &KeyRange,
+) -> Result<Sql, TargetError> {
+    let mut word = " WHERE ";
+    for (bound, operators) in [
+        (&range.after, (" > ", " > ")),
+        (&range.until, (" < ", " <= ")),
+    ] {
+        if let Some(bound) = bound {
+            whole(key, bound)?;
+            sql = beyond(sql.add(word), shared, args, key, &bound.0, operators)?;
+            word = " AND ";
+        }
+    }
+    Ok(sql)
+}
+
+/// A key has one value for each column.
+pub(super) fn whole(key: &[KeyColumn], row: &RowKey) -> Result<(), TargetError> {
+    if key.len() == row.0.len() {
+        return Ok(());
+    }
+    Err(TargetError::Refused {
+        what: format!(
+            "a key of {} value(s) was given where the table's has {}",
+            row.0.len(),
+            key.len()
+        ),
+        next: "the primary key may have changed since the run began; end the run and begin anew"
+            .to_owned(),
+    })
+}
+
+fn names(key: &[KeyColumn]) -> Vec<String> {
+    key.iter().map(|k| k.name.clone()).collect()
+}
+
+/// A page of `range`: at most `limit` rows in key order.
+pub(super) async fn read(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    range: &KeyRange,
+    limit: usize,
+    inline: u64,
+) -> Result<Vec<Row>, TargetError> {
+    let mut args = Args::default();
+    let mut sql = key_sql(Sql::new(Dialect::Mysql).add("SELECT "), &table.key).add(", ");
+    // Only a long type is measured first; LENGTH of a text does not read it whole.
+    let long = column
+        .max_length
+        .is_none_or(|n| n.saturating_mul(4) > inline)
+        && (column.is_bytes() || column.is_string() || column.data_type == "json");
+    if long {
+        sql = value_sql(sql.add("CASE WHEN LENGTH("), "", column)
+            .add(") <= ")
+            .param()
+            .add(" THEN ");
+        sql = value_sql(sql, "", column).add(" END, CAST(LENGTH(");
+        sql = value_sql(sql, "", column).add(") AS CHAR)");
+        args.integer(shared, inline)?;
+    } else {
+        sql = value_sql(sql, "", column).add(", NULL");
+    }
+    sql = sql
+        .add(" FROM ")
+        .table(&table.full)
+        .add(" FORCE INDEX (PRIMARY)");
+    sql = within(sql, shared, &mut args, &table.key, range)?;
+    args.integer(shared, limit as u64)?;
+    let sql = sql
+        .add(" ORDER BY ")
+        .columns("", &names(&table.key))
+        .add(" LIMIT ")
+        .param();
+    let rows = sqlx::query_with(sql.build(), args.finish())
+        .fetch_all(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?;
+    rows.iter()
+        .map(|row| {
+            let key = key_of(shared, row, &table.key)?;
+            Ok(Row {
+                key,
+                value: value_of(shared, row, table.key.len(), column.is_bytes())?,
+            })
+        })
+        .collect()
+}
+
+/// One row's value.
+pub(super) async fn read_one(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    key: &RowKey,
+) -> Result<Option<Value>, TargetError> {
+    whole(&table.key, key)?;
+    let mut args = Args::default();
+    let sql = value_sql(Sql::new(Dialect::Mysql).add("SELECT "), "", column)
+        .add(", NULL FROM ")
+        .table(&table.full);
+    let mut sql = sql.add(" WHERE ");
+    for (i, (part, value)) in table.key.iter().zip(&key.0).enumerate() {
+        sql = if i > 0 { sql.add(" AND ") } else { sql };
+        sql = bound_key(sql.ident(&part.name).add(" = "), part);
+        args.key(shared, value)?;
+    }
+    let found = sqlx::query_with(sql.build(), args.finish())
+        .fetch_optional(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("reading a row of {}", table.shown), e))?;
+    found
+        .map(|row| value_of(shared, &row, 0, column.is_bytes()))
+        .transpose()
+}
+
+/// Rows, NULLs, longest, by one scan.
+pub(super) async fn counts(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+) -> Result<Counts, TargetError> {
+    let fail = |e| shared.error(format!("counting {}", table.shown), e);
+    let sql = Sql::new(Dialect::Mysql)
+        .add("SELECT CAST(COUNT(*) AS CHAR), CAST(COUNT(")
+        .ident(&column.name);
+    let sql = value_sql(sql.add(") AS CHAR), CAST(COALESCE(MAX(LENGTH("), "", column);
+    let sql = sql.add(")), 0) AS CHAR) FROM ").table(&table.full);
+    let row = sqlx::query(sql.build())
+        .fetch_one(&shared.pool)
+        .await
+        .map_err(fail)?;
+    let at = |i: usize| -> Result<u64, TargetError> {
+        Ok(text(&row, i)
+            .map_err(fail)?
+            .and_then(|n| n.parse().ok())
+            .unwrap_or_default())
+    };
+    Ok(Counts {
+        total: at(0)?,
+        null: at(0)? - at(1)?,
+        longest: at(2)?,
+    })
+}
+
+/// At most `parts` ranges: the boundaries are found by walking the key's index
+/// once.
+pub(super) async fn split(
+    shared: &Shared,
+    table: &TableInfo,
+    parts: usize,
+) -> Result<Vec<KeyRange>, TargetError> {
+    let fail = |e| shared.error(format!("cutting {} into ranges", table.shown), e);
+    let sql = Sql::new(Dialect::Mysql)
+        .add("SELECT CAST(COUNT(*) AS CHAR) FROM ")
+        .table(&table.full);
+    let row = sqlx::query(sql.build())
+        .fetch_one(&shared.pool)
+        .await
+        .map_err(fail)?;
+    let total: u64 = text(&row, 0)
+        .map_err(fail)?
+        .and_then(|n| n.parse().ok())
+        .unwrap_or_default();
+    let step = total.div_ceil(parts.max(1) as u64).max(1);
+    let mut ranges = Vec::new();
+    let mut range = KeyRange::default();
+    while ranges.len() as u64 + 1 < total.div_ceil(step) {
+        let mut args = Args::default();
+        let sql = key_sql(Sql::new(Dialect::Mysql).add("SELECT "), &table.key);
+        let sql = sql
+            .add(" FROM ")
+            .table(&table.full)
+            .add(" FORCE INDEX (PRIMARY)");
+        let sql = within(sql, shared, &mut args, &table.key, &range)?;
+        args.integer(shared, step - 1)?;
+        let sql = sql
+            .add(" ORDER BY ")
+            .columns("", &names(&table.key))
+            .add(" LIMIT 1 OFFSET ")
+            .param();
+        let found = sqlx::query_with(sql.build(), args.finish())
+            .fetch_optional(&shared.pool)
+            .await
+            .map_err(fail)?;
+        let Some(row) = found else { break };
+        let bound = key_of(shared, &row, &table.key)?;
+        ranges.push(KeyRange {
+            after: range.after.take(),
+            until: Some(bound.clone()),
+        });
+        range.after = Some(bound);
+    }
+    ranges.push(range);
+    Ok(ranges)
+}
+
+/// Up to `rows` values that are not NULL, each cut to 4 KiB.
+pub(super) async fn sample(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    rows: u32,
+) -> Result<Vec<Value>, TargetError> {
+    let sql = value_sql(
+        Sql::new(Dialect::Mysql).add("SELECT SUBSTRING("),
+        "",
+        column,
+    );
+    let sql = sql
+        .add(", 1, ")
+        .number(SAMPLE_BYTES)
+        .add("), NULL FROM ")
+        .table(&table.full);
+    let sql = sql
+        .add(" WHERE ")
+        .ident(&column.name)
+        .add(" IS NOT NULL LIMIT ")
+        .number(rows);
+    let rows = sqlx::query(sql.build())
+        .fetch_all(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("sampling {}", table.shown), e))?;
+    rows.iter()
+        .map(|row| value_of(shared, row, 0, column.is_bytes()))
+        .collect()
+}
