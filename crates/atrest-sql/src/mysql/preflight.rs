@@ -58,7 +58,8 @@ pub(super) async fn describe(
     look.indexes().await?;
     look.foreign_keys().await?;
     look.triggers_and_views().await?;
-    if to_change {
+    // A column that is refused anyway may be one that nobody can update.
+    if to_change && look.found.refusals.is_empty() {
         privileges(shared, table, column).await?;
     }
     let Findings { refusals, warnings } = look.found;

@@ -46,7 +46,8 @@ pub(super) async fn describe(
     look.triggers_and_rules().await?;
     look.family().await?;
     look.visibility().await?;
-    if to_change {
+    // A column that is refused anyway may be one that nobody can update.
+    if to_change && look.found.refusals.is_empty() {
         privileges(shared, table, column).await?;
     }
     let Findings { refusals, warnings } = look.found;

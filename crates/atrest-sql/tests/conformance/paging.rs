@@ -1,0 +1,196 @@
+//! Every row exactly once, for every type of key.
+
+use atrest_engine::target::{Change, KeyRange, Value};
+use atrest_testing::ScratchDatabase;
+
+use super::{all, all_of, bytes, column, connect, long_text, text};
+
+/// One type of key: the column's definition, and its values as SQL.
+pub type KeyCase = (&'static str, &'static [&'static str]);
+
+/// For each case a table `k0`, `k1`, …: pages, ranges, single rows, writes.
+pub async fn keys(scratch: &ScratchDatabase, cases: &[KeyCase]) {
+    let long = long_text(scratch);
+    for (i, (definition, literals)) in cases.iter().enumerate() {
+        scratch
+            .execute(&format!(
+                "CREATE TABLE k{i} (k {definition} NOT NULL PRIMARY KEY, c {long})"
+            ))
+            .await;
+        for (n, literal) in literals.iter().enumerate() {
+            scratch
+                .execute(&format!("INSERT INTO k{i} VALUES ({literal}, 'value {n}')"))
+                .await;
+        }
+        check(scratch, &format!("k{i}"), "k", definition).await;
+    }
+}
+
+pub async fn composite_keys(scratch: &ScratchDatabase) {
+    let long = long_text(scratch);
+    scratch
+        .execute(&format!(
+            "CREATE TABLE comp (c {long}, b varchar(20) NOT NULL, a integer NOT NULL, d bigint NOT NULL, PRIMARY KEY (a, b, d))"
+        ))
+        .await;
+    for a in 0..4 {
+        for b in ["", "x", "Y", "ü"] {
+            for d in [-5_i64, 0, 9_000_000_000] {
+                scratch
+                    .execute(&format!(
+                        "INSERT INTO comp VALUES ('{a}{b}{d}', '{b}', {a}, {d})"
+                    ))
+                    .await;
+            }
+        }
+    }
+    check(scratch, "comp", "a, b, d", "composite").await;
+}
+
+pub async fn empty_and_single_row_tables(scratch: &ScratchDatabase) {
+    let long = long_text(scratch);
+    scratch
+        .execute(&format!(
+            "CREATE TABLE one (k integer NOT NULL PRIMARY KEY, c {long})"
+        ))
+        .await;
+    let db = connect(scratch).await;
+    let target = column(&db, "one", "c").await;
+    assert!(all(&target).await.is_empty());
+    assert_eq!(target.split(4).await.unwrap(), [KeyRange::default()]);
+    let counts = target.counts().await.unwrap();
+    assert_eq!((counts.total, counts.null, counts.longest), (0, 0, 0));
+    assert_eq!(target.write(&[], &[]).await.unwrap(), 0);
+    scratch.execute("INSERT INTO one VALUES (7, '')").await;
+    assert_eq!(target.split(4).await.unwrap(), [KeyRange::default()]);
+    let rows = all(&target).await;
+    assert_eq!(
+        (rows.len(), &rows[0].value),
+        (1, &text("")),
+        "an empty text is not NULL"
+    );
+    scratch.execute("DELETE FROM one").await;
+    assert_eq!(
+        target.read_one(&rows[0].key).await.unwrap(),
+        None,
+        "the row is gone"
+    );
+    db.close().await;
+}
+
+pub async fn counts_and_samples(scratch: &ScratchDatabase) {
+    let long = long_text(scratch);
+    scratch
+        .execute(&format!(
+            "CREATE TABLE n (k integer NOT NULL PRIMARY KEY, c {long})"
+        ))
+        .await;
+    let wide = "ü".repeat(5000);
+    scratch
+        .execute(&format!(
+            "INSERT INTO n VALUES (1, 'abc'), (2, NULL), (3, ''), (4, '{wide}'), (5, NULL)"
+        ))
+        .await;
+    let db = connect(scratch).await;
+    let target = column(&db, "n", "c").await;
+    let counts = target.counts().await.unwrap();
+    assert_eq!(
+        (counts.total, counts.null, counts.longest),
+        (5, 2, 10_000),
+        "longest in bytes"
+    );
+    let sample = db.sample(&super::table("n"), "c", 10).await.unwrap();
+    assert_eq!(sample.len(), 3, "no NULL among samples");
+    assert!(sample.iter().all(|v| bytes(v).len() <= 4096));
+    assert!(
+        sample.iter().any(|v| bytes(v).len() >= 2000),
+        "long ones are cut, not left out"
+    );
+    assert_eq!(
+        db.sample(&super::table("n"), "c", 2).await.unwrap().len(),
+        2
+    );
+    let page = target.read(&KeyRange::default(), 10, 9_999).await.unwrap();
+    let values: Vec<_> = page.iter().map(|row| &row.value).collect();
+    assert_eq!(
+        values,
+        [
+            &text("abc"),
+            &Value::Null,
+            &text(""),
+            &Value::Deferred(10_000),
+            &Value::Null
+        ]
+    );
+    assert_eq!(
+        target.read_one(&page[3].key).await.unwrap(),
+        Some(text(wide.clone()))
+    );
+    let page = target.read(&KeyRange::default(), 10, 10_000).await.unwrap();
+    assert_eq!(page[3].value, text(wide), "exactly the limit comes along");
+    db.close().await;
+}
+
+/// `table` has key columns `key` and distinct texts in `c`.
+async fn check(scratch: &ScratchDatabase, table: &str, key: &str, about: &str) {
+    let expected: Vec<Vec<u8>> = scratch
+        .rows(&format!("SELECT c FROM {table} ORDER BY {key}"))
+        .await
+        .into_iter()
+        .map(|mut row| row.remove(0).expect("not NULL"))
+        .collect();
+    let db = connect(scratch).await;
+    let target = column(&db, table, "c").await;
+    for limit in [1, 2, 3, 1000] {
+        let rows = all_of(&target, KeyRange::default(), limit).await;
+        let values: Vec<_> = rows.iter().map(|row| bytes(&row.value).to_vec()).collect();
+        assert_eq!(values, expected, "{about}, pages of {limit}");
+    }
+    for parts in [1, 2, 3, 7] {
+        let ranges = target.split(parts).await.unwrap();
+        assert!(
+            ranges.len() <= parts && !ranges.is_empty(),
+            "{about}: {} ranges for {parts}",
+            ranges.len()
+        );
+        let mut values = Vec::new();
+        for range in ranges {
+            values.extend(
+                all_of(&target, range, 2)
+                    .await
+                    .iter()
+                    .map(|row| bytes(&row.value).to_vec()),
+            );
+        }
+        assert_eq!(values, expected, "{about}, {parts} ranges");
+    }
+    let rows = all(&target).await;
+    for row in &rows {
+        assert_eq!(
+            target.read_one(&row.key).await.unwrap().as_ref(),
+            Some(&row.value),
+            "{about}: {}",
+            row.key
+        );
+        let typed: Vec<String> = row.key.0.iter().map(ToString::to_string).collect();
+        assert_eq!(target.parse_key(&typed).unwrap(), row.key, "{about}");
+    }
+    assert!(target.parse_key(&[]).is_err());
+    let changes: Vec<Change> = rows
+        .iter()
+        .map(|row| Change {
+            key: row.key.clone(),
+            old: row.value.clone(),
+            new: text(format!("sealed {}", row.key)),
+        })
+        .collect();
+    assert_eq!(
+        target.write(&changes, &[]).await.unwrap(),
+        changes.len() as u64,
+        "{about}"
+    );
+    for row in all(&target).await {
+        assert_eq!(row.value, text(format!("sealed {}", row.key)), "{about}");
+    }
+    db.close().await;
+}

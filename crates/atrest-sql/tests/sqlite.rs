@@ -1,0 +1,326 @@
+//! The conformance suite on SQLite, and what is SQLite's own.
+#![allow(missing_docs, reason = "tests")]
+
+mod conformance;
+
+use atrest_engine::target::{Change, KeyValue, TargetError, Value};
+use atrest_testing::ScratchDatabase;
+use conformance::roundtrip::Case;
+use conformance::{
+    all, assert_refused, bytes, column, connect, describe, paging, roundtrip, says, table, text,
+};
+
+conformance!(ScratchDatabase::sqlite);
+
+#[tokio::test]
+async fn keys_of_every_type() {
+    let s = ScratchDatabase::sqlite().await;
+    paging::keys(
+        &s,
+        &[
+            (
+                "INTEGER",
+                &["1", "2", "-9223372036854775808", "9223372036854775807", "0"],
+            ),
+            ("INT", &["5", "-5", "1"]),
+            ("TEXT", &["''", "'a'", "'B'", "'ä'", "'it''s'", "'雪'"]),
+            ("TEXT COLLATE NOCASE", &["'b'", "'A'", "'c'"]),
+            ("BLOB", &["x''", "x'00ff'", "x'01'"]),
+            ("REAL", &["1.5", "-0.1", "1e300", "3"]),
+            ("DATETIME", &["'2024-01-01 00:00:00'", "'1999-12-31'"]),
+            ("DECIMAL(10,2)", &["1.25", "10", "-3"]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn keys_without_rowid_and_of_mixed_classes() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute("CREATE TABLE w (k NOT NULL PRIMARY KEY, c TEXT) WITHOUT ROWID")
+        .await;
+    s.execute("INSERT INTO w VALUES (1, 'i'), (1.5, 'r'), ('1', 't'), (x'31', 'b'), (-7, 'n')")
+        .await;
+    let db = connect(&s).await;
+    let target = column(&db, "w", "c").await;
+    let rows = conformance::all_of(&target, Default::default(), 2).await;
+    let values: Vec<_> = rows.iter().map(|r| bytes(&r.value)).collect();
+    assert_eq!(values, [b"n", b"i", b"r", b"t", b"b"]);
+    assert_eq!(rows[2].key.0, [KeyValue::Real(1.5_f64.to_bits())]);
+    let changes: Vec<Change> = rows
+        .iter()
+        .map(|r| Change {
+            key: r.key.clone(),
+            old: r.value.clone(),
+            new: text("sealed"),
+        })
+        .collect();
+    assert_eq!(target.write(&changes, &[]).await.unwrap(), 5);
+    db.close().await;
+}
+
+#[tokio::test]
+async fn values_of_every_class_come_back() {
+    let s = ScratchDatabase::sqlite().await;
+    roundtrip::types(
+        &s,
+        &[
+            Case {
+                definition: "TEXT",
+                values: &[
+                    "'a'",
+                    "''",
+                    "NULL",
+                    "'it''s 雪'",
+                    "CAST(x'ff00fe' AS TEXT)",
+                    "x'ff00'",
+                ],
+            },
+            Case {
+                definition: "VARCHAR(3) NOT NULL DEFAULT 'x'",
+                values: &["'much longer than declared'"],
+            },
+            Case {
+                definition: "BLOB",
+                values: &["x''", "x'00ff'", "'text in a blob column'", "NULL"],
+            },
+            Case {
+                definition: "INTEGER",
+                values: &[
+                    "1",
+                    "-9223372036854775808",
+                    "'not a number'",
+                    "1.5",
+                    "1e300",
+                ],
+            },
+            Case {
+                definition: "REAL",
+                values: &["0.1", "3", "1e-300", "123456789.123456789", "9e999", "-0.0"],
+            },
+            Case {
+                definition: "NUMERIC",
+                values: &["1", "1.0", "0.1", "'x'", "1152921504606846976.0", "x'31'"],
+            },
+            Case {
+                definition: "JSON",
+                values: &["'{\"a\":1}'", "'12'", "'null'"],
+            },
+            Case {
+                definition: "",
+                values: &["'a'", "x'61'", "NULL"],
+            },
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_number_is_not_its_text() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, c NUMERIC); INSERT INTO t VALUES (1, 12), (2, x'3132')").await;
+    let db = connect(&s).await;
+    let target = column(&db, "t", "c").await;
+    let rows = all(&target).await;
+    assert_eq!(rows[0].value, Value::Number(b"12".to_vec()));
+    assert_eq!(rows[1].value, Value::Bytes(b"12".to_vec()));
+    let swap = |old: Value, i: usize| {
+        [Change {
+            key: rows[i].key.clone(),
+            old,
+            new: text("ar1.x"),
+        }]
+    };
+    for (i, old) in [
+        (0, text("12")),
+        (0, Value::Bytes(b"12".to_vec())),
+        (1, text("12")),
+        (1, rows[0].value.clone()),
+    ] {
+        assert_eq!(target.write(&swap(old, i), &[]).await.unwrap(), 0);
+    }
+    assert_eq!(
+        target
+            .write(&swap(rows[0].value.clone(), 0), &[])
+            .await
+            .unwrap(),
+        1
+    );
+    db.close().await;
+}
+
+#[tokio::test]
+async fn refusals() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute(
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY, code TEXT UNIQUE);
+         CREATE TABLE t (id INTEGER PRIMARY KEY, u TEXT UNIQUE, f TEXT REFERENCES parent (code),
+           g TEXT, gg TEXT AS (upper(g)), ck TEXT CHECK (length(ck) < 10), e TEXT, fine TEXT DEFAULT 'x');
+         CREATE UNIQUE INDEX partial_one ON t (fine) WHERE id > 5;
+         CREATE INDEX computed ON t (lower(e));
+         CREATE TABLE strict_one (id INTEGER PRIMARY KEY, n INTEGER, ok TEXT) STRICT;
+         CREATE TABLE loose (id INTEGER PRIMARY KEY, c, t TEXT);
+         INSERT INTO loose VALUES (1, 5, 'a');
+         CREATE TABLE nullkey (k TEXT PRIMARY KEY, c TEXT);
+         INSERT INTO nullkey VALUES (NULL, 'a')",
+    )
+    .await;
+    for (name, of, part) in [
+        ("t", "u", "unique"),
+        ("t", "f", "foreign key"),
+        ("parent", "code", "foreign key"),
+        ("t", "g", "generated"),
+        ("t", "gg", "generated"),
+        ("t", "ck", "CHECK"),
+        ("t", "e", "computed"),
+        ("t", "fine", "unique"),
+        ("t", "id", "primary key"),
+        ("strict_one", "n", "STRICT"),
+        ("loose", "c", "number"),
+        ("nullkey", "c", "NULL in the primary key"),
+    ] {
+        assert_refused(&s, name, of, 200, part).await;
+    }
+    for (name, of) in [("strict_one", "ok"), ("loose", "t")] {
+        let found = describe(&s, name, of, 200).await;
+        assert!(
+            found.refusals.is_empty() && found.schema.is_none(),
+            "{:?}",
+            found.refusals
+        );
+    }
+}
+
+#[tokio::test]
+async fn warnings() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT DEFAULT 'd', o TEXT);
+         CREATE INDEX over_c ON t (c); CREATE INDEX over_o ON t (o);
+         CREATE VIEW v AS SELECT c FROM t; CREATE VIEW other AS SELECT o FROM t;
+         CREATE TRIGGER fires AFTER UPDATE OF c ON t BEGIN SELECT 1; END;
+         CREATE TRIGGER silent AFTER UPDATE OF o ON t BEGIN SELECT 1; END",
+    )
+    .await;
+    let found = describe(&s, "t", "c", 200).await;
+    assert!(found.refusals.is_empty(), "{:?}", found.refusals);
+    for part in [
+        "DEFAULT",
+        "index over_c",
+        "view v",
+        "trigger fires",
+        "VACUUM",
+    ] {
+        assert!(
+            found
+                .warnings
+                .iter()
+                .any(|w| w.what.contains(part) || w.next.contains(part)),
+            "{part}"
+        );
+    }
+    for part in ["over_o", "silent", "view other"] {
+        assert!(!says(&found.warnings, part), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_said_clearly() {
+    for (url, part) in [
+        ("sqlite:/nowhere/at/all.db", "does not exist"),
+        ("sqlite::memory:", "nothing at rest"),
+        ("oracle://x", "postgres://"),
+    ] {
+        let error = atrest_sql::connect(url).await.err().expect(url).to_string();
+        assert!(error.contains(part), "{url}: {error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "this is a text file and no database, and long enough for a header of one hundred bytes, as SQLite has").unwrap();
+    let error = atrest_sql::connect(&format!("sqlite:{}", file.display()))
+        .await
+        .err()
+        .expect("no database");
+    assert!(error.to_string().contains("not a database"), "{error}");
+    assert!(!folder.path().join("notes.txt-wal").exists());
+}
+
+#[tokio::test]
+async fn utf16_is_refused() {
+    let s = ScratchDatabase::sqlite_with(
+        "PRAGMA encoding = 'UTF-16'; CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)",
+    )
+    .await;
+    let error = atrest_sql::connect(s.url()).await.err().expect("UTF-16");
+    assert!(
+        matches!(error, TargetError::Refused { .. }) && error.to_string().contains("UTF-16"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn read_only_files_are_described_and_not_changed() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT); INSERT INTO t VALUES (1, 'a')")
+        .await;
+    let db = atrest_sql::connect(&format!("{}?mode=ro", s.url()))
+        .await
+        .expect("opens");
+    let target = db.column(&table("t"), "c").await.unwrap();
+    target
+        .describe(100, false)
+        .await
+        .expect("reading is allowed");
+    let error = target
+        .describe(100, true)
+        .await
+        .expect_err("writing is not");
+    assert!(matches!(error, TargetError::Permission { .. }), "{error}");
+    db.close().await;
+}
+
+#[tokio::test]
+async fn the_lock_file_goes_with_the_lock_and_a_lost_one_is_noticed() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)")
+        .await;
+    let mut name = s.path().into_os_string();
+    name.push(".atrest-lock");
+    let file = std::path::PathBuf::from(name);
+    let db = connect(&s).await;
+    let mut lock = db.lock("t.c").await.unwrap();
+    assert!(file.exists());
+    std::fs::remove_file(&file).unwrap();
+    assert!(lock.check().await.is_err(), "somebody removed the file");
+    drop(lock);
+    let lock = db.lock("t.c").await.unwrap();
+    drop(lock);
+    assert!(!file.exists(), "nothing stays behind");
+    db.close().await;
+}
+
+#[tokio::test]
+async fn the_journal_mode_stays() {
+    for mode in ["delete", "wal"] {
+        let s = ScratchDatabase::sqlite().await;
+        s.execute(&format!("PRAGMA journal_mode = {mode}")).await;
+        s.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT); INSERT INTO t VALUES (1, 'a')")
+            .await;
+        let db = connect(&s).await;
+        let target = column(&db, "t", "c").await;
+        let row = all(&target).await.remove(0);
+        target
+            .write(
+                &[Change {
+                    key: row.key,
+                    old: row.value,
+                    new: text("sealed"),
+                }],
+                &[],
+            )
+            .await
+            .unwrap();
+        db.close().await;
+        assert_eq!(s.scalar("PRAGMA journal_mode").await.as_deref(), Some(mode));
+    }
+}
