@@ -1,5 +1,11 @@
 //! The conformance suite on SQLite, and what is SQLite's own.
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod conformance;
 

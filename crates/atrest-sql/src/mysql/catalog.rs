@@ -77,6 +77,8 @@ pub(super) struct ColumnInfo {
     pub(super) charset: Option<(String, String)>,
     /// `character_maximum_length`: characters, or bytes of a binary type.
     pub(super) max_length: Option<u64>,
+    /// `character_octet_length`: bytes.
+    pub(super) max_bytes: Option<u64>,
     pub(super) nullable: bool,
     /// `column_default`, as the catalog has it.
     pub(super) default: Option<String>,
@@ -228,10 +230,11 @@ pub(super) async fn find(
             next: "name the table that holds the rows".to_owned(),
         });
     }
-    let rows = ask::<11>(
+    let rows = ask::<12>(
         shared,
         "SELECT column_name, column_type, data_type, character_set_name, collation_name, \
-         CAST(character_maximum_length AS CHAR), is_nullable, column_default, extra, column_comment, column_key \
+         CAST(character_maximum_length AS CHAR), is_nullable, column_default, extra, column_comment, column_key, \
+         CAST(character_octet_length AS CHAR) \
          FROM information_schema.columns WHERE BINARY table_schema = ? AND BINARY table_name = ? ORDER BY ordinal_position",
         &[&database, &wanted.name],
     )
@@ -291,7 +294,7 @@ pub(super) async fn find(
     Ok((table, info))
 }
 
-fn read_column(row: [Option<String>; 11]) -> ColumnInfo {
+fn read_column(row: [Option<String>; 12]) -> ColumnInfo {
     let [
         name,
         declared,
@@ -304,6 +307,7 @@ fn read_column(row: [Option<String>; 11]) -> ColumnInfo {
         extra,
         comment,
         key,
+        octets,
     ] = row;
     let extra = extra.unwrap_or_default().to_ascii_lowercase();
     ColumnInfo {
@@ -312,6 +316,7 @@ fn read_column(row: [Option<String>; 11]) -> ColumnInfo {
         data_type: data.unwrap_or_default().to_ascii_lowercase(),
         charset: charset.zip(collation),
         max_length: length.and_then(|n| n.parse().ok()),
+        max_bytes: octets.and_then(|n| n.parse().ok()),
         nullable: nullable.as_deref() == Some("YES"),
         default,
         generated: extra.contains("virtual")

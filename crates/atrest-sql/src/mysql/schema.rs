@@ -46,11 +46,27 @@ pub(super) fn change(
     }
     let target = modify().ident(&column.name).add(" ").add(sealed_type);
     up.push(attributes(target, column, true, shared.mariadb).text());
+    let mut down = Vec::new();
+    // A text becomes a BIGINT by way of a signed one, and the upper half of an
+    // unsigned one would not pass; a DECIMAL holds both.
+    if column.data_type == "bigint" {
+        let exact = modify().ident(&column.name).add(" DECIMAL(20,0)");
+        down.push(
+            exact
+                .add(if column.nullable {
+                    " NULL"
+                } else {
+                    " NOT NULL"
+                })
+                .text(),
+        );
+    }
+    down.push(modify().catalog(original).text());
     Some(SchemaChange {
         original_type: column.declared_type.clone(),
         sealed_type: sealed_type.to_ascii_lowercase(),
         up,
-        down: vec![modify().catalog(original).text()],
+        down,
     })
 }
 
@@ -63,9 +79,9 @@ fn holds(table: &TableInfo, column: &ColumnInfo, longest_token: u64) -> bool {
         "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
             column.max_length.is_some_and(|n| n >= longest_token)
         }
-        // Here the catalog counts bytes: a token's characters are one to four.
+        // These end at a number of bytes; a token's characters have one to four.
         "tinytext" | "text" | "mediumtext" | "longtext" => column
-            .max_length
+            .max_bytes
             .is_some_and(|n| n >= longest_token.saturating_mul(bytes_per_character(column))),
         _ => false,
     }

@@ -25,7 +25,9 @@ pub async fn types(scratch: &ScratchDatabase, cases: &[Case]) {
         scratch.execute(&sql).await;
         for (n, value) in case.values.iter().enumerate() {
             scratch
-                .execute(&format!("INSERT INTO r{i} VALUES ({n}, 'x', {value}, 'y')"))
+                .execute(&format!(
+                    "INSERT INTO r{i} (id, before_it, c, after_it) VALUES ({n}, 'x', {value}, 'y')"
+                ))
                 .await;
         }
         names.push(format!("r{i}"));
@@ -47,7 +49,7 @@ pub async fn forward(scratch: &ScratchDatabase, name: &str) -> Description {
     let clear = all(&column(&db, name, "c").await).await;
     let description = column(&db, name, "c")
         .await
-        .describe(5_000, true)
+        .describe(2_000, true)
         .await
         .expect("describes");
     assert!(
@@ -61,7 +63,7 @@ pub async fn forward(scratch: &ScratchDatabase, name: &str) -> Description {
             .unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     let target = column(&db, name, "c").await;
-    let described = target.describe(5_000, true).await.expect("describes again");
+    let described = target.describe(2_000, true).await.expect("describes again");
     assert!(
         described.schema.is_none(),
         "{name}: the new type holds tokens: {:?}",
@@ -126,7 +128,7 @@ pub async fn back(scratch: &ScratchDatabase, name: &str, description: &Descripti
     }
     let again = column(&db, name, "c")
         .await
-        .describe(5_000, true)
+        .describe(2_000, true)
         .await
         .expect("describes");
     assert_eq!(again.declared_type, description.declared_type);

@@ -1,7 +1,7 @@
 //! What is PostgreSQL's own, for every version that the tests have.
 
 use atrest_engine::target::{Change, KeyRange, TargetError, Value};
-use atrest_testing::{CutProxy, Dump, ScratchDatabase};
+use atrest_testing::{CutProxy, ScratchDatabase};
 
 use crate::conformance::roundtrip::{self, Case};
 use crate::conformance::{
@@ -375,7 +375,7 @@ pub(crate) async fn attributes_come_back(s: &ScratchDatabase) {
         "CREATE SEQUENCE numbers; CREATE TABLE r (id integer PRIMARY KEY, c varchar(30) DEFAULT 'n' || nextval('numbers'));
          ALTER TABLE r ALTER c SET STORAGE EXTERNAL, ALTER c SET STATISTICS 7, ALTER c SET NOT NULL;
          COMMENT ON COLUMN r.c IS 'it''s a comment'; CREATE INDEX over_c ON r (c);
-         CREATE TABLE q (id integer PRIMARY KEY, c jsonb COMPRESSION lz4); INSERT INTO q VALUES (1, '{}')",
+         CREATE TABLE q (id integer PRIMARY KEY, c jsonb COMPRESSION pglz); INSERT INTO q VALUES (1, '{}')",
     )
     .await;
     s.execute("INSERT INTO r SELECT x FROM generate_series(1, 50) x")
@@ -383,10 +383,11 @@ pub(crate) async fn attributes_come_back(s: &ScratchDatabase) {
     let before = s.dump().await;
     for name in ["r", "q"] {
         let description = roundtrip::forward(s, name).await;
-        let sealed: Dump = s.dump().await;
-        assert!(
-            name == "q" || sealed.contains("it''s a comment"),
-            "the comment stays"
+        let comment = s.scalar("SELECT col_description('r'::regclass, 2)").await;
+        assert_eq!(
+            comment.as_deref(),
+            Some("it's a comment"),
+            "stays while sealed"
         );
         s.execute("INSERT INTO r (id) VALUES (99); DELETE FROM r WHERE id = 99")
             .await;
