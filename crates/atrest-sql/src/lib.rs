@@ -15,7 +15,8 @@
 //! | `write.rs` | the set-based compare-and-swap |
 //! | `journal.rs` | the table `atrest_journal` |
 //! | `lock.rs` | the exclusive run lock |
-//! | `schema.rs` | preflight: refusals, warnings, DDL and the way back |
+//! | `preflight.rs` | refusals and warnings; `privileges.rs` beside it tries the rights |
+//! | `schema.rs` | the DDL that makes room for tokens, and the exact way back |
 //!
 //! Every identifier becomes SQL in one audited place, [`quote`](mod@quote).
 
@@ -23,6 +24,7 @@ mod ddl;
 mod error;
 mod findings;
 mod hex;
+mod key;
 mod mysql;
 mod nearest;
 mod postgres;

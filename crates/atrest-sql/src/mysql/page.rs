@@ -5,6 +5,7 @@ use atrest_engine::target::{Counts, KeyRange, KeyValue, Row, RowKey, TargetError
 use super::Shared;
 use super::catalog::{ColumnInfo, KeyColumn, KeyKind, TableInfo};
 use super::value::{Args, key_of, text, value_of};
+use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
 /// A sampled value's length at most, in bytes.
@@ -101,28 +102,12 @@ fn within(
         (&range.until, (" < ", " <= ")),
     ] {
         if let Some(bound) = bound {
-            whole(key, bound)?;
+            whole(key.len(), bound)?;
             sql = beyond(sql.add(word), shared, args, key, &bound.0, operators)?;
             word = " AND ";
         }
     }
     Ok(sql)
-}
-
-/// A key has one value for each column.
-pub(super) fn whole(key: &[KeyColumn], row: &RowKey) -> Result<(), TargetError> {
-    if key.len() == row.0.len() {
-        return Ok(());
-    }
-    Err(TargetError::Refused {
-        what: format!(
-            "a key of {} value(s) was given where the table's has {}",
-            row.0.len(),
-            key.len()
-        ),
-        next: "the primary key may have changed since the run began; end the run and begin anew"
-            .to_owned(),
-    })
 }
 
 fn names(key: &[KeyColumn]) -> Vec<String> {
@@ -189,7 +174,7 @@ pub(super) async fn read_one(
     column: &ColumnInfo,
     key: &RowKey,
 ) -> Result<Option<Value>, TargetError> {
-    whole(&table.key, key)?;
+    whole(table.key.len(), key)?;
     let mut args = Args::default();
     let sql = value_sql(Sql::new(Dialect::Mysql).add("SELECT "), "", column)
         .add(", NULL FROM ")

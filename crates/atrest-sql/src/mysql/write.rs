@@ -16,10 +16,11 @@ use atrest_engine::target::{Change, JournalChange, TargetError, Value};
 use sqlx::{MySqlConnection, SqlStr};
 
 use super::catalog::{ColumnInfo, KeyKind, TableInfo};
-use super::page::{bound_key, value_sql, whole};
+use super::page::{bound_key, value_sql};
 use super::value::Args;
 use super::{Shared, journal};
 use crate::error::is_transient;
+use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 use crate::retry::{ATTEMPTS, pause};
 
@@ -141,7 +142,7 @@ async fn update(
         .unwrap_or(rows.len());
     let mut args = Args::default();
     for row in rows {
-        whole(&table.key, &row.key).map_err(Failure::Final)?;
+        whole(table.key.len(), &row.key).map_err(Failure::Final)?;
         for part in &row.key.0 {
             args.key(shared, part).map_err(Failure::Final)?;
         }

@@ -2,10 +2,12 @@
 
 mod catalog;
 mod column;
+mod dependents;
 mod journal;
 mod lock;
 mod page;
 mod preflight;
+mod privileges;
 mod schema;
 mod value;
 mod write;
@@ -163,6 +165,11 @@ impl Database for PgDatabase {
             .shared
             .pool
             .begin()
+            .await
+            .map_err(|e| self.shared.error("DDL", e))?;
+        // While it waits for a long transaction, everybody else waits behind it.
+        sqlx::raw_sql("SET LOCAL lock_timeout = '60s'")
+            .execute(&mut *tx)
             .await
             .map_err(|e| self.shared.error("DDL", e))?;
         for statement in statements {

@@ -6,6 +6,7 @@ use sqlx::Row as _;
 use super::Shared;
 use super::catalog::{ColumnInfo, KeyColumn, KeyKind, TableInfo};
 use super::value::{Args, key_of, value_of};
+use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
 /// A sampled value's length at most, in characters or bytes.
@@ -80,6 +81,7 @@ fn within(
     let mut word = " WHERE ";
     for (bound, operator) in [(&range.after, " > "), (&range.until, " <= ")] {
         if let Some(bound) = bound {
+            whole(key.len(), bound)?;
             sql = compare(sql.add(word), key, operator);
             for (column, part) in key.iter().zip(&bound.0) {
                 args.key(shared, column, part)?;
@@ -139,6 +141,7 @@ pub(super) async fn read_one(
     column: &ColumnInfo,
     key: &RowKey,
 ) -> Result<Option<Value>, TargetError> {
+    whole(table.key.len(), key)?;
     let mut args = Args::default();
     for (part, value) in table.key.iter().zip(&key.0) {
         args.key(shared, part, value)?;

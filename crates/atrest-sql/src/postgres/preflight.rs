@@ -5,10 +5,9 @@ use atrest_engine::target::{Description, TargetError};
 use sqlx::Row as _;
 
 use super::catalog::{ColumnInfo, TableInfo};
-use super::{Shared, journal, schema};
-use crate::error::DriverError;
+use super::{Shared, privileges, schema};
 use crate::findings::Findings;
-use crate::quote::{Dialect, Sql, column_name};
+use crate::quote::column_name;
 
 /// A btree entry ends at 2,704 bytes; a little is its header's.
 const BTREE_ENTRY: u64 = 2_690;
@@ -48,7 +47,7 @@ pub(super) async fn describe(
     look.visibility().await?;
     // A column that is refused anyway may be one that nobody can update.
     if to_change && look.found.refusals.is_empty() {
-        privileges(shared, table, column).await?;
+        privileges::check(shared, table, column).await?;
     }
     let Findings { refusals, warnings } = look.found;
     Ok(Description {
@@ -60,14 +59,14 @@ pub(super) async fn describe(
     })
 }
 
-struct Look<'a> {
-    shared: &'a Shared,
-    table: &'a TableInfo,
-    column: &'a ColumnInfo,
-    name: String,
+pub(super) struct Look<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) table: &'a TableInfo,
+    pub(super) column: &'a ColumnInfo,
+    pub(super) name: String,
     /// The type must change.
-    alters: bool,
-    found: Findings,
+    pub(super) alters: bool,
+    pub(super) found: Findings,
 }
 
 impl Look<'_> {
@@ -78,7 +77,7 @@ impl Look<'_> {
 
     /// Runs a catalog query with the table's oid as `$1` and the column's number
     /// as `$2`; gives its first column's texts and its second's truth.
-    async fn ask(&self, sql: &'static str) -> Result<Vec<(String, bool)>, TargetError> {
+    pub(super) async fn ask(&self, sql: &'static str) -> Result<Vec<(String, bool)>, TargetError> {
         let rows = sqlx::query(sql)
             .bind(self.table.oid)
             .bind(self.column.number)
@@ -222,124 +221,6 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Views, functions, policies, publications.
-    async fn dependents(&mut self) -> Result<(), TargetError> {
-        let views = self
-            .ask(
-                "SELECT DISTINCT r.ev_class::regclass::text, true FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid \
-                 WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass \
-                 AND d.refobjid = $1::bigint::oid AND d.refobjsubid = $2 AND r.ev_class <> $1::bigint::oid",
-            )
-            .await?;
-        for (view, _) in views {
-            let name = &self.name;
-            if self.alters {
-                self.found.refuse(
-                    format!("view {view} depends on {name}, whose type must change"),
-                    "drop the view, run with --apply-schema, and make it again",
-                );
-            } else {
-                self.found.warn(
-                    format!("view {view} shows tokens of {name}"),
-                    "have its readers open the tokens",
-                );
-            }
-        }
-        let functions = self
-            .ask(
-                "SELECT DISTINCT d.objid::regprocedure::text, true FROM pg_depend d \
-                 WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass \
-                 AND d.refobjid = $1::bigint::oid AND d.refobjsubid = $2",
-            )
-            .await?;
-        for (function, _) in functions {
-            let what = format!("function {function} uses {}", self.name);
-            if self.alters {
-                self.found.refuse(
-                    what,
-                    "drop the function, run with --apply-schema, and make it again",
-                );
-            } else {
-                self.found
-                    .warn(what, "make sure that it does not need the value in clear");
-            }
-        }
-        let policies = self
-            .ask(
-                "SELECT DISTINCT p.polname::text, true FROM pg_depend d JOIN pg_policy p ON p.oid = d.objid \
-                 WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass \
-                 AND d.refobjid = $1::bigint::oid AND d.refobjsubid = $2",
-            )
-            .await?;
-        for (policy, _) in policies {
-            self.found.refuse(
-                format!(
-                    "the row-level security policy {policy} decides by {}",
-                    self.name
-                ),
-                "have it decide by another column first",
-            );
-        }
-        let publications = self
-            .ask(
-                "SELECT DISTINCT p.pubname::text, true FROM pg_publication_tables t JOIN pg_publication p USING (pubname) \
-                 JOIN pg_class c ON c.oid = $1::bigint::oid JOIN pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE t.schemaname = n.nspname AND t.tablename = c.relname AND $2::int2 IS NOT NULL",
-            )
-            .await?;
-        for (publication, _) in publications {
-            self.found.warn(
-                format!(
-                    "publication {publication} sends table {} to subscribers",
-                    self.table.shown
-                ),
-                "they receive tokens, and need the same change of type where there is one",
-            );
-        }
-        Ok(())
-    }
-
-    async fn triggers_and_rules(&mut self) -> Result<(), TargetError> {
-        let triggers = self
-            .ask(
-                "SELECT t.tgname::text, EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass \
-                 AND d.objid = t.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.tgrelid AND d.refobjsubid = $2) \
-                 FROM pg_trigger t WHERE t.tgrelid = $1::bigint::oid AND NOT t.tgisinternal \
-                 AND t.tgenabled <> 'D' AND (t.tgtype & 16) <> 0 \
-                 AND (t.tgattr::text = '' OR $2 = ANY (t.tgattr::int2[]))",
-            )
-            .await?;
-        for (trigger, depends) in triggers {
-            if depends && self.alters {
-                self.found.refuse(
-                    format!(
-                        "trigger {trigger} names {}, whose type must change",
-                        self.name
-                    ),
-                    "drop the trigger, run with --apply-schema, and make it again",
-                );
-            } else {
-                self.found.warn(
-                    format!("trigger {trigger} on table {} fires for every row that is changed", self.table.shown),
-                    "make sure that it does no harm (copies the value in clear, stamps a date), or disable it for the run",
-                );
-            }
-        }
-        let rules = self
-            .ask(
-                "SELECT rulename::text, $2::int2 IS NULL FROM pg_rewrite \
-                 WHERE ev_class = $1::bigint::oid AND ev_type = '2' AND ev_enabled <> 'D'",
-            )
-            .await?;
-        for (rule, _) in rules {
-            self.found.refuse(
-                format!("rule {rule} rewrites updates of table {}", self.table.shown),
-                "drop the rule, or turn it into a trigger, first",
-            );
-        }
-        Ok(())
-    }
-
     /// Partitions and inheritance.
     async fn family(&mut self) -> Result<(), TargetError> {
         let shown = self.table.shown.clone();
@@ -432,95 +313,4 @@ impl Look<'_> {
         );
         Ok(())
     }
-}
-
-/// Tries what a run needs, in a transaction that is rolled back.
-async fn privileges(
-    shared: &Shared,
-    table: &TableInfo,
-    column: &ColumnInfo,
-) -> Result<(), TargetError> {
-    let user: String = sqlx::query_scalar("SELECT quote_ident(current_user)")
-        .fetch_one(&shared.pool)
-        .await
-        .map_err(|e| shared.error("asking who we are", e))?;
-    let denied = |what: String, grant: Sql, error: sqlx::Error| {
-        let next = format!("run as its owner: {} TO {user};", grant.text());
-        match shared.error(what, error) {
-            TargetError::Permission { what, source, .. } => {
-                TargetError::Permission { what, next, source }
-            }
-            other => other,
-        }
-    };
-    let fail = |e| shared.error("trying the privileges", e);
-    let mut tx = shared.pool.begin().await.map_err(fail)?;
-    let read_only: String = sqlx::query_scalar("SHOW transaction_read_only")
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(fail)?;
-    if read_only == "on" {
-        return Err(TargetError::Permission {
-            what: format!("writing to {}", shared.place.location),
-            next: "connect to the primary server, or allow this account read-write transactions"
-                .to_owned(),
-            source: DriverError::new("the session is read-only"),
-        });
-    }
-    let mut try_sql = Sql::new(Dialect::Postgres)
-        .add("UPDATE ")
-        .table(&table.full)
-        .add(" SET ")
-        .ident(&column.name);
-    try_sql = try_sql
-        .add(" = ")
-        .ident(&column.name)
-        .add(" WHERE false AND ROW(");
-    let names: Vec<String> = table.key.iter().map(|k| k.name.clone()).collect();
-    try_sql = try_sql.columns("", &names).add(") IS NULL");
-    let grant = Sql::new(Dialect::Postgres)
-        .add("GRANT SELECT, UPDATE ON ")
-        .table(&table.full);
-    sqlx::query(try_sql.build())
-        .execute(&mut *tx)
-        .await
-        .map_err(|e| denied(format!("SELECT and UPDATE on {}", table.shown), grant, e))?;
-    tx.rollback().await.map_err(fail)?;
-
-    let mut tx = shared.pool.begin().await.map_err(fail)?;
-    if journal::is_there(shared).await? {
-        let grant = Sql::new(Dialect::Postgres)
-            .add("GRANT SELECT, INSERT, UPDATE, DELETE ON atrest_journal");
-        for statement in [
-            "INSERT INTO atrest_journal (name, body, mac) SELECT '', '', '' WHERE false",
-            "UPDATE atrest_journal SET mac = mac WHERE false",
-            "DELETE FROM atrest_journal WHERE false",
-        ] {
-            sqlx::query(statement)
-                .execute(&mut *tx)
-                .await
-                .map_err(|e| {
-                    denied(
-                        "writing the table atrest_journal".to_owned(),
-                        grant.clone(),
-                        e,
-                    )
-                })?;
-        }
-    } else {
-        let schema: Option<String> = sqlx::query_scalar("SELECT current_schema()::text")
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(fail)?;
-        let schema = schema.unwrap_or_else(|| "public".to_owned());
-        let grant = Sql::new(Dialect::Postgres)
-            .add("GRANT CREATE ON SCHEMA ")
-            .ident(&schema);
-        sqlx::query("CREATE TABLE atrest_journal_check (x integer)")
-            .execute(&mut *tx)
-            .await
-            .map_err(|e| denied("making the table atrest_journal".to_owned(), grant, e))?;
-    }
-    tx.rollback().await.map_err(fail)?;
-    Ok(())
 }

@@ -19,6 +19,7 @@ use super::catalog::{ColumnInfo, KeyKind, TableInfo};
 use super::value::{Args, key_bytes};
 use super::{Shared, journal};
 use crate::error::is_transient;
+use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 use crate::retry::{ATTEMPTS, pause};
 
@@ -131,6 +132,9 @@ async fn update(
     rows: &[&Change],
     old_is_null: bool,
 ) -> Result<u64, Failure> {
+    for row in rows {
+        whole(table.key.len(), &row.key).map_err(Failure::Final)?;
+    }
     let mut args = Args::default();
     for (i, part) in table.key.iter().enumerate() {
         let keys: Vec<Vec<u8>> = rows

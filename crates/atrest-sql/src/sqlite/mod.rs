@@ -59,6 +59,8 @@ pub(crate) async fn connect(url: &str) -> Result<SqliteDatabase, TargetError> {
         .pragma("secure_delete", "ON")
         // A page must never become a join that builds an index over the table.
         .pragma("automatic_index", "OFF")
+        // A page's rows cross from the driver's thread in few wakings.
+        .row_buffer_size(1024)
         .disable_statement_logging();
     let path: PathBuf = options.get_filename().to_owned();
     if url.contains(":memory:") || url.contains("mode=memory") || path.as_os_str().is_empty() {
@@ -205,7 +207,7 @@ impl Database for SqliteDatabase {
         // In WAL mode the last words of the log go into the file, so that no
         // copy of an old value waits there for the next writer.
         if let Ok(mut connection) = self.shared.pool.acquire().await {
-            let _ = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            let _ = sqlx::raw_sql("PRAGMA busy_timeout = 2000; PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(&mut *connection)
                 .await;
             let _ = connection.ping().await;

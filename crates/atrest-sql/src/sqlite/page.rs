@@ -5,6 +5,7 @@ use sqlx::Row as _;
 
 use super::Shared;
 use super::value::{Args, key_of, value_of};
+use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
 /// A sampled value's length at most, in bytes.
@@ -62,6 +63,7 @@ fn within(
     let mut word = " WHERE ";
     for (bound, operator) in [(&range.after, " > "), (&range.until, " <= ")] {
         if let Some(bound) = bound {
+            whole(key.len(), bound)?;
             sql = compare(sql.add(word), key, operator);
             for part in &bound.0 {
                 args.key(shared, part)?;
@@ -122,6 +124,7 @@ pub(super) async fn read_one(
     column: &str,
     row: &RowKey,
 ) -> Result<Option<Value>, TargetError> {
+    whole(key.len(), row)?;
     let mut args = Args::default();
     args.integer(shared, i64::MAX as u64)?;
     for part in &row.0 {

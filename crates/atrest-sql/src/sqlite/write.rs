@@ -17,6 +17,7 @@ use sqlx::{SqlStr, SqliteConnection};
 use super::value::Args;
 use super::{Shared, journal};
 use crate::error::is_transient;
+use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
 /// Rows of one statement. 512 rows of a key, the old and the new value are well
@@ -142,6 +143,7 @@ async fn update(
         .unwrap_or(rows.len());
     let mut args = Args::default();
     for row in rows {
+        whole(key.len(), &row.key)?;
         for part in &row.key.0 {
             args.key(shared, part)?;
         }

@@ -1,6 +1,6 @@
 //! Every row exactly once, for every type of key.
 
-use atrest_engine::target::{Change, KeyRange, Value};
+use atrest_engine::target::{Change, KeyRange, KeyValue, RowKey, Value};
 use atrest_testing::ScratchDatabase;
 
 use super::{all, all_of, bytes, column, connect, long_text, text};
@@ -176,6 +176,20 @@ async fn check(scratch: &ScratchDatabase, table: &str, key: &str, about: &str) {
         assert_eq!(target.parse_key(&typed).unwrap(), row.key, "{about}");
     }
     assert!(target.parse_key(&[]).is_err());
+    // A key of another shape would name no row: it is refused, not "done".
+    let odd = RowKey([rows[0].key.0.clone(), vec![KeyValue::Integer(1)]].concat());
+    let range = KeyRange {
+        after: Some(odd.clone()),
+        until: None,
+    };
+    assert!(target.read(&range, 10, 100).await.is_err());
+    assert!(target.read_one(&odd).await.is_err());
+    let change = Change {
+        key: odd,
+        old: text("x"),
+        new: text("y"),
+    };
+    assert!(target.write(&[change], &[]).await.is_err());
     let changes: Vec<Change> = rows
         .iter()
         .map(|row| Change {
