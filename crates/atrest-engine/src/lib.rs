@@ -1,3 +1,42 @@
-//! The engine of atrest.
+//! The engine of atrest: it plans, encrypts, verifies, rotates, decrypts and
+//! restores what lives in a [`target`], while the application goes on writing.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`policy`] | `atrest.toml` |
+//! | [`target`] | the trait that databases (and later buckets) implement |
+//! | [`column`] | a column of the policy joined to its target, keys and context |
+//! | [`engine`] | the verbs, each a method |
+//! | [`run`] | the changing pass and its sweeps (the migration protocol) |
+//! | [`scan`] | the reading pass: what is there, by classification |
+//! | [`journal`] | the engine's own progress, authenticated, in the same database |
+//! | [`backup`] | the encrypted file of original values |
+//! | [`restore`] | a backup back into its table, or compared with it |
+//! | [`report`] | what a verb did, as data with stable names |
+//!
+//! Nothing here prints, prompts, reads the environment or exits: a face gives an
+//! [`observe::Observer`] and gets data or an [`EngineError`] back.
 
+pub mod backup;
+mod change;
+pub mod column;
+pub mod engine;
+mod error;
+pub mod inspect;
+pub mod journal;
+pub mod observe;
+mod pace;
+mod page;
+pub mod plan;
+pub mod policy;
+pub mod report;
+pub mod restore;
+pub mod run;
+pub mod scan;
+pub mod sensitive;
 pub mod target;
+mod transition;
+
+pub use engine::{Engine, RunOptions};
+pub use error::EngineError;
+pub use transition::Operation;

@@ -32,7 +32,9 @@ pub struct TableName {
 
 /// A table name that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a table name; write `table`, `schema.table`, or quote a part that holds a dot: \"odd.name\"")]
+#[error(
+    "`{0}` is not a table name; write `table`, `schema.table`, or quote a part that holds a dot: \"odd.name\""
+)]
 pub struct ParseTableNameError(pub String);
 
 impl std::str::FromStr for TableName {
@@ -74,7 +76,11 @@ impl std::str::FromStr for TableName {
         }
         let name = parts.pop().ok_or_else(err)?;
         let schema = parts.pop();
-        if parts.is_empty() { Ok(Self { schema, name }) } else { Err(err()) }
+        if parts.is_empty() {
+            Ok(Self { schema, name })
+        } else {
+            Err(err())
+        }
     }
 }
 
@@ -293,7 +299,9 @@ pub struct Column {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// The place itself could not be reached, or the link broke.
-    #[error("cannot reach {what}: {source}; check that it runs and that the URL, user and network are right, then run the same command again")]
+    #[error(
+        "cannot reach {what}: {source}; check that it runs and that the URL, user and network are right, then run the same command again"
+    )]
     Connection {
         /// The database, without its password.
         what: String,
@@ -327,7 +335,9 @@ pub enum TargetError {
         next: String,
     },
     /// Another run holds the lock, or has moved the journal on.
-    #[error("another run works on {what}; wait for it to end, or end it, then run the same command again")]
+    #[error(
+        "another run works on {what}; wait for it to end, or end it, then run the same command again"
+    )]
     Busy {
         /// Which target.
         what: String,

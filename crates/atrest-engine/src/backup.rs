@@ -1,0 +1,167 @@
+//! The backup: an encrypted file with the original values, durable before the
+//! first row of a page changes. Its format stands in spec/backup.md.
+//!
+//! ```text
+//! file   = header(32) frame*
+//! header = "ATRESTBK" | 0x01 | suite 0x01 | key id (4) | zero (2) | file id (16)
+//! frame  = len32(sealed) | nonce (24) | sealed
+//! sealed = XAES-256-GCM[HKDF(key, "atrest/v1/backup"), nonce, header ‖ number64](content)
+//! ```
+//!
+//! A frame's number is its place in the file, so frames cannot be moved, dropped
+//! from the middle or taken from another file. A torn last frame is what a crash
+//! leaves: its rows were not changed yet.
+
+mod codec;
+mod read;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use atrest_core::{KeyId, Keyring, Purpose, hazmat};
+
+use crate::target::{RowKey, Value};
+
+pub use read::BackupReader;
+pub use write::{BackupWriter, Backups};
+
+const MAGIC: &[u8; 8] = b"ATRESTBK";
+const HEADER_LEN: usize = 32;
+const NONCE_LEN: usize = 24;
+const TAG_LEN: usize = 16;
+
+/// The original values of one page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupPage {
+    /// "table.column".
+    pub target: String,
+    /// The run's pass: a row in a later pass supersedes the same row in pass 0.
+    pub pass: u32,
+    /// Keys and values, in key order.
+    pub rows: Vec<(RowKey, Value)>,
+}
+
+/// Why a backup cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The file system.
+    #[error("cannot {doing} backup {path}: {source}; {next}", path = path.display())]
+    Io {
+        /// "write", "read", ...
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        next: &'static str,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// Not one of ours.
+    #[error("{} is not an atrest backup (or of a later version); nothing was changed: name the file that encrypt, rotate or decrypt printed", .path.display())]
+    NotABackup {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Sealed under a key that is not at hand.
+    #[error("backup {} was written under key {key}, which is not in the keyring; nothing was changed: add that key to keys.previous", .path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key id in its header.
+        key: KeyId,
+    },
+    /// Damaged, edited, or frames moved.
+    #[error("backup {} does not authenticate at byte {offset}: it was edited or damaged; nothing of that frame or after it was used", .path.display())]
+    Forged {
+        /// The file.
+        path: PathBuf,
+        /// Where the frame begins.
+        offset: u64,
+    },
+    /// Shorter than the journal knows it was.
+    #[error("backup {} ends at byte {len}, but {known} bytes of it were durable: it was cut; nothing was changed. Put the whole file back, or name a new one with --backup FILE", .path.display())]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// Its proven length.
+        len: u64,
+        /// What the journal knows.
+        known: u64,
+    },
+    /// It is there already.
+    #[error("backup {} exists already and belongs to no interrupted run; nothing was changed: name another file with --backup FILE", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No random bytes.
+    #[error("the operating system gave no random bytes for backup {}; nothing was changed: run again", .path.display())]
+    Random {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+fn io(doing: &'static str, path: &Path, source: std::io::Error) -> BackupError {
+    let next = match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "no row of this page was changed: make room, then run the same command again and it goes on"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "name a folder that you may write to with --backup FILE"
+        }
+        std::io::ErrorKind::NotFound => "check the path",
+        _ => "no row of this page was changed: see to the disk, then run the same command again",
+    };
+    BackupError::Io {
+        doing,
+        path: path.to_owned(),
+        next,
+        source,
+    }
+}
+
+/// A file's header: what every frame is bound to.
+#[derive(Clone, Copy)]
+struct Header([u8; HEADER_LEN]);
+
+impl Header {
+    fn new(key: KeyId, file_id: [u8; 16]) -> Self {
+        let mut bytes = [0; HEADER_LEN];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8] = 1;
+        bytes[9] = 1;
+        bytes[10..14].copy_from_slice(&key.0);
+        bytes[16..].copy_from_slice(&file_id);
+        Self(bytes)
+    }
+
+    fn parse(bytes: [u8; HEADER_LEN]) -> Option<Self> {
+        let fixed = bytes.starts_with(MAGIC) && bytes[8..10] == [1, 1] && bytes[14..16] == [0, 0];
+        fixed.then_some(Self(bytes))
+    }
+
+    fn key(&self) -> KeyId {
+        KeyId([self.0[10], self.0[11], self.0[12], self.0[13]])
+    }
+
+    fn file_id(&self) -> String {
+        crate::journal::hex(&self.0[16..])
+    }
+
+    /// The cipher for this file; `None` when the keyring lacks its key.
+    fn cipher(&self, keyring: &Keyring) -> Option<hazmat::Xaes256Gcm> {
+        let key = keyring.get(self.key())?;
+        Some(hazmat::Xaes256Gcm::new(&key.derive::<32>(Purpose::Backup)))
+    }
+
+    fn aad(&self, number: u64) -> [u8; HEADER_LEN + 8] {
+        let mut aad = [0; HEADER_LEN + 8];
+        aad[..HEADER_LEN].copy_from_slice(&self.0);
+        aad[HEADER_LEN..].copy_from_slice(&number.to_be_bytes());
+        aad
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Reading a backup, frame by frame, each proven before any of it is used.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use atrest_core::{Keyring, hazmat};
+
+use super::{BackupError, BackupPage, HEADER_LEN, Header, NONCE_LEN, TAG_LEN, codec, io};
+
+/// An open backup file; pages come in the order they were written.
+pub struct BackupReader {
+    path: PathBuf,
+    header: Header,
+    cipher: hazmat::Xaes256Gcm,
+    file: BufReader<File>,
+    len: u64,
+    offset: u64,
+    frames: u64,
+    torn: bool,
+}
+
+impl std::fmt::Debug for BackupReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackupReader")
+            .field("path", &self.path)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BackupReader {
+    /// Opens a file and checks its header.
+    ///
+    /// # Errors
+    /// [`BackupError::NotABackup`], [`BackupError::UnknownKey`], the file system's.
+    pub fn open(path: &Path, keyring: &Keyring) -> Result<Self, BackupError> {
+        let file = File::open(path).map_err(|e| io("read", path, e))?;
+        let len = file.metadata().map_err(|e| io("read", path, e))?.len();
+        let mut file = BufReader::with_capacity(1 << 20, file);
+        let mut bytes = [0; HEADER_LEN];
+        let not_ours = || BackupError::NotABackup {
+            path: path.to_owned(),
+        };
+        file.read_exact(&mut bytes).map_err(|e| {
+            if e.kind() == ErrorKind::UnexpectedEof {
+                not_ours()
+            } else {
+                io("read", path, e)
+            }
+        })?;
+        let header = Header::parse(bytes).ok_or_else(not_ours)?;
+        let cipher = header
+            .cipher(keyring)
+            .ok_or_else(|| BackupError::UnknownKey {
+                path: path.to_owned(),
+                key: header.key(),
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+            header,
+            cipher,
+            file,
+            len,
+            offset: HEADER_LEN as u64,
+            frames: 0,
+            torn: false,
+        })
+    }
+
+    /// The next page; `None` at the end, or where a crash tore the last frame.
+    ///
+    /// # Errors
+    /// [`BackupError::Forged`] when a frame does not authenticate; the file system's.
+    pub fn next_page(&mut self) -> Result<Option<BackupPage>, BackupError> {
+        let left = self.len - self.offset;
+        if left == 0 || self.torn {
+            return Ok(None);
+        }
+        let mut prefix = [0; 4 + NONCE_LEN];
+        let Some(left) = left.checked_sub(prefix.len() as u64) else {
+            return Ok(self.tear());
+        };
+        self.file
+            .read_exact(&mut prefix)
+            .map_err(|e| io("read", &self.path, e))?;
+        let (&len, &nonce) = match (prefix.first_chunk::<4>(), prefix.last_chunk::<NONCE_LEN>()) {
+            (Some(len), Some(nonce)) => (len, nonce),
+            _ => return Err(self.forged()),
+        };
+        let len = u64::from(u32::from_be_bytes(len));
+        if len > left {
+            return Ok(self.tear());
+        }
+        if len < TAG_LEN as u64 {
+            return Err(self.forged());
+        }
+        // Bounded by what the file holds.
+        let mut frame = vec![0; usize::try_from(len).map_err(|_| self.forged())?];
+        self.file
+            .read_exact(&mut frame)
+            .map_err(|e| io("read", &self.path, e))?;
+        let content = self
+            .cipher
+            .open_in_place(&nonce, &self.header.aad(self.frames), &mut frame)
+            .map_err(|_| self.forged())?;
+        let page = frame
+            .get(..content)
+            .and_then(codec::decode)
+            .ok_or_else(|| self.forged())?;
+        self.offset += prefix.len() as u64 + len;
+        self.frames += 1;
+        Ok(Some(page))
+    }
+
+    /// The last frame is incomplete: a crash, or somebody cut the file.
+    #[must_use]
+    pub fn torn(&self) -> bool {
+        self.torn
+    }
+
+    /// The file's length, in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// No frame in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == HEADER_LEN as u64
+    }
+
+    /// How far reading has come, in bytes.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The id in the header, hexadecimal.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.header.file_id()
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    pub(super) fn header(&self) -> Header {
+        self.header
+    }
+
+    fn tear(&mut self) -> Option<BackupPage> {
+        self.torn = true;
+        None
+    }
+
+    fn forged(&self) -> BackupError {
+        BackupError::Forged {
+            path: self.path.clone(),
+            offset: self.offset,
+        }
+    }
+}

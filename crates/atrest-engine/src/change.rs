@@ -1,0 +1,460 @@
+//! `encrypt`, `rotate` and `decrypt`: preflight, schema, journal, the run itself,
+//! and what is remembered afterwards.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::backup::{BackupError, BackupWriter, Backups};
+use crate::column::Column;
+use crate::engine::{RunOptions, now_text};
+use crate::journal::{
+    BackupRef, ColumnRecord, Held, Journal, LastRun, RangeRecord, RunRecord, name,
+};
+use crate::observe::Event;
+use crate::pace::Pace;
+use crate::plan::suspicious;
+use crate::policy::ColumnPolicy;
+use crate::report::{ColumnReport, Tally};
+use crate::run::{Outcome, Run};
+use crate::target::{JournalChange, KeyRange, SchemaChange, Value};
+use crate::{Engine, EngineError, Operation};
+
+/// Rows looked at before the first is changed, to know the key.
+const PROBE_ROWS: usize = 1000;
+
+impl Engine {
+    /// Runs `operation` on a column to its end, or takes an interrupted run up.
+    ///
+    /// # Errors
+    /// Whatever preflight refuses, before any row changes; the database's, the
+    /// backup's and [`EngineError::Interrupted`], after which the same call goes on.
+    pub async fn change(
+        &self,
+        operation: Operation,
+        policy: &ColumnPolicy,
+        options: &RunOptions,
+        backups: &Backups,
+    ) -> Result<ColumnReport, EngineError> {
+        let begin = Instant::now();
+        let id = policy.id();
+        let mut lock = self.database.lock(&id).await?;
+        let mut journal = self.journal().await?;
+        let mut column = Column::open(&*self.database, policy, journal.column(&id)).await?;
+        self.probe(&column, operation, options).await?;
+        if operation != Operation::Decrypt {
+            self.preflight(&mut column, &mut journal, policy, options)
+                .await?;
+        }
+        self.start_journal(&mut journal).await?;
+        let scribe = self.scribe();
+        if operation != Operation::Decrypt && journal.column(&id).is_none() {
+            let record = ColumnRecord {
+                context: policy.context(),
+                bind: policy.bind,
+                schema: None,
+                last_run: None,
+            };
+            self.save_column(&mut journal, &id, record).await?;
+        }
+        let (mut record, ranges, backup) = self
+            .begin(operation, &column, &journal, options, backups)
+            .await?;
+        lock.check().await?;
+        let run = Arc::new(Run {
+            goal: column.goal(operation, &self.keyring, options.accept_lookalikes),
+            column: column.clone(),
+            keyring: self.keyring.clone(),
+            scribe,
+            backup,
+            pace: Pace::new(options.max_rate),
+            batch: options.batch_size,
+            workers: self.workers(options),
+            observer: Arc::clone(&self.observer),
+            stop: self.stop.clone(),
+        });
+        let outcome = run.finish(&mut record, ranges, options.max_sweeps).await?;
+        let mut report = self
+            .close(operation, policy, &record, outcome, backups)
+            .await?;
+        if operation == Operation::Decrypt {
+            self.way_back(policy, options, &mut report).await?;
+        }
+        drop(lock);
+        report.seconds = begin.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    /// The wrong key is known before the first row changes.
+    async fn probe(
+        &self,
+        column: &Column,
+        operation: Operation,
+        options: &RunOptions,
+    ) -> Result<(), EngineError> {
+        if options.accept_lookalikes {
+            return Ok(());
+        }
+        let mut reader = column.reader(&self.keyring);
+        let goal = column.goal(operation, &self.keyring, false);
+        let mut tally = Tally::default();
+        for row in column
+            .target
+            .read(&KeyRange::default(), PROBE_ROWS, 8 << 10)
+            .await?
+        {
+            if !matches!(row.value, Value::Deferred(_)) {
+                reader.tally(&row.key, &row.value, &goal, &mut tally);
+            }
+        }
+        if !suspicious(&tally) {
+            return Ok(());
+        }
+        let ids: Vec<_> = tally.unknown_keys.keys().map(ToString::to_string).collect();
+        let key_ids = if ids.is_empty() {
+            String::new()
+        } else {
+            format!(" (they name key id {})", ids.join(", "))
+        };
+        Err(EngineError::WrongKey {
+            column: column.name().to_owned(),
+            rows: tally.total,
+            undecryptable: tally.foreign,
+            key_ids,
+        })
+    }
+
+    /// Refuses what would break the application; makes room for tokens when told.
+    async fn preflight(
+        &self,
+        column: &mut Column,
+        journal: &mut Journal,
+        policy: &ColumnPolicy,
+        options: &RunOptions,
+    ) -> Result<(), EngineError> {
+        let id = policy.id();
+        let longest = column.target.counts().await?.longest;
+        let form = longest_form(column).await?;
+        let description = column
+            .target
+            .describe(policy.suite.token_len(form, longest), true)
+            .await?;
+        if !description.refusals.is_empty() {
+            return Err(EngineError::Preflight {
+                column: id,
+                findings: description.refusals,
+            });
+        }
+        for warning in &description.warnings {
+            self.observer.event(&Event::Note(&format!(
+                "{id}: {}; {}",
+                warning.what, warning.next
+            )));
+        }
+        let Some(schema) = description.schema else {
+            return Ok(());
+        };
+        if !options.apply_schema {
+            return Err(EngineError::SchemaNeeded {
+                column: id,
+                declared_type: description.declared_type,
+                ddl: schema.up,
+            });
+        }
+        self.start_journal(journal).await?;
+        // Remembered before it is done: the way back must survive a crash between.
+        let statements = schema.up.clone();
+        let schema =
+            journal
+                .column(&id)
+                .and_then(|c| c.schema.clone())
+                .map_or(schema.clone(), |first| SchemaChange {
+                    original_type: first.original_type,
+                    down: first.down,
+                    ..schema
+                });
+        let last_run = journal.column(&id).and_then(|c| c.last_run.clone());
+        let record = ColumnRecord {
+            context: policy.context(),
+            bind: policy.bind,
+            schema: Some(schema),
+            last_run,
+        };
+        self.save_column(journal, &id, record).await?;
+        self.database.apply(&statements).await?;
+        *column = Column::open(&*self.database, policy, journal.column(&id)).await?;
+        Ok(())
+    }
+
+    /// The journal is there, and all of it stands under the primary key.
+    async fn start_journal(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        if !journal.exists {
+            self.database.journal_create().await?;
+        }
+        let changes = journal.adopt(&self.scribe());
+        if !changes.is_empty() {
+            self.database.journal_write(&changes).await?;
+        }
+        *journal = self.journal().await?;
+        Ok(())
+    }
+
+    async fn save_column(
+        &self,
+        journal: &mut Journal,
+        id: &str,
+        record: ColumnRecord,
+    ) -> Result<(), EngineError> {
+        let held = match journal.columns.get(id) {
+            Some(held) => Held {
+                record,
+                ..held.clone()
+            },
+            None => Held::new(name::column(id), record),
+        };
+        let (change, mac) = held.save(&self.scribe());
+        self.database.journal_write(&[change]).await?;
+        journal.columns.insert(
+            id.to_owned(),
+            Held {
+                mac: Some(mac),
+                ..held
+            },
+        );
+        Ok(())
+    }
+
+    /// The run to go on with: an interrupted one of the same operation and key, or
+    /// a new one.
+    async fn begin(
+        &self,
+        operation: Operation,
+        column: &Column,
+        journal: &Journal,
+        options: &RunOptions,
+        backups: &Backups,
+    ) -> Result<
+        (
+            Held<RunRecord>,
+            Vec<Held<RangeRecord>>,
+            Option<Arc<BackupWriter>>,
+        ),
+        EngineError,
+    > {
+        let id = column.name();
+        let key = self.keyring.primary().id().to_string();
+        let scribe = self.scribe();
+        if let Some(held) = journal.runs.get(id) {
+            let ranges = journal.ranges(id);
+            let whole = ranges.len() == held.record.ranges;
+            if held.record.operation == operation && held.record.key == key && whole {
+                return self.take_up(id, held.clone(), ranges, backups).await;
+            }
+            let mut changes: Vec<JournalChange> = ranges.iter().filter_map(Held::delete).collect();
+            changes.extend(held.delete());
+            self.database.journal_write(&changes).await?;
+        }
+        let backup = new_backup(backups)?;
+        let workers = self.workers(options);
+        let ranges = column.target.split(workers).await?;
+        let record = RunRecord {
+            operation,
+            key,
+            started: now_text(),
+            pass: 0,
+            sweeping: false,
+            ranges: ranges.len(),
+            backups: backup.iter().map(|b| b.reference()).collect(),
+        };
+        let mut record = Held::new(name::run(id), record);
+        let (change, mac) = record.save(&scribe);
+        record.mac = Some(mac);
+        let mut changes = vec![change];
+        let ranges = ranges
+            .into_iter()
+            .enumerate()
+            .map(|(i, range)| {
+                let piece = RangeRecord {
+                    range,
+                    cursor: None,
+                    done: false,
+                    changed: 0,
+                    backup_len: 0,
+                };
+                let mut held = Held::new(name::range(id, i), piece);
+                let (change, mac) = held.save(&scribe);
+                held.mac = Some(mac);
+                changes.push(change);
+                held
+            })
+            .collect();
+        self.database.journal_write(&changes).await?;
+        Ok((record, ranges, backup))
+    }
+
+    async fn take_up(
+        &self,
+        id: &str,
+        mut record: Held<RunRecord>,
+        ranges: Vec<Held<RangeRecord>>,
+        backups: &Backups,
+    ) -> Result<
+        (
+            Held<RunRecord>,
+            Vec<Held<RangeRecord>>,
+            Option<Arc<BackupWriter>>,
+        ),
+        EngineError,
+    > {
+        self.observer.event(&Event::Note(&format!(
+            "{id}: taking up the {} interrupted after {}",
+            record.record.operation.verb(),
+            record.record.started
+        )));
+        let last = record.record.backups.last().cloned();
+        let backup = match last {
+            Some(BackupRef { path, .. }) if !backups.explicit_other_than(&path) => {
+                if !path.exists() {
+                    return Err(EngineError::BackupMissing {
+                        column: id.to_owned(),
+                        path,
+                    });
+                }
+                let writer = reopen(backups, &path).await?;
+                let known = ranges
+                    .iter()
+                    .map(|r| r.record.backup_len)
+                    .max()
+                    .unwrap_or(0);
+                let len = writer.reference().len;
+                if len < known {
+                    return Err(BackupError::Cut { path, len, known }.into());
+                }
+                Some(writer)
+            }
+            _ => {
+                let backup = new_backup(backups)?;
+                record
+                    .record
+                    .backups
+                    .extend(backup.iter().map(|b| b.reference()));
+                backup
+            }
+        };
+        record.record.pass += 1;
+        let (change, mac) = record.save(&self.scribe());
+        self.database.journal_write(&[change]).await?;
+        record.mac = Some(mac);
+        Ok((record, ranges, backup))
+    }
+
+    /// The run is over: its records go, what it did stays with the column.
+    async fn close(
+        &self,
+        operation: Operation,
+        policy: &ColumnPolicy,
+        record: &Held<RunRecord>,
+        outcome: Outcome,
+        backups: &Backups,
+    ) -> Result<ColumnReport, EngineError> {
+        let id = policy.id();
+        let mut report = ColumnReport::new(
+            &id,
+            policy.suite.to_string(),
+            policy.context(),
+            outcome.tally,
+        );
+        report.changed = outcome.ranges.iter().map(|r| r.record.changed).sum();
+        report.skipped = outcome.missed;
+        report.sweeps = outcome.sweeps;
+        report.settled = outcome.settled;
+        if !outcome.settled {
+            report.notes.push(format!(
+                "{id}: after {} sweeps the application still writes values that are due; deploy its encrypted fields, then run atrest {} again",
+                outcome.sweeps,
+                operation.verb()
+            ));
+        }
+        let references = backups.references(&record.record.backups);
+        let mut changes: Vec<JournalChange> =
+            outcome.ranges.iter().filter_map(Held::delete).collect();
+        changes.extend(record.delete());
+        let journal = self.journal().await?;
+        if let Some(held) = journal.columns.get(&id) {
+            let mut held = held.clone();
+            held.record.last_run = Some(LastRun {
+                operation,
+                finished: now_text(),
+                changed: report.changed,
+                backups: references,
+            });
+            changes.push(held.save(&self.scribe()).0);
+        }
+        self.database.journal_write(&changes).await?;
+        Ok(report)
+    }
+
+    /// Everything is clear again: the column's original type, and nothing of ours
+    /// left behind.
+    pub(crate) async fn way_back(
+        &self,
+        policy: &ColumnPolicy,
+        options: &RunOptions,
+        report: &mut ColumnReport,
+    ) -> Result<(), EngineError> {
+        let id = policy.id();
+        if report.sealed_total() > 0 || report.undecryptable > 0 || !report.settled {
+            return Ok(());
+        }
+        let journal = self.journal().await?;
+        if let Some(held) = journal.columns.get(&id) {
+            if let Some(schema) = &held.record.schema {
+                if !options.apply_schema {
+                    report.notes.push(format!(
+                        "{id}: the values are clear; the column is still {}: run atrest decrypt --apply-schema, or these yourself, to make it {} again:\n  {}",
+                        schema.sealed_type,
+                        schema.original_type,
+                        schema.down.join("\n  ")
+                    ));
+                    return Ok(());
+                }
+                self.database.apply(&schema.down).await?;
+            }
+            if let Some(change) = held.delete() {
+                self.database.journal_write(&[change]).await?;
+            }
+        }
+        let journal = self.journal().await?;
+        if journal.exists && journal.is_empty() {
+            self.database.journal_drop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn new_backup(backups: &Backups) -> Result<Option<Arc<BackupWriter>>, EngineError> {
+    Ok(backups
+        .fresh()
+        .map(|path| backups.writer(path, false))
+        .transpose()?)
+}
+
+async fn reopen(
+    backups: &Backups,
+    path: &std::path::Path,
+) -> Result<Arc<BackupWriter>, EngineError> {
+    // Proves every frame: seconds for a large file.
+    tokio::task::block_in_place(|| backups.writer(path, true)).map_err(Into::into)
+}
+
+/// The form of the column's tokens: that of the first value that is there.
+async fn longest_form(column: &Column) -> Result<atrest_core::Form, EngineError> {
+    let rows = column
+        .target
+        .read(&KeyRange::default(), 100, 8 << 10)
+        .await?;
+    let form = rows
+        .iter()
+        .find_map(|r| crate::column::form(&r.value))
+        .map(|(form, _)| form);
+    Ok(form.unwrap_or(atrest_core::Form::Text))
+}

@@ -1,0 +1,274 @@
+//! The verbs. An [`Engine`] joins a database, a keyring and an observer; each verb
+//! is a method that takes columns of the policy and gives a report.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use atrest_core::Keyring;
+
+use crate::EngineError;
+use crate::column::Column;
+use crate::journal::{Journal, Scribe};
+use crate::observe::{Observer, Silent, Stop};
+use crate::policy::ColumnPolicy;
+use crate::report::{ColumnReport, KeyUsage, OpenRun, Tally};
+use crate::target::Database;
+use crate::transition::Operation;
+
+/// How a verb goes about its work.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Rows a page holds at most; pages of long values are shorter.
+    pub batch_size: usize,
+    /// Workers; `None`: what suits the database.
+    pub workers: Option<usize>,
+    /// Rows changed per second at most, over all workers.
+    pub max_rate: Option<u32>,
+    /// Run the DDL that a column needs.
+    pub apply_schema: bool,
+    /// Encrypt values that look like tokens of a key id outside the keyring.
+    pub accept_lookalikes: bool,
+    /// Sweeps before giving up on writers that go on writing clear values.
+    pub max_sweeps: u32,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            batch_size: 2000,
+            workers: None,
+            max_rate: None,
+            apply_schema: false,
+            accept_lookalikes: false,
+            max_sweeps: 12,
+        }
+    }
+}
+
+/// A database, the keys for it, and somebody who watches.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) keyring: Keyring,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) stop: Stop,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("database", &self.database.location())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine that nobody watches.
+    #[must_use]
+    pub fn new(database: Arc<dyn Database>, keyring: Keyring) -> Self {
+        Self {
+            database,
+            keyring,
+            observer: Arc::new(Silent),
+            stop: Stop::default(),
+        }
+    }
+
+    /// Watched by `observer`, stopped through `stop`.
+    #[must_use]
+    pub fn watched(mut self, observer: Arc<dyn Observer>, stop: Stop) -> Self {
+        self.observer = observer;
+        self.stop = stop;
+        self
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &Arc<dyn Database> {
+        &self.database
+    }
+
+    pub(crate) fn scribe(&self) -> Scribe {
+        Scribe::new(&self.keyring)
+    }
+
+    pub(crate) fn workers(&self, options: &RunOptions) -> usize {
+        options
+            .workers
+            .unwrap_or_else(|| self.database.default_workers())
+            .max(1)
+    }
+
+    /// Every record of the journal, proven.
+    ///
+    /// # Errors
+    /// [`crate::journal::JournalError`] when it is forged or under an unknown key; the database's.
+    pub async fn journal(&self) -> Result<Journal, EngineError> {
+        Journal::load(&*self.database, &self.scribe()).await
+    }
+
+    pub(crate) async fn open(&self, policy: &ColumnPolicy) -> Result<Column, EngineError> {
+        let journal = self.journal().await?;
+        Column::open(&*self.database, policy, journal.column(&policy.id())).await
+    }
+
+    pub(crate) async fn scan(
+        &self,
+        column: &Column,
+        operation: Operation,
+        options: &RunOptions,
+    ) -> Result<Tally, EngineError> {
+        crate::scan::scan(
+            column,
+            &self.keyring,
+            operation,
+            options,
+            self.workers(options),
+            &self.observer,
+            &self.stop,
+        )
+        .await
+    }
+
+    /// Classifies every value of a column: `verify` and `status`.
+    ///
+    /// # Errors
+    /// The database's; [`EngineError::ContextChanged`]; [`crate::journal::JournalError`].
+    pub async fn verify(
+        &self,
+        policy: &ColumnPolicy,
+        options: &RunOptions,
+    ) -> Result<ColumnReport, EngineError> {
+        let begin = Instant::now();
+        let column = self.open(policy).await?;
+        let tally = self.scan(&column, Operation::Encrypt, options).await?;
+        let mut report = ColumnReport::new(
+            &policy.id(),
+            policy.suite.to_string(),
+            policy.context(),
+            tally,
+        );
+        report.seconds = begin.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    /// Runs that were interrupted, or are going on in another process.
+    ///
+    /// # Errors
+    /// [`crate::journal::JournalError`]; the database's.
+    pub async fn open_runs(&self) -> Result<Vec<OpenRun>, EngineError> {
+        let journal = self.journal().await?;
+        let run =
+            |(column, held): (&String, &crate::journal::Held<crate::journal::RunRecord>)| OpenRun {
+                column: column.clone(),
+                operation: held.record.operation.verb(),
+                started: held.record.started.clone(),
+                changed: journal
+                    .ranges(column)
+                    .iter()
+                    .map(|r| r.record.changed)
+                    .sum(),
+                backups: held
+                    .record
+                    .backups
+                    .iter()
+                    .map(|b| b.path.clone())
+                    .collect::<Vec<PathBuf>>(),
+            };
+        Ok(journal.runs.iter().map(run).collect())
+    }
+
+    /// How many values each key still holds, over the columns reported on, and
+    /// whether it can leave the keyring. `origins` says where each key comes from.
+    #[must_use]
+    pub fn key_usage(
+        &self,
+        columns: &[ColumnReport],
+        open_runs: &[OpenRun],
+        origin: &dyn Fn(atrest_core::KeyId) -> String,
+    ) -> Vec<KeyUsage> {
+        let primary = self.keyring.primary().id();
+        let mut usage: Vec<_> = self
+            .keyring
+            .keys()
+            .map(|key| {
+                let id = key.id();
+                let values: u64 = columns
+                    .iter()
+                    .filter_map(|c| c.sealed.get(&id.to_string()))
+                    .sum();
+                let undecryptable: u64 = columns.iter().map(|c| c.undecryptable).sum();
+                let (role, can_retire, reason) = if id == primary {
+                    ("primary", false, "it encrypts new values".to_owned())
+                } else if values > 0 {
+                    (
+                        "previous",
+                        false,
+                        format!("{values} values need it: run atrest rotate"),
+                    )
+                } else if !open_runs.is_empty() {
+                    (
+                        "previous",
+                        false,
+                        "a run was interrupted: finish it first".to_owned(),
+                    )
+                } else if undecryptable > 0 {
+                    (
+                        "previous",
+                        false,
+                        format!("{undecryptable} values open under no key: see to them first"),
+                    )
+                } else {
+                    (
+                        "previous",
+                        true,
+                        "no value of these columns needs it; backups written under it still do"
+                            .to_owned(),
+                    )
+                };
+                KeyUsage {
+                    key: id.to_string(),
+                    role,
+                    source: origin(id),
+                    values: Some(values),
+                    can_retire: Some(can_retire),
+                    reason,
+                }
+            })
+            .collect();
+        let mut missing = std::collections::BTreeMap::<&str, u64>::new();
+        for (key, n) in columns.iter().flat_map(|c| &c.unknown_keys) {
+            *missing.entry(key).or_default() += n;
+        }
+        usage.extend(missing.into_iter().map(|(key, n)| KeyUsage {
+            key: key.to_owned(),
+            role: "missing",
+            source: "not in the keyring".to_owned(),
+            values: Some(n),
+            can_retire: None,
+            reason: format!("{n} values name it and do not open: add it to keys.previous"),
+        }));
+        usage
+    }
+
+    /// Refuses when the journal was written under a key that is not at hand.
+    ///
+    /// # Errors
+    /// [`crate::journal::JournalError`]; the database's.
+    pub async fn check_keys(&self) -> Result<(), EngineError> {
+        self.journal().await.map(|_| ())
+    }
+}
+
+/// Seconds since 1970; 0 on a clock before that.
+pub(crate) fn now_unix() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
+}
+
+/// Now, RFC 3339.
+pub(crate) fn now_text() -> String {
+    jiff::Timestamp::now().to_string()
+}

@@ -1,0 +1,128 @@
+//! The engine's one error: who is at fault, and what to do next.
+
+use std::path::PathBuf;
+
+use crate::backup::BackupError;
+use crate::journal::JournalError;
+use crate::target::{Finding, TargetError};
+
+/// Why a verb could not run, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The journal is not ours, or is not what we wrote.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The backup file.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// Preflight found what would break the application.
+    #[error("{column} cannot be encrypted as it is: {}", list(.findings))]
+    Preflight {
+        /// Which column.
+        column: String,
+        /// What stands in the way.
+        findings: Vec<Finding>,
+    },
+    /// The column cannot hold a token (or, going back, its original type is due).
+    #[error(
+        "{column} is {declared_type}, which cannot hold the encrypted values; run again with --apply-schema to let atrest do it, or run this yourself first:\n  {}",
+        .ddl.join("\n  ")
+    )]
+    SchemaNeeded {
+        /// Which column.
+        column: String,
+        /// Its type now.
+        declared_type: String,
+        /// The exact statements.
+        ddl: Vec<String>,
+    },
+    /// The policy says another context or binding than the values were sealed with.
+    #[error(
+        "{column} was encrypted with context \"{recorded}\" and bind \"{recorded_bind}\", the policy now says \"{policy}\" and \"{policy_bind}\"; no value would open: set context = \"{recorded}\" and bind = \"{recorded_bind}\" in the policy (to change them, decrypt first)"
+    )]
+    ContextChanged {
+        /// Which column.
+        column: String,
+        /// What the journal recorded.
+        recorded: String,
+        /// How it was bound.
+        recorded_bind: &'static str,
+        /// What the policy says.
+        policy: String,
+        /// How the policy binds it.
+        policy_bind: &'static str,
+    },
+    /// Nothing that is encrypted opens under the keys at hand.
+    #[error(
+        "no key in the keyring opens what {column} holds: of the first {rows} values {undecryptable} are encrypted and none opens{}; nothing was changed: set the key that was used (as keys.primary or in keys.previous) and run again",
+        .key_ids
+    )]
+    WrongKey {
+        /// Which column.
+        column: String,
+        /// How many values were looked at.
+        rows: u64,
+        /// How many were encrypted under other keys.
+        undecryptable: u64,
+        /// " (key ids …)", or empty when the suite names none.
+        key_ids: String,
+    },
+    /// Another run, killed earlier, wrote to another backup file.
+    #[error(
+        "the interrupted run on {column} writes its backup to {path}, which is missing; put the file back, or name a new one with --backup FILE (originals of rows changed before the interruption are then only in the missing file)"
+    )]
+    BackupMissing {
+        /// Which column.
+        column: String,
+        /// The recorded file.
+        path: PathBuf,
+    },
+    /// The operator asked to stop.
+    #[error("interrupted; every row is whole: run the same command again and it goes on")]
+    Interrupted,
+    /// A row that was asked for is not there.
+    #[error("{column} has no row with key {key}; check the key's value and the order of its parts")]
+    NoSuchRow {
+        /// Which column.
+        column: String,
+        /// The key.
+        key: String,
+    },
+    /// The operating system gave no random bytes.
+    #[error(
+        "the operating system gave no random bytes; nothing was changed: run again, and look at the system log if it stays"
+    )]
+    Random,
+    /// A value could not be sealed.
+    #[error("a value of {column} could not be encrypted ({source}); row {key} was left as it is")]
+    Seal {
+        /// Which column.
+        column: String,
+        /// The row.
+        key: String,
+        /// Why.
+        source: atrest_core::SealError,
+    },
+    /// A worker of ours died: a defect.
+    #[error(
+        "a worker stopped unexpectedly ({0}); every row is whole: run the same command again, and report this"
+    )]
+    Worker(String),
+}
+
+impl From<atrest_core::RandomError> for EngineError {
+    fn from(_: atrest_core::RandomError) -> Self {
+        Self::Random
+    }
+}
+
+fn list(findings: &[Finding]) -> String {
+    findings
+        .iter()
+        .map(|f| format!("{}; {}", f.what, f.next))
+        .collect::<Vec<_>>()
+        .join(". Also: ")
+}

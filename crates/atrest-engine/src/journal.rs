@@ -1,0 +1,429 @@
+//! The engine's own progress, kept in the database it works on and moved on in
+//! the same transaction as the rows.
+//!
+//! The journal is one table of named records, `atrest_journal(name, body, mac)`.
+//! A body is JSON; `mac` is HMAC-SHA-256 under the journal subkey of the key that
+//! the body names (spec/formats.md, "Journal record MAC"). A record is only ever
+//! replaced by compare-and-swap on its `mac`: a run that lost its place to another
+//! one cannot commit a page.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use atrest_core::hazmat::Mac;
+use atrest_core::{KeyId, Keyring, Purpose};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Bind;
+use crate::target::{Database, JournalChange, JournalRecord, KeyRange, RowKey, SchemaChange};
+use crate::{EngineError, Operation};
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Written under a key that is not at hand: the wrong key, or another system's.
+    #[error(
+        "the journal in this database was written under key {key}, which is not in the keyring; nothing was read or changed: set that key (as keys.primary, or in keys.previous beside a new one) and run again"
+    )]
+    UnknownKey {
+        /// The key id that the record names.
+        key: String,
+    },
+    /// Not what we wrote.
+    #[error(
+        "journal record \"{name}\" does not authenticate: it was edited, damaged or comes from elsewhere; nothing was read or changed. Restore table atrest_journal from a backup; or, if no run was interrupted, delete the record (it holds progress and the column's original type, no values)"
+    )]
+    Forged {
+        /// The record's name.
+        name: String,
+    },
+}
+
+/// What is remembered of a column for as long as it holds sealed values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnRecord {
+    /// The context that its values were sealed with.
+    pub context: String,
+    /// Bound to the column or to the row.
+    pub bind: Bind,
+    /// The DDL that made room for tokens, and its way back, when we ran it.
+    pub schema: Option<SchemaChange>,
+    /// The last run that ended.
+    pub last_run: Option<LastRun>,
+}
+
+/// A run that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// What it did.
+    pub operation: Operation,
+    /// When it ended, RFC 3339.
+    pub finished: String,
+    /// How many rows it changed.
+    pub changed: u64,
+    /// Where the originals are.
+    pub backups: Vec<BackupRef>,
+}
+
+/// A backup file as the journal knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupRef {
+    /// Where it was written.
+    pub path: PathBuf,
+    /// The id in its header, hexadecimal.
+    pub id: String,
+    /// How long it was when this was written down, in bytes.
+    pub len: u64,
+}
+
+/// A run that is going on, or was interrupted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What it does.
+    pub operation: Operation,
+    /// The primary key's id.
+    pub key: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Raised each time the run is taken up again, and by each sweep.
+    pub pass: u32,
+    /// The changing pass is over; what remains is sweeping.
+    pub sweeping: bool,
+    /// The pieces of the key space, in order.
+    pub ranges: usize,
+    /// Backup files of this run, in order of use.
+    pub backups: Vec<BackupRef>,
+}
+
+/// How far one piece of the key space has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeRecord {
+    /// The piece.
+    pub range: KeyRange,
+    /// Everything up to and with this key is done.
+    pub cursor: Option<RowKey>,
+    /// The first pass over it is complete.
+    pub done: bool,
+    /// Rows changed so far.
+    pub changed: u64,
+    /// The backup's length when the last page was committed: a shorter file has
+    /// lost originals.
+    pub backup_len: u64,
+}
+
+/// Names of records.
+pub(crate) mod name {
+    pub(crate) fn column(target: &str) -> String {
+        format!("column:{target}")
+    }
+    pub(crate) fn run(target: &str) -> String {
+        format!("run:{target}")
+    }
+    pub(crate) fn range(target: &str, index: usize) -> String {
+        format!("range:{index}:{target}")
+    }
+}
+
+/// A body as stored: the record and the key that authenticates it.
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    key: String,
+    #[serde(flatten)]
+    record: T,
+}
+
+/// Makes and checks record tags under the keys at hand.
+pub struct Scribe {
+    keyring: Keyring,
+    mac: Mac,
+}
+
+impl std::fmt::Debug for Scribe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scribe").finish_non_exhaustive()
+    }
+}
+
+fn tag(mac: &Mac, name: &str, body: &str) -> String {
+    let len = u32::try_from(name.len()).unwrap_or(u32::MAX).to_be_bytes();
+    hex(&mac.tag(&[&len, name.as_bytes(), body.as_bytes()]))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut s, b| {
+            let _ = write!(s, "{b:02x}");
+            s
+        })
+}
+
+fn unhex(s: &str) -> Option<Vec<u8>> {
+    if !s.len().is_multiple_of(2) || !s.is_ascii() {
+        return None;
+    }
+    (0..s.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&s[i..i + 2], 16).ok())
+        .collect()
+}
+
+impl Scribe {
+    /// Writes under the keyring's primary key, reads under any.
+    #[must_use]
+    pub fn new(keyring: &Keyring) -> Self {
+        Self {
+            keyring: keyring.clone(),
+            mac: Mac::new(keyring.primary(), Purpose::Journal),
+        }
+    }
+
+    /// The body and tag of a record.
+    pub(crate) fn write<T: Serialize>(&self, name: &str, record: &T) -> (String, String) {
+        let key = self.keyring.primary().id().to_string();
+        // A record is made of strings, numbers and lists: it always serialises.
+        let body = serde_json::to_string(&Envelope { key, record }).unwrap_or_default();
+        let mac = tag(&self.mac, name, &body);
+        (body, mac)
+    }
+
+    /// A record's content, once its tag is proven.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it is not what this keyring wrote.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        stored: &JournalRecord,
+    ) -> Result<T, JournalError> {
+        #[derive(Deserialize)]
+        struct KeyOnly {
+            key: String,
+        }
+        let forged = || JournalError::Forged {
+            name: stored.name.clone(),
+        };
+        let KeyOnly { key } = serde_json::from_str(&stored.body).map_err(|_| forged())?;
+        let id: KeyId = key.parse().map_err(|_| forged())?;
+        let holder = self
+            .keyring
+            .get(id)
+            .ok_or(JournalError::UnknownKey { key })?;
+        let len = u32::try_from(stored.name.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes();
+        let given = unhex(&stored.mac).ok_or_else(forged)?;
+        let parts: [&[u8]; 3] = [&len, stored.name.as_bytes(), stored.body.as_bytes()];
+        if !Mac::new(holder, Purpose::Journal).verify(&parts, &given) {
+            return Err(forged());
+        }
+        serde_json::from_str::<Envelope<T>>(&stored.body)
+            .map(|e| e.record)
+            .map_err(|_| forged())
+    }
+}
+
+/// A record together with the tag that it carries in the database now (`None`:
+/// not there yet).
+#[derive(Debug, Clone)]
+pub(crate) struct Held<T> {
+    pub(crate) name: String,
+    pub(crate) record: T,
+    pub(crate) mac: Option<String>,
+}
+
+impl<T: Serialize> Held<T> {
+    pub(crate) fn new(name: String, record: T) -> Self {
+        Self {
+            name,
+            record,
+            mac: None,
+        }
+    }
+
+    /// The change that stores the record as it is here, and the tag it will carry.
+    pub(crate) fn save(&self, scribe: &Scribe) -> (JournalChange, String) {
+        let (body, mac) = scribe.write(&self.name, &self.record);
+        let change = JournalChange {
+            name: self.name.clone(),
+            expected: self.mac.clone(),
+            record: Some((body, mac.clone())),
+        };
+        (change, mac)
+    }
+
+    /// The change that deletes it; `None` when it is not there.
+    pub(crate) fn delete(&self) -> Option<JournalChange> {
+        self.mac.clone().map(|mac| JournalChange {
+            name: self.name.clone(),
+            expected: Some(mac),
+            record: None,
+        })
+    }
+}
+
+/// Every record of a database, proven.
+#[derive(Debug, Default)]
+pub struct Journal {
+    /// There is a journal table.
+    pub(crate) exists: bool,
+    pub(crate) columns: BTreeMap<String, Held<ColumnRecord>>,
+    pub(crate) runs: BTreeMap<String, Held<RunRecord>>,
+    ranges: BTreeMap<String, Held<RangeRecord>>,
+}
+
+impl Journal {
+    /// Reads and authenticates all records.
+    ///
+    /// # Errors
+    /// [`JournalError`] when one is not ours; [`crate::target::TargetError`] from the database.
+    pub async fn load(database: &dyn Database, scribe: &Scribe) -> Result<Self, EngineError> {
+        let Some(records) = database.journal_read().await? else {
+            return Ok(Self::default());
+        };
+        let mut journal = Self {
+            exists: true,
+            ..Self::default()
+        };
+        for stored in &records {
+            let (name, mac) = (stored.name.clone(), Some(stored.mac.clone()));
+            match stored.name.split_once(':') {
+                Some(("column", target)) => {
+                    let record = scribe.read(stored)?;
+                    journal
+                        .columns
+                        .insert(target.to_owned(), Held { name, record, mac });
+                }
+                Some(("run", target)) => {
+                    let record = scribe.read(stored)?;
+                    journal
+                        .runs
+                        .insert(target.to_owned(), Held { name, record, mac });
+                }
+                Some(("range", _)) => {
+                    let record = scribe.read(stored)?;
+                    journal
+                        .ranges
+                        .insert(name.clone(), Held { name, record, mac });
+                }
+                _ => return Err(JournalError::Forged { name }.into()),
+            }
+        }
+        Ok(journal)
+    }
+
+    /// What is remembered of a column.
+    #[must_use]
+    pub fn column(&self, target: &str) -> Option<&ColumnRecord> {
+        self.columns.get(target).map(|h| &h.record)
+    }
+
+    /// Its run, going on or interrupted.
+    #[must_use]
+    pub fn run(&self, target: &str) -> Option<&RunRecord> {
+        self.runs.get(target).map(|h| &h.record)
+    }
+
+    /// The ranges of a column's run, in order.
+    pub(crate) fn ranges(&self, target: &str) -> Vec<Held<RangeRecord>> {
+        (0..)
+            .map_while(|i| self.ranges.get(&name::range(target, i)).cloned())
+            .collect()
+    }
+
+    /// Nothing is remembered at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty() && self.runs.is_empty() && self.ranges.is_empty()
+    }
+
+    /// The changes that write every record anew under the primary key, so that an
+    /// old key can leave the keyring; none when all are.
+    pub(crate) fn adopt(&self, scribe: &Scribe) -> Vec<JournalChange> {
+        fn each<T: Serialize>(
+            held: &BTreeMap<String, Held<T>>,
+            scribe: &Scribe,
+            out: &mut Vec<JournalChange>,
+        ) {
+            out.extend(
+                held.values()
+                    .map(|h| h.save(scribe))
+                    .filter(|(c, mac)| c.expected.as_ref() != Some(mac))
+                    .map(|(c, _)| c),
+            );
+        }
+        let mut changes = Vec::new();
+        each(&self.columns, scribe, &mut changes);
+        each(&self.runs, scribe, &mut changes);
+        each(&self.ranges, scribe, &mut changes);
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atrest_core::Key;
+
+    fn scribe(byte: u8) -> Scribe {
+        Scribe::new(&Keyring::new(Key::from_bytes([byte; 32]), vec![]).unwrap())
+    }
+
+    fn record() -> RangeRecord {
+        RangeRecord {
+            range: KeyRange::default(),
+            cursor: None,
+            done: false,
+            changed: 7,
+            backup_len: 0,
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_written() {
+        let (body, mac) = scribe(1).write("range:0:t.c", &record());
+        let stored = JournalRecord {
+            name: "range:0:t.c".into(),
+            body,
+            mac,
+        };
+        assert_eq!(scribe(1).read::<RangeRecord>(&stored).unwrap(), record());
+    }
+
+    #[test]
+    fn an_edited_moved_or_foreign_record_is_refused() {
+        let (body, mac) = scribe(1).write("range:0:t.c", &record());
+        let stored = JournalRecord {
+            name: "range:0:t.c".into(),
+            body,
+            mac,
+        };
+        let forged = |s: &JournalRecord| {
+            matches!(
+                scribe(1).read::<RangeRecord>(s),
+                Err(JournalError::Forged { .. })
+            )
+        };
+        assert!(forged(&JournalRecord {
+            body: stored.body.replace("\"changed\":7", "\"changed\":8"),
+            ..stored.clone()
+        }));
+        assert!(forged(&JournalRecord {
+            name: "range:1:t.c".into(),
+            ..stored.clone()
+        }));
+        assert!(forged(&JournalRecord {
+            mac: stored.mac.replace(|c: char| c.is_ascii_digit(), "a"),
+            ..stored.clone()
+        }));
+        assert!(forged(&JournalRecord {
+            mac: String::new(),
+            ..stored.clone()
+        }));
+        assert!(matches!(
+            scribe(2).read::<RangeRecord>(&stored),
+            Err(JournalError::UnknownKey { .. })
+        ));
+    }
+}

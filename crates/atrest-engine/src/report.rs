@@ -1,0 +1,199 @@
+//! What a verb found and did, as data. The names are stable: `--json` prints them
+//! (docs/json.md), scripts read them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use atrest_core::KeyId;
+use serde::Serialize;
+
+use crate::target::{Finding, SchemaChange};
+
+/// How many undecryptable rows are named.
+pub(crate) const NAMED_ROWS: usize = 20;
+
+/// What a pass counted, by classification.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rows.
+    pub total: u64,
+    /// NULLs.
+    pub null: u64,
+    /// Values in clear.
+    pub plaintext: u64,
+    /// Values that open, by key id.
+    pub sealed: BTreeMap<KeyId, u64>,
+    /// Values that look encrypted and do not open.
+    pub undecryptable: u64,
+    /// Of these, under a key id (or Fernet key) that the keyring lacks.
+    pub foreign: u64,
+    /// Key ids that undecryptable values name, with how many.
+    pub unknown_keys: BTreeMap<KeyId, u64>,
+    /// The first undecryptable rows' keys.
+    pub undecryptable_rows: Vec<String>,
+    /// Stored bytes now.
+    pub bytes: u64,
+    /// Stored bytes if every clear value were sealed.
+    pub bytes_sealed: u64,
+    /// The longest token that is there or would be, in bytes.
+    pub longest_token: u64,
+    /// Rows that the operation would change, or found to change.
+    pub due: u64,
+}
+
+impl Tally {
+    /// Adds what another worker counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.null += other.null;
+        self.plaintext += other.plaintext;
+        for (key, n) in other.sealed {
+            *self.sealed.entry(key).or_default() += n;
+        }
+        self.undecryptable += other.undecryptable;
+        self.foreign += other.foreign;
+        for (key, n) in other.unknown_keys {
+            *self.unknown_keys.entry(key).or_default() += n;
+        }
+        self.undecryptable_rows.extend(other.undecryptable_rows);
+        self.undecryptable_rows.truncate(NAMED_ROWS);
+        self.bytes += other.bytes;
+        self.bytes_sealed += other.bytes_sealed;
+        self.longest_token = self.longest_token.max(other.longest_token);
+        self.due += other.due;
+    }
+
+    /// Values that open.
+    #[must_use]
+    pub fn sealed_total(&self) -> u64 {
+        self.sealed.values().sum()
+    }
+}
+
+/// One column in a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnReport {
+    /// "table.column".
+    pub column: String,
+    /// The policy's suite.
+    pub suite: String,
+    /// The logical context.
+    pub context: String,
+    /// Rows.
+    pub total: u64,
+    /// NULLs.
+    pub null: u64,
+    /// Values in clear.
+    pub plaintext: u64,
+    /// Values that open, by key id.
+    pub sealed: BTreeMap<String, u64>,
+    /// Values that look encrypted and do not open.
+    pub undecryptable: u64,
+    /// Keys of the first of these rows.
+    pub undecryptable_rows: Vec<String>,
+    /// Key ids outside the keyring that these values name.
+    pub unknown_keys: BTreeMap<String, u64>,
+    /// Rows changed by this run (all of it, if it was interrupted and taken up).
+    pub changed: u64,
+    /// Rows left because a writer got there first, or changed them since.
+    pub skipped: u64,
+    /// Stored bytes.
+    pub bytes: u64,
+    /// Sweeps that were made.
+    pub sweeps: u32,
+    /// The last two passes found nothing left to do.
+    pub settled: bool,
+    /// Seconds.
+    pub seconds: f64,
+    /// Sentences for the operator: what is left to do.
+    pub notes: Vec<String>,
+}
+
+impl ColumnReport {
+    pub(crate) fn new(column: &str, suite: String, context: String, tally: Tally) -> Self {
+        let text = |keys: BTreeMap<KeyId, u64>| {
+            keys.into_iter().map(|(k, n)| (k.to_string(), n)).collect()
+        };
+        Self {
+            column: column.to_owned(),
+            suite,
+            context,
+            total: tally.total,
+            null: tally.null,
+            plaintext: tally.plaintext,
+            sealed: text(tally.sealed),
+            undecryptable: tally.undecryptable,
+            undecryptable_rows: tally.undecryptable_rows,
+            unknown_keys: text(tally.unknown_keys),
+            changed: 0,
+            skipped: 0,
+            bytes: tally.bytes,
+            sweeps: 0,
+            settled: true,
+            seconds: 0.0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Values that open.
+    #[must_use]
+    pub fn sealed_total(&self) -> u64 {
+        self.sealed.values().sum()
+    }
+}
+
+/// What an operation would do to one column.
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnPlan {
+    /// What is there now.
+    #[serde(flatten)]
+    pub now: ColumnReport,
+    /// The declared type.
+    pub declared_type: String,
+    /// The primary key's columns.
+    pub key: Vec<String>,
+    /// Rows the operation would change.
+    pub due: u64,
+    /// Stored bytes afterwards.
+    pub bytes_after: u64,
+    /// The longest token, in bytes.
+    pub longest_token: u64,
+    /// DDL it needs first, and the way back.
+    pub schema: Option<SchemaChange>,
+    /// What stands in the way.
+    pub refusals: Vec<Finding>,
+    /// What to know.
+    pub warnings: Vec<Finding>,
+}
+
+/// What one key still holds.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyUsage {
+    /// Key id.
+    pub key: String,
+    /// "primary", "previous" or "missing".
+    pub role: &'static str,
+    /// Where it comes from.
+    pub source: String,
+    /// Values under it, over all columns of the policy; `None`: not counted.
+    pub values: Option<u64>,
+    /// It can leave the keyring.
+    pub can_retire: Option<bool>,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// A run that was interrupted.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpenRun {
+    /// "table.column".
+    pub column: String,
+    /// The verb to run again.
+    pub operation: &'static str,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Rows changed so far.
+    pub changed: u64,
+    /// Its backup files.
+    pub backups: Vec<PathBuf>,
+}

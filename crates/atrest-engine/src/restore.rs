@@ -1,0 +1,300 @@
+//! A backup back into its table, or compared with it.
+//!
+//! A row is written only if its clear value still is the backed-up one's: what the
+//! application changed since is newer than the backup, and stays (unless forced).
+//! A row that a later pass of the same run backed up again is judged by that later
+//! entry alone.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+
+use atrest_core::Stored;
+use serde::Serialize;
+
+use crate::backup::{BackupPage, BackupReader};
+use crate::column::Column;
+use crate::engine::RunOptions;
+use crate::observe::{Event, Phase};
+use crate::policy::ColumnPolicy;
+use crate::target::{Change, KeyRange, Row, RowKey, Value};
+use crate::{Engine, EngineError};
+
+/// Rows asked for at once while following a backup page through the table.
+const CHUNK: usize = 1000;
+
+/// What a restore or a comparison came to, for one column.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RestoreReport {
+    /// "table.column".
+    pub column: String,
+    /// Entries in the backup (superseded ones aside).
+    pub entries: u64,
+    /// Rows whose clear value is the backed-up one.
+    pub same: u64,
+    /// Rows that hold another value: changed since.
+    pub changed_since: u64,
+    /// Rows that are gone.
+    pub missing: u64,
+    /// Rows whose value does not open.
+    pub undecryptable: u64,
+    /// Rows written.
+    pub changed: u64,
+    /// Rows that were to be written and that a writer got to first.
+    pub skipped: u64,
+    /// Keys of the first rows that differ.
+    pub rows: Vec<String>,
+    /// The last frame was torn by a crash (its rows had not been changed).
+    pub torn: bool,
+}
+
+impl RestoreReport {
+    /// Every entry is accounted for by an equal value.
+    #[must_use]
+    pub fn clean(&self) -> bool {
+        self.changed_since + self.missing + self.undecryptable + self.skipped == 0
+    }
+}
+
+/// What to do with a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreMode {
+    /// Compare only.
+    Compare,
+    /// Write back what was not changed since.
+    Restore,
+    /// Write back everything whose row is there.
+    Force,
+}
+
+fn hash(target: &str, key: &RowKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (target, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Engine {
+    /// Follows a backup through the columns of the policy.
+    ///
+    /// # Errors
+    /// [`crate::backup::BackupError`]; the database's; [`EngineError::Interrupted`].
+    pub async fn restore(
+        &self,
+        path: &Path,
+        policies: &[&ColumnPolicy],
+        mode: RestoreMode,
+        options: &RunOptions,
+    ) -> Result<Vec<RestoreReport>, EngineError> {
+        let (later, total) = self.survey(path)?;
+        let journal = self.journal().await?;
+        let mut columns = BTreeMap::new();
+        let mut locks = Vec::new();
+        for policy in policies {
+            if !total.contains_key(&policy.id()) {
+                continue;
+            }
+            if mode != RestoreMode::Compare {
+                locks.push(self.database.lock(&policy.id()).await?);
+            }
+            let column =
+                Column::open(&*self.database, policy, journal.column(&policy.id())).await?;
+            let report = RestoreReport {
+                column: policy.id(),
+                ..RestoreReport::default()
+            };
+            columns.insert(policy.id(), (column, report));
+        }
+        let mut reader = BackupReader::open(path, &self.keyring)?;
+        let rows = total
+            .iter()
+            .filter(|(id, _)| columns.contains_key(*id))
+            .map(|(_, n)| n)
+            .sum();
+        self.observer.event(&Event::Pass {
+            column: "backup",
+            phase: Phase::Restore,
+            rows,
+            resumed: false,
+        });
+        while let Some(page) = reader.next_page()? {
+            if self.stop.requested() {
+                return Err(EngineError::Interrupted);
+            }
+            let Some((column, report)) = columns.get_mut(&page.target) else {
+                continue;
+            };
+            let superseded = |key: &RowKey| {
+                later
+                    .get(&hash(&page.target, key))
+                    .is_some_and(|last| *last > page.pass)
+            };
+            self.page(column, &page, &superseded, mode, report).await?;
+        }
+        self.observer.event(&Event::PassEnd);
+        let torn = reader.torn();
+        let mut reports: Vec<_> = columns
+            .into_values()
+            .map(|(_, report)| RestoreReport { torn, ..report })
+            .collect();
+        if mode != RestoreMode::Compare {
+            drop(locks);
+            self.restored(policies, options, &mut reports).await?;
+        }
+        Ok(reports)
+    }
+
+    /// After a restore to clear values the original type may come back too.
+    async fn restored(
+        &self,
+        policies: &[&ColumnPolicy],
+        options: &RunOptions,
+        reports: &mut [RestoreReport],
+    ) -> Result<(), EngineError> {
+        if !options.apply_schema {
+            return Ok(());
+        }
+        for policy in policies
+            .iter()
+            .filter(|p| reports.iter().any(|r| r.column == p.id()))
+        {
+            let mut state = self.verify(policy, options).await?;
+            self.way_back(policy, options, &mut state).await?;
+        }
+        Ok(())
+    }
+
+    /// The last pass that holds each row which more than one pass may hold, and how
+    /// many entries each column has.
+    fn survey(
+        &self,
+        path: &Path,
+    ) -> Result<(HashMap<u64, u32>, BTreeMap<String, u64>), EngineError> {
+        let mut reader = BackupReader::open(path, &self.keyring)?;
+        let (mut later, mut total) = (HashMap::new(), BTreeMap::<String, u64>::new());
+        while let Some(page) = reader.next_page()? {
+            *total.entry(page.target.clone()).or_default() += page.rows.len() as u64;
+            if page.pass > 0 {
+                for (key, _) in &page.rows {
+                    let last = later.entry(hash(&page.target, key)).or_insert(page.pass);
+                    *last = (*last).max(page.pass);
+                }
+            }
+        }
+        Ok((later, total))
+    }
+
+    async fn page(
+        &self,
+        column: &Column,
+        page: &BackupPage,
+        superseded: &(dyn Fn(&RowKey) -> bool + Sync),
+        mode: RestoreMode,
+        report: &mut RestoreReport,
+    ) -> Result<(), EngineError> {
+        let current = current(column, page).await?;
+        let mut reader = column.reader(&self.keyring);
+        let mut changes = Vec::new();
+        let mut done = HashSet::new();
+        for (key, original) in &page.rows {
+            if superseded(key) || !done.insert(key) {
+                continue;
+            }
+            report.entries += 1;
+            let Some(now) = current.get(key) else {
+                report.missing += 1;
+                name(report, key);
+                continue;
+            };
+            let clear = |reader: &mut crate::column::Reader, value: &Value| match reader
+                .classify(key, value)
+            {
+                None => Some(None),
+                Some(Stored::Undecryptable(_)) => None,
+                Some(_) => Some(Some(reader.clear().to_vec())),
+            };
+            let was = clear(&mut reader, original);
+            let is = clear(&mut reader, now);
+            let write = match &is {
+                None => {
+                    report.undecryptable += 1;
+                    name(report, key);
+                    mode == RestoreMode::Force
+                }
+                Some(_) if is == was => {
+                    report.same += 1;
+                    mode != RestoreMode::Compare
+                }
+                Some(_) => {
+                    report.changed_since += 1;
+                    name(report, key);
+                    mode == RestoreMode::Force
+                }
+            };
+            if write && now != original {
+                changes.push(Change {
+                    key: key.clone(),
+                    old: now.clone(),
+                    new: original.clone(),
+                });
+            }
+        }
+        if !changes.is_empty() {
+            let changed = column.target.write(&changes, &[]).await?;
+            report.changed += changed;
+            report.skipped += (changes.len() as u64).saturating_sub(changed);
+        }
+        self.observer.event(&Event::Rows {
+            read: page.rows.len() as u64,
+            changed: changes.len() as u64,
+        });
+        Ok(())
+    }
+}
+
+fn name(report: &mut RestoreReport, key: &RowKey) {
+    if report.rows.len() < crate::report::NAMED_ROWS {
+        report.rows.push(key.to_string());
+    }
+}
+
+/// The table's values for a page's keys: the page is in key order, so this reads
+/// one stretch of the table.
+async fn current(
+    column: &Column,
+    page: &BackupPage,
+) -> Result<HashMap<RowKey, Value>, EngineError> {
+    let mut found = HashMap::with_capacity(page.rows.len());
+    let (Some((first, _)), Some((last, _))) = (page.rows.first(), page.rows.last()) else {
+        return Ok(found);
+    };
+    let wanted: HashSet<&RowKey> = page.rows.iter().map(|(key, _)| key).collect();
+    if let Some(value) = column.target.read_one(first).await? {
+        found.insert(first.clone(), value);
+    }
+    let mut rest = KeyRange {
+        after: Some(first.clone()),
+        until: Some(last.clone()),
+    };
+    while first != last {
+        let rows = column.target.read(&rest, CHUNK, 64 << 10).await?;
+        let more = rows.len() == CHUNK;
+        rest.after = rows.last().map(|r| r.key.clone());
+        for Row { key, value } in rows {
+            if !wanted.contains(&key) {
+                continue;
+            }
+            let value = match value {
+                Value::Deferred(_) => column.target.read_one(&key).await?,
+                value => Some(value),
+            };
+            if let Some(value) = value {
+                found.insert(key, value);
+            }
+        }
+        if !more {
+            break;
+        }
+    }
+    Ok(found)
+}
