@@ -1,3 +1,83 @@
-//! The `atrest` command.
+//! The `atrest` command: arguments in, tables, progress and exit statuses out.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `args.rs` | the command line, which is the manual too |
+//! | `env_vars.rs` | the environment variables that the command reads |
+//! | `session.rs` | policy, environment, keys and database of one command |
+//! | `progress.rs` | the engine's events, on a terminal or as plain lines |
+//! | `output.rs` | tables, numbers, the JSON envelope |
+//! | `verbs/` | one file for each verb |
 
-fn main() {}
+mod args;
+mod env_vars;
+mod output;
+mod progress;
+mod session;
+mod stop;
+mod verbs;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// How a verb ended that could run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done and clean: exit status 0.
+    Clean,
+    /// It ran, and found or left something: exit status 1.
+    Left,
+}
+
+impl Outcome {
+    /// [`Outcome::Clean`] if `clean`.
+    pub(crate) fn from_clean(clean: bool) -> Self {
+        if clean { Self::Clean } else { Self::Left }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start worker threads: {error}; raise the limit on processes");
+            return ExitCode::from(2);
+        }
+    };
+    let name = verbs::name(&cli.command);
+    let result = runtime.block_on(verbs::run(cli.command, &cli.global));
+    runtime.shutdown_background();
+    match result {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Left) => ExitCode::from(1),
+        Err(error) => {
+            report(name, &error, cli.global.json);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Says why a verb could not run: what happened and each cause that is not in that
+/// sentence already.
+fn report(command: &str, error: &anyhow::Error, json: bool) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    if json {
+        let object = serde_json::json!({"command": command, "ok": false, "error": text});
+        // A closed pipe has nobody to tell.
+        let _ = writeln!(std::io::stdout(), "{object}");
+    } else {
+        let _ = writeln!(std::io::stderr(), "error: {text}");
+    }
+}

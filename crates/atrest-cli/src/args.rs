@@ -1,0 +1,313 @@
+//! The command line: one definition that gives parsing, `--help` and the manual.
+
+use std::path::PathBuf;
+
+use atrest_core::Suite;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::env_vars;
+
+/// Encrypts, in place, what an application should never have stored in clear.
+///
+/// A policy file (atrest.toml) says which columns of which database are sensitive
+/// and where the keys are. Every verb follows it. Whatever is interrupted goes on
+/// when the same command is run again: no row is lost, none is encrypted twice.
+#[derive(Debug, Parser)]
+#[command(
+    name = "atrest",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  atrest init --url postgresql://localhost/app   find sensitive columns, write atrest.toml and a key
+  atrest plan                                    what encrypting would do: nothing is changed
+  atrest encrypt                                 do it, while the application runs
+  atrest verify                                  prove that nothing is left in clear
+  atrest demo                                    see all of it on a database made for it
+
+Exit status:
+  0  done and clean
+  1  ran, and found or left something: plaintext, undecryptable or skipped values
+  2  could not run: usage, policy, key, connection; or interrupted"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The policy file. Relative paths in it start from its folder.
+    #[arg(long, global = true, value_name = "PATH", default_value = "atrest.toml", env = env_vars::POLICY)]
+    pub(crate) policy: PathBuf,
+    /// Work on this column of the policy only ("table.column"); may be repeated.
+    #[arg(long, global = true, value_name = "TABLE.COLUMN")]
+    pub(crate) only: Vec<String>,
+    /// Print one JSON object on standard output (docs/json.md) and no progress.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more: where keys come from, which database, every note.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// A .env file that fills in variables the environment does not set, in place of
+    /// the policy's `env_file` or the `.env` beside the policy.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look through a database for sensitive columns; write a policy and a key.
+    Init(InitArgs),
+    /// Make keys, and list those of the policy.
+    Key(KeyArgs),
+    /// Say what encrypt (or rotate, or decrypt) would do; change nothing.
+    Plan(PlanArgs),
+    /// Encrypt every clear value of the policy's columns, in place.
+    #[command(after_help = "\
+Examples:
+  atrest encrypt --dry-run                 the plan
+  atrest encrypt --only people.email       one column
+  atrest encrypt --apply-schema            also widen columns that are too narrow for tokens
+  atrest encrypt --max-rate 2000           be gentle: 2,000 rows a second at most
+
+The original values go to an encrypted backup file first (--backup), durable before a row
+changes. Rows that the application changes meanwhile are never overwritten; later passes
+(sweeps) encrypt them. Ctrl-C stops after the page at hand; run the same command to go on.")]
+    Encrypt(ChangeArgs),
+    /// Count what is encrypted, clear and undecryptable.
+    #[command(after_help = "\
+Examples:
+  atrest verify
+  atrest verify --against atrest-backup-20260102-030405.atrest   compare each row with a backup")]
+    Verify(VerifyArgs),
+    /// Encrypt again, under the primary key and the policy's suite, what stands under others.
+    #[command(after_help = "\
+To rotate keys: make a key (atrest key generate), set it as keys.primary and the one
+before as keys.previous, deploy that to the application, then run atrest rotate. When
+atrest status says that the old key can retire, take it out of keys.previous.")]
+    Rotate(ChangeArgs),
+    /// Turn every encrypted value back into clear text (the way out).
+    #[command(after_help = "\
+With --apply-schema a column that was widened gets its original type back. When every
+column is clear again the journal table is dropped: nothing of atrest is left.")]
+    Decrypt(ChangeArgs),
+    /// Put the values of a backup file back.
+    Restore(RestoreArgs),
+    /// Say how things stand: columns, interrupted runs, keys that can retire.
+    Status,
+    /// Look at the stored values of one row.
+    #[command(after_help = "\
+Examples:
+  atrest inspect people 17
+  atrest inspect audit.people 17 --column email --reveal
+  atrest inspect membership 17 admin              a primary key of two columns")]
+    Inspect(InspectArgs),
+    /// Measure this machine: sealing and opening by suite, and reading the database.
+    Bench(BenchArgs),
+    /// Show all of it on a database made for it (SQLite, in a new folder).
+    Demo(DemoArgs),
+}
+
+/// `atrest init`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  atrest init --url postgresql://app@localhost/app
+  atrest init --url sqlite:app.db --yes           take every column of good confidence, ask nothing
+
+Writes the policy (--policy, default ./atrest.toml) and a key file beside it; overwrites
+neither. A password in the URL is never written into the policy.")]
+pub(crate) struct InitArgs {
+    /// The database: postgresql://, mysql://, mariadb:// or sqlite:
+    #[arg(long, env = env_vars::DATABASE_URL, hide_env_values = true)]
+    pub(crate) url: Option<String>,
+    /// Ask nothing: take the columns of good confidence.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// The suite of the columns: xaes-256-gcm, fernet or a256cbc-hs512.
+    #[arg(long, default_value = "xaes-256-gcm")]
+    pub(crate) suite: Suite,
+    /// Where the new key goes [default: atrest.key beside the policy].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// `atrest demo`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// A folder that is new or empty.
+    #[arg(default_value = "atrest-demo")]
+    pub(crate) folder: PathBuf,
+}
+
+/// `atrest key`.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+/// `atrest key …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key: 32 random bytes, printed on standard output; its id on standard error.
+    #[command(after_help = "\
+Examples:
+  atrest key generate --out atrest.key                     then: primary = \"file:atrest.key\"
+  export FIELD_ENCRYPTION_KEY=$(atrest key generate)       then: primary = \"env:FIELD_ENCRYPTION_KEY\"
+  atrest key generate --password env:APP_PASSWORD          a key source from a password you choose")]
+    Generate(GenerateArgs),
+    /// List the policy's keys by id: role, source, and how many values each holds.
+    List,
+}
+
+/// `atrest key generate`.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// How the key is written; both are read everywhere.
+    #[arg(long, value_enum, default_value_t = KeyFormat::Base64)]
+    pub(crate) format: KeyFormat,
+    /// Write it to this new file (mode 0600) in place of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Make no key: print the source URI of a key from the password in `env:NAME` or
+    /// `file:PATH`, with a fresh salt.
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["format", "out"])]
+    pub(crate) password: Option<String>,
+}
+
+/// How a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyFormat {
+    /// base64url with padding, as Fernet writes keys.
+    Base64,
+    /// 64 hexadecimal digits.
+    Hex,
+}
+
+/// Which change a plan is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlannedVerb {
+    /// Clear values become encrypted.
+    Encrypt,
+    /// Encrypted values move to the primary key and the policy's suite.
+    Rotate,
+    /// Encrypted values become clear.
+    Decrypt,
+}
+
+/// `atrest plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads every value of the policy's columns and says what would be changed, needed (DDL) and
+refused. Exit status 1 when something is refused; that there is work to do is no failure.")]
+pub(crate) struct PlanArgs {
+    /// What to plan.
+    #[arg(value_enum, default_value_t = PlannedVerb::Encrypt)]
+    pub(crate) verb: PlannedVerb,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+}
+
+/// How hard to work.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PaceArgs {
+    /// Rows that are read and changed together.
+    #[arg(long, value_name = "ROWS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) batch_size: u32,
+    /// Workers [default: what suits the database].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+}
+
+/// `atrest encrypt`, `rotate`, `decrypt`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ChangeArgs {
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    /// Where the original values go, encrypted: a new file [default:
+    /// atrest-backup-YYYYMMDD-HHMMSS.atrest beside the policy].
+    #[arg(long, value_name = "FILE", conflicts_with = "no_backup")]
+    pub(crate) backup: Option<PathBuf>,
+    /// Keep no backup.
+    #[arg(long)]
+    pub(crate) no_backup: bool,
+    /// Change at most this many rows a second.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_rate: Option<u32>,
+    /// Only say what would be done (the plan); change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Run the DDL that a column needs to hold encrypted values (or, going back, that
+    /// gives it its original type).
+    #[arg(long)]
+    pub(crate) apply_schema: bool,
+    /// Encrypt values too that only look encrypted (under a key id which the keyring
+    /// lacks): they are the application's own.
+    #[arg(long)]
+    pub(crate) accept_lookalikes: bool,
+    /// Ask nothing, on a terminal too.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// `atrest verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Compare each row's clear value with this backup's.
+    #[arg(long, value_name = "BACKUP")]
+    pub(crate) against: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+}
+
+/// `atrest restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A row is written only if its clear value still is the backed-up one's: what the application
+changed since is newer than the backup and stays. --force overwrites it all the same.")]
+pub(crate) struct RestoreArgs {
+    /// The file that encrypt, rotate or decrypt named.
+    pub(crate) backup: PathBuf,
+    /// Overwrite rows that changed since the backup, too.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Give a column that is clear again its original type.
+    #[arg(long)]
+    pub(crate) apply_schema: bool,
+    /// Ask nothing, on a terminal too.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// `atrest inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The table, as the policy writes it.
+    pub(crate) table: String,
+    /// The row's primary key: one value for each of its columns.
+    #[arg(required = true, value_name = "PK", allow_negative_numbers = true)]
+    pub(crate) key: Vec<String>,
+    /// Only this column [default: every column of the policy on that table].
+    #[arg(long)]
+    pub(crate) column: Option<String>,
+    /// Print the clear value.
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+/// `atrest bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Seconds for each figure.
+    #[arg(long, default_value_t = 0.5, value_name = "SECONDS")]
+    pub(crate) seconds: f64,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+}

@@ -1,0 +1,13 @@
+//! Every environment variable that the command itself reads. (Which variables hold
+//! keys and passwords is the policy's to say: `env:NAME`, `${NAME}`.)
+//!
+//! | variable | what it does |
+//! |---|---|
+//! | `ATREST_POLICY` | the policy file when `--policy` is not given |
+//! | `DATABASE_URL` | the database that `atrest init` looks at when `--url` is not given |
+
+/// The policy file when `--policy` is not given.
+pub(crate) const POLICY: &str = "ATREST_POLICY";
+
+/// The database that `atrest init` looks at when `--url` is not given.
+pub(crate) const DATABASE_URL: &str = "DATABASE_URL";

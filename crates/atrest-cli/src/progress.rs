@@ -1,0 +1,152 @@
+//! The engine's events: a bar with rows, rows a second and time left on a terminal,
+//! plain lines every few seconds elsewhere, nothing but notes under `--json`.
+
+use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use atrest_engine::observe::{Event, Observer, Phase};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::{count, rate};
+
+/// Seconds between two plain lines.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// The observer of a command.
+pub(crate) struct Progress {
+    face: Face,
+    read: AtomicU64,
+    changed: AtomicU64,
+    pass: Mutex<Pass>,
+}
+
+enum Face {
+    Bar,
+    Lines,
+    Quiet,
+}
+
+struct Pass {
+    title: String,
+    rows: u64,
+    begin: Instant,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// For a terminal or not; quiet under `--json`.
+    pub(crate) fn new(json: bool) -> Self {
+        let face = if json {
+            Face::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Face::Bar
+        } else {
+            Face::Lines
+        };
+        let now = Instant::now();
+        Self {
+            face,
+            read: AtomicU64::new(0),
+            changed: AtomicU64::new(0),
+            pass: Mutex::new(Pass {
+                title: String::new(),
+                rows: 0,
+                begin: now,
+                told: now,
+                bar: None,
+            }),
+        }
+    }
+
+    /// Takes the bar of a pass that ended early off the terminal.
+    pub(crate) fn clear(&self) {
+        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = pass.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn begin(&self, column: &str, phase: Phase, rows: u64, resumed: bool) {
+        let doing = match phase {
+            Phase::Scan => "reading".to_owned(),
+            Phase::Change => "changing".to_owned(),
+            Phase::Sweep(n) => format!("sweep {n}"),
+            Phase::Restore => "following the backup".to_owned(),
+        };
+        let again = if resumed { ", going on" } else { "" };
+        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = pass.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.read.store(0, Ordering::Relaxed);
+        self.changed.store(0, Ordering::Relaxed);
+        pass.title = format!("{column}: {doing}{again}");
+        pass.rows = rows;
+        pass.begin = Instant::now();
+        pass.told = pass.begin;
+        if matches!(self.face, Face::Bar) {
+            let bar = ProgressBar::new(rows);
+            if let Ok(style) = ProgressStyle::with_template(
+                "{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
+            ) {
+                bar.set_style(style);
+            }
+            bar.set_message(pass.title.clone());
+            pass.bar = Some(bar);
+        }
+    }
+
+    fn rows(&self, read: u64, changed: u64) {
+        let read = self.read.fetch_add(read, Ordering::Relaxed) + read;
+        let changed = self.changed.fetch_add(changed, Ordering::Relaxed) + changed;
+        if matches!(self.face, Face::Quiet) {
+            return;
+        }
+        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = &pass.bar {
+            if read > pass.rows {
+                bar.set_length(read);
+            }
+            bar.set_position(read);
+        } else if pass.told.elapsed() >= EVERY {
+            pass.told = Instant::now();
+            let seconds = pass.begin.elapsed().as_secs_f64();
+            let left = pass.rows.saturating_sub(read) as f64 * seconds / read.max(1) as f64;
+            eprintln!(
+                "{}: {} of {} rows, {} changed, {}, {left:.0} s left",
+                pass.title,
+                count(read),
+                count(pass.rows.max(read)),
+                count(changed),
+                rate(read, seconds),
+            );
+        }
+    }
+
+    fn note(&self, text: &str) {
+        let pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        match &pass.bar {
+            Some(bar) => bar.suspend(|| eprintln!("note: {text}")),
+            None => eprintln!("note: {text}"),
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event<'_>) {
+        match *event {
+            Event::Pass {
+                column,
+                phase,
+                rows,
+                resumed,
+            } => self.begin(column, phase, rows, resumed),
+            Event::Rows { read, changed } => self.rows(read, changed),
+            Event::PassEnd => self.clear(),
+            Event::Note(text) => self.note(text),
+        }
+    }
+}

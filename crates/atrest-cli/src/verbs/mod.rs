@@ -1,0 +1,54 @@
+//! The verbs, one file each: each takes its arguments and the global ones, prints,
+//! and says how it ended.
+
+mod bench;
+mod change;
+mod demo;
+mod init;
+mod inspect;
+mod key;
+mod plan;
+mod restore;
+mod status;
+mod verify;
+
+use atrest_engine::Operation;
+
+use crate::Outcome;
+use crate::args::{Command, Global};
+
+/// The verb's name, as it is typed.
+pub(crate) fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Init(_) => "init",
+        Command::Key(_) => "key",
+        Command::Plan(_) => "plan",
+        Command::Encrypt(_) => "encrypt",
+        Command::Verify(_) => "verify",
+        Command::Rotate(_) => "rotate",
+        Command::Decrypt(_) => "decrypt",
+        Command::Restore(_) => "restore",
+        Command::Status => "status",
+        Command::Inspect(_) => "inspect",
+        Command::Bench(_) => "bench",
+        Command::Demo(_) => "demo",
+    }
+}
+
+/// Runs a verb.
+pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Init(args) => init::run(args, global).await,
+        Command::Key(args) => key::run(args, global).await,
+        Command::Plan(args) => plan::run(&args, global).await,
+        Command::Encrypt(args) => change::run(Operation::Encrypt, &args, global).await,
+        Command::Verify(args) => verify::run(&args, global).await,
+        Command::Rotate(args) => change::run(Operation::Rotate, &args, global).await,
+        Command::Decrypt(args) => change::run(Operation::Decrypt, &args, global).await,
+        Command::Restore(args) => restore::run(&args, global).await,
+        Command::Status => status::run(global).await,
+        Command::Inspect(args) => inspect::run(&args, global).await,
+        Command::Bench(args) => bench::run(&args, global).await,
+        Command::Demo(args) => demo::run(args, global).await,
+    }
+}
