@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Reads a backup file of spec/backup.md, on atrest_spec.py and pyca/cryptography.
+
+    python3 read_backup.py FILE < KEYS
+
+KEYS is one key per line in base64url. Every row comes out as one line of JSON:
+{"target": ..., "pass": ..., "key": [...], "kind": ..., "value": base64 or null}.
+The values are what the column held before the change: clear text after `encrypt`.
+"""
+
+import base64
+import json
+import struct
+import sys
+
+from atrest_spec import AESGCM, InvalidTag, key_id, subkey, xaes_subkey
+
+KINDS = {0: "null", 1: "text", 2: "bytes", 3: "number"}
+
+
+class Damaged(Exception):
+    """The file, or a frame of it, is not what atrest wrote."""
+
+
+def read_backup(data: bytes, keys):
+    """Yields (target, pass, row key, kind, value) for each row; raises Damaged.
+
+    A last frame that is not whole ends the file: a crash left it, and its rows
+    had not been changed yet.
+    """
+    header = data[:32]
+    if (len(header) < 32 or header[:8] != b"ATRESTBK" or header[8:10] != b"\x01\x01"
+            or header[14:16] != b"\0\0"):
+        raise Damaged("not a version 1 atrest backup")
+    key = next((k for k in keys if key_id(k) == header[10:14]), None)
+    if key is None:
+        raise Damaged(f"written under key {header[10:14].hex()}, which is not given")
+    file_key = subkey(key, "backup", 32)
+    at, number = 32, 0
+    while at + 28 <= len(data):
+        length = struct.unpack_from(">I", data, at)[0]
+        if at + 28 + length > len(data):
+            return  # torn
+        nonce, sealed = data[at + 4:at + 28], data[at + 28:at + 28 + length]
+        aes = AESGCM(xaes_subkey(file_key, nonce[:12]))
+        try:
+            content = aes.decrypt(nonce[12:], sealed, header + struct.pack(">Q", number))
+        except InvalidTag:
+            raise Damaged(f"frame {number} at byte {at} does not authenticate") from None
+        yield from read_page(Cursor(content))
+        at, number = at + 28 + length, number + 1
+
+
+class Cursor:
+    """Takes a frame's content apart from the front."""
+
+    def __init__(self, data: bytes):
+        self.data, self.at = data, 0
+
+    def take(self, n: int) -> bytes:
+        if n > len(self.data) - self.at:
+            raise Damaged("a frame's content ends too early")
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def bytes(self) -> bytes:
+        return self.take(int.from_bytes(self.take(8), "big"))
+
+
+def read_page(c: Cursor):
+    if c.take(1) != b"\x01":
+        raise Damaged("a frame of a later version")
+    number = int.from_bytes(c.take(4), "big")
+    target = c.bytes().decode()
+    while c.at < len(c.data):
+        key = [read_part(c) for _ in range(c.take(1)[0])]
+        kind = c.take(1)[0]
+        if kind not in KINDS:
+            raise Damaged("a value of a later version")
+        yield target, number, key, KINDS[kind], None if kind == 0 else c.bytes()
+
+
+def read_part(c: Cursor):
+    kind = c.take(1)[0]
+    if kind == 0:
+        return int.from_bytes(c.take(16), "big", signed=True)
+    if kind == 1:
+        return c.bytes().decode()
+    if kind == 2:
+        return c.bytes()
+    if kind == 3:
+        return struct.unpack(">d", c.take(8))[0]
+    raise Damaged("a key of a later version")
+
+
+def main() -> None:
+    keys = [base64.urlsafe_b64decode(line.strip()) for line in sys.stdin if line.strip()]
+    with open(sys.argv[1], "rb") as file:
+        data = file.read()
+    try:
+        for target, number, key, kind, value in read_backup(data, keys):
+            key = [part.hex() if isinstance(part, bytes) else part for part in key]
+            value = None if value is None else base64.b64encode(value).decode()
+            print(json.dumps({"target": target, "pass": number, "key": key,
+                              "kind": kind, "value": value}))
+    except Damaged as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
+
+
+if __name__ == "__main__":
+    main()
