@@ -32,7 +32,7 @@ const CONNECTIONS: u32 = 16;
 /// everywhere, and that nothing is ever cut: strict, whatever the server's own
 /// mode is, but dates that the application was allowed to store stay storable.
 const SESSION: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES', \
-     time_zone = '+00:00', sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_quote_show_create = 1, lock_wait_timeout = 60";
+     time_zone = '+00:00', sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_quote_show_create = 1, lock_wait_timeout = 60, innodb_lock_wait_timeout = 10";
 
 /// Page locks of other transactions are not waited for where it can be helped.
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! UPDATE (SELECT ? AS k1, ? AS o, ? AS n UNION ALL SELECT ?, ?, ? …) AS atrest_v
-//!   STRAIGHT_JOIN t AS atrest_t ON atrest_t.k = atrest_v.k1
+//!   STRAIGHT_JOIN t AS atrest_t FORCE INDEX (PRIMARY) ON atrest_t.k = atrest_v.k1
 //!    SET atrest_t.c = atrest_v.n, atrest_t.stamp = atrest_t.stamp
 //!  WHERE CAST(atrest_t.c AS BINARY) = atrest_v.o
 //! ```
@@ -187,7 +187,7 @@ fn statement(table: &TableInfo, column: &ColumnInfo, old_is_null: bool, size: us
     sql = sql
         .add(") AS atrest_v STRAIGHT_JOIN ")
         .table(&table.full)
-        .add(" AS atrest_t ON ");
+        .add(" AS atrest_t FORCE INDEX (PRIMARY) ON ");
     for (i, part) in table.key.iter().enumerate() {
         sql = if i > 0 { sql.add(" AND ") } else { sql };
         sql = sql
