@@ -46,6 +46,8 @@ pub(super) struct KeyColumn {
     pub(super) kind: KeyKind,
     /// `data_type` of the catalog.
     pub(super) data_type: String,
+    /// A whole number without sign.
+    pub(super) unsigned: bool,
     /// Character set and collation of a text.
     pub(super) charset: Option<(String, String)>,
 }
@@ -271,6 +273,8 @@ pub(super) async fn find(
                 name: column.name.clone(),
                 kind,
                 data_type: column.data_type.clone(),
+                // ZEROFILL is without sign too; the catalog says so in the type.
+                unsigned: column.declared_type.contains("unsigned"),
                 charset: column.charset.clone(),
             })
         })

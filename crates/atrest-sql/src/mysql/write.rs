@@ -172,7 +172,8 @@ fn statement(table: &TableInfo, column: &ColumnInfo, old_is_null: bool, size: us
         for (i, part) in table.key.iter().enumerate() {
             sql = match part.kind {
                 KeyKind::Bytes => sql.add("CAST(").param().add(" AS BINARY)"),
-                KeyKind::Integer => sql.param().add(" + 0"),
+                KeyKind::Integer if part.unsigned => sql.add("CAST(").param().add(" AS UNSIGNED)"),
+                KeyKind::Integer => sql.add("CAST(").param().add(" AS SIGNED)"),
                 _ => bound_key(sql, part),
             };
             sql = if row > 0 {
