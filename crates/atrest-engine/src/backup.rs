@@ -94,6 +94,12 @@ pub enum BackupError {
         /// The file.
         path: PathBuf,
     },
+    /// Another run appends to it.
+    #[error("another run writes backup {}; nothing was changed: wait for it to end, or end it, then run the same command again", .path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// No random bytes.
     #[error("the operating system gave no random bytes for backup {}; nothing was changed: run again", .path.display())]
     Random {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::backup::{BackupError, BackupWriter, Backups};
+use crate::backup::{BackupWriter, Backups};
 use crate::column::Column;
 use crate::engine::{RunOptions, now_text};
 use crate::journal::{
@@ -295,7 +295,7 @@ impl Engine {
         &self,
         id: &str,
         mut record: Held<RunRecord>,
-        ranges: Vec<Held<RangeRecord>>,
+        mut ranges: Vec<Held<RangeRecord>>,
         backups: &Backups,
     ) -> Result<
         (
@@ -319,17 +319,12 @@ impl Engine {
                         path,
                     });
                 }
-                let writer = reopen(backups, &path).await?;
                 let known = ranges
                     .iter()
                     .map(|r| r.record.backup_len)
                     .max()
                     .unwrap_or(0);
-                let len = writer.reference().len;
-                if len < known {
-                    return Err(BackupError::Cut { path, len, known }.into());
-                }
-                Some(writer)
+                Some(reopen(backups, &path, known).await?)
             }
             _ => {
                 let backup = new_backup(backups)?;
@@ -337,13 +332,26 @@ impl Engine {
                     .record
                     .backups
                     .extend(backup.iter().map(|b| b.reference()));
+                // What was durable in the file before says nothing about this one.
+                for range in &mut ranges {
+                    range.record.backup_len = 0;
+                }
                 backup
             }
         };
         record.record.pass += 1;
-        let (change, mac) = record.save(&self.scribe());
-        self.database.journal_write(&[change]).await?;
+        let scribe = self.scribe();
+        let (change, mac) = record.save(&scribe);
         record.mac = Some(mac);
+        let mut changes = vec![change];
+        for range in &mut ranges {
+            let (change, mac) = range.save(&scribe);
+            if range.mac.as_ref() != Some(&mac) {
+                changes.push(change);
+                range.mac = Some(mac);
+            }
+        }
+        self.database.journal_write(&changes).await?;
         Ok((record, ranges, backup))
     }
 
@@ -434,16 +442,17 @@ impl Engine {
 fn new_backup(backups: &Backups) -> Result<Option<Arc<BackupWriter>>, EngineError> {
     Ok(backups
         .fresh()
-        .map(|path| backups.writer(path, false))
+        .map(|path| backups.writer(path, None))
         .transpose()?)
 }
 
 async fn reopen(
     backups: &Backups,
     path: &std::path::Path,
+    known: u64,
 ) -> Result<Arc<BackupWriter>, EngineError> {
     // Proves every frame: seconds for a large file.
-    tokio::task::block_in_place(|| backups.writer(path, true)).map_err(Into::into)
+    tokio::task::block_in_place(|| backups.writer(path, Some(known))).map_err(Into::into)
 }
 
 /// The form of the column's tokens: that of the first value that is there.

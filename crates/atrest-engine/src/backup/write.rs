@@ -1,18 +1,23 @@
 //! Writing a backup: append, make durable, only then change rows.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use atrest_core::{Keyring, hazmat};
 use zeroize::Zeroize;
 
-use super::{BackupError, BackupReader, HEADER_LEN, Header, NONCE_LEN, TAG_LEN, codec, io};
+use super::{BackupError, BackupReader, HEADER_LEN, Header, MAGIC, NONCE_LEN, TAG_LEN, codec, io};
 use crate::journal::BackupRef;
 use crate::target::{RowKey, Value};
+
+/// A run that ends, or dies, lets go of its file within this many pauses.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// An open backup file. Several workers append to it.
 pub struct BackupWriter {
@@ -59,6 +64,14 @@ impl BackupWriter {
                     io("create", path, e)
                 }
             })?;
+        lock(&file, path)?;
+        let links = file.metadata().map_or(1, |meta| meta.nlink());
+        if links == 0 {
+            // Another run took it for a left-over before it was locked.
+            return Err(BackupError::InUse {
+                path: path.to_owned(),
+            });
+        }
         let random = |bytes: &mut [u8]| {
             aws_lc_rs::rand::fill(bytes).map_err(|_| BackupError::Random {
                 path: path.to_owned(),
@@ -82,18 +95,36 @@ impl BackupWriter {
     }
 
     /// Opens an interrupted run's file: proves every frame, cuts a torn last one.
+    /// `known` bytes of it are known to have been durable.
     ///
     /// # Errors
-    /// As [`BackupReader`]; the file system's.
-    pub fn reopen(path: &Path, keyring: &Keyring) -> Result<Self, BackupError> {
-        let mut reader = BackupReader::open(path, keyring)?;
-        while reader.next_page()?.is_some() {}
-        let (header, len, frames) = (reader.header(), reader.offset(), reader.frames());
+    /// As [`BackupReader`]; [`BackupError::Cut`] when fewer than `known` bytes are
+    /// proven, and the file is left as it is (a damaged length in its middle looks
+    /// like a torn end, and what follows it must not be cut away); the file system's.
+    pub fn reopen(path: &Path, keyring: &Keyring, known: u64) -> Result<Self, BackupError> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(path)
             .map_err(|e| io("open", path, e))?;
+        let mut patience = LOCK_TRIES;
+        while let Err(in_use) = lock(&file, path) {
+            patience -= 1;
+            if patience == 0 {
+                return Err(in_use);
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        let mut reader = BackupReader::open(path, keyring)?;
+        while reader.next_page()?.is_some() {}
+        let (header, len, frames) = (reader.header(), reader.offset(), reader.frames());
+        if len < known {
+            return Err(BackupError::Cut {
+                path: path.to_owned(),
+                len,
+                known,
+            });
+        }
         file.set_len(len)
             .and_then(|()| file.seek(SeekFrom::End(0)))
             .map_err(|e| io("write", path, e))?;
@@ -257,21 +288,28 @@ impl Backups {
         self.fresh.as_deref()
     }
 
-    /// The writer for a file: the one already open, an interrupted run's, or new.
+    /// The writer for a file: the one already open, an interrupted run's (of which
+    /// `resume` bytes are known to have been durable), or new.
     pub(crate) fn writer(
         &self,
         path: &Path,
-        resume: bool,
+        resume: Option<u64>,
     ) -> Result<Arc<BackupWriter>, BackupError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = open.get(path) {
+            let (len, known) = (writer.reference().len, resume.unwrap_or(0));
+            if len < known {
+                let path = path.to_owned();
+                return Err(BackupError::Cut { path, len, known });
+            }
             return Ok(Arc::clone(writer));
         }
-        let exists = path.exists();
-        let writer = if resume && exists {
-            BackupWriter::reopen(path, &self.keyring)?
-        } else {
-            BackupWriter::create(path, &self.keyring)?
+        let writer = match resume {
+            Some(known) if path.exists() => BackupWriter::reopen(path, &self.keyring, known)?,
+            _ => {
+                remove_empty(path);
+                BackupWriter::create(path, &self.keyring)?
+            }
         };
         let writer = Arc::new(writer);
         open.insert(path.to_owned(), Arc::clone(&writer));
@@ -307,5 +345,34 @@ impl Backups {
             let _ = std::fs::remove_file(path);
         }
         used.into_iter().map(|(path, _)| path).collect()
+    }
+}
+
+/// Removes a file of ours that no page went to: a crash between making it and
+/// writing it into the journal leaves one, and nothing is in it.
+fn remove_empty(path: &Path) {
+    let Ok(file) = File::open(path) else { return };
+    let mut bytes = Vec::new();
+    let whole = (&file)
+        .take(HEADER_LEN as u64 + 1)
+        .read_to_end(&mut bytes)
+        .is_ok();
+    let shown = bytes.len().min(MAGIC.len());
+    let ours = bytes[..shown] == MAGIC[..shown] && bytes.len() <= HEADER_LEN;
+    if whole && ours && lock(&file, path).is_ok() {
+        // If it cannot be removed, creating it says why.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Two runs must never append to one file. The lock goes with the open file, also
+/// when the process dies; where the file system has no locks, the run lock in the
+/// database is what there is.
+fn lock(file: &File, path: &Path) -> Result<(), BackupError> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(BackupError::InUse {
+            path: path.to_owned(),
+        }),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
