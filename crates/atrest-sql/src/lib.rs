@@ -18,7 +18,7 @@
 //! | `preflight.rs` | refusals and warnings; `privileges.rs` beside it tries the rights |
 //! | `schema.rs` | the DDL that makes room for tokens, and the exact way back |
 //!
-//! Every identifier becomes SQL in one audited place, [`quote`](mod@quote).
+//! Every identifier becomes SQL in one audited place, `quote.rs`.
 
 mod ddl;
 mod error;
