@@ -125,11 +125,11 @@ pub(crate) mod name {
     }
 }
 
-/// A body as stored: the record and the key that authenticates it.
+/// A body as stored: the key that authenticates it, and the record. (Not flattened:
+/// serde's buffer for that knows no `i128`, which integer keys are.)
 #[derive(Serialize, Deserialize)]
 struct Envelope<T> {
     key: String,
-    #[serde(flatten)]
     record: T,
 }
 
@@ -364,6 +364,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::KeyValue;
     use atrest_core::Key;
 
     fn scribe(byte: u8) -> Scribe {
@@ -372,8 +373,17 @@ mod tests {
 
     fn record() -> RangeRecord {
         RangeRecord {
-            range: KeyRange::default(),
-            cursor: None,
+            range: KeyRange {
+                after: None,
+                until: Some(RowKey(vec![
+                    KeyValue::Integer(i128::from(u64::MAX)),
+                    KeyValue::Integer(i64::MIN.into()),
+                    KeyValue::Text("é\"".into()),
+                    KeyValue::Bytes(vec![0, 255]),
+                    KeyValue::Real(f64::NAN.to_bits()),
+                ])),
+            },
+            cursor: Some(RowKey(vec![KeyValue::Integer(50_000)])),
             done: false,
             changed: 7,
             backup_len: 0,
