@@ -35,7 +35,7 @@ pub(super) fn findings(survey: &Survey) {
     }
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["column", "type", "confidence", "why"]);
     for candidate in &survey.candidates {
