@@ -65,7 +65,7 @@ def journal_mac(key: bytes, name: str, body: str) -> str:
     """The text that authenticates one journal record."""
     mac = HMAC(subkey(key, "journal", 32), hashes.SHA256())
     mac.update(len(name.encode()).to_bytes(4, "big") + name.encode() + body.encode())
-    return b64url(mac.finalize()).decode()
+    return mac.finalize().hex()
 
 
 # Text -------------------------------------------------------------------------

@@ -176,8 +176,5 @@ fn spec_journal_record_mac() {
     let length = u32::try_from(name.len()).unwrap().to_be_bytes();
     let message = [&length[..], name.as_bytes(), body.as_bytes()];
     let mac = Mac::new(&key(), Purpose::Journal);
-    assert_eq!(
-        base64::URL.encode_to_string(mac.tag(&message)),
-        example["mac"]
-    );
+    assert_eq!(to_hex(&mac.tag(&message)), example["mac"]);
 }
