@@ -22,7 +22,7 @@ pub(crate) fn warn(text: &str) {
 pub(crate) fn table(headings: &[&str], numbers: std::ops::Range<usize>) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(headings.to_vec());
     for index in numbers {
@@ -153,8 +153,14 @@ mod tests {
 
     #[test]
     fn numbers_as_people_read_them() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0, 1023, 1536, 3 << 40].map(bytes), ["0 B", "1023 B", "1.5 KiB", "3.0 TiB"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(count),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [0, 1023, 1536, 3 << 40].map(bytes),
+            ["0 B", "1023 B", "1.5 KiB", "3.0 TiB"]
+        );
         assert_eq!(percent(999_999, 1_000_000), "99.9 %");
         assert_eq!(percent(0, 0), "100 %");
         assert_eq!(rate(1000, 0.5), "2,000 rows/s");

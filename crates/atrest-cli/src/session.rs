@@ -211,7 +211,11 @@ mod tests {
     fn a_relative_sqlite_path_starts_from_the_policy() {
         for (url, folder, want) in [
             ("sqlite:app.db", "conf", "sqlite:conf/app.db"),
-            ("sqlite://app.db?mode=rw", "/etc/a", "sqlite:/etc/a/app.db?mode=rw"),
+            (
+                "sqlite://app.db?mode=rw",
+                "/etc/a",
+                "sqlite:/etc/a/app.db?mode=rw",
+            ),
             ("sqlite:app.db", "100%?", "sqlite:100%25%3F/app.db"),
             ("sqlite:app.db", ".", "sqlite:app.db"),
             ("sqlite:///srv/app.db", "conf", "sqlite:///srv/app.db"),

@@ -1,9 +1,217 @@
-//! `atrest encrypt`.
+//! `atrest encrypt`, `rotate` and `decrypt`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use atrest_engine::backup::Backups;
+use atrest_engine::policy::Policy;
+use atrest_engine::report::ColumnReport;
+use atrest_engine::{Operation, RunOptions};
 
 use crate::Outcome;
-use crate::args::{Global, ChangeArgs};
+use crate::args::{ChangeArgs, Global};
+use crate::output::{Envelope, count, line, rate, warn};
+use crate::session::{Connected, options};
 
 /// Runs the verb.
-pub(crate) async fn run(_o: atrest_engine::Operation, _args: &ChangeArgs, _global: &Global) -> anyhow::Result<Outcome> {
-    anyhow::bail!("being written")
+pub(crate) async fn run(
+    operation: Operation,
+    args: &ChangeArgs,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let connected = Connected::open(global).await?;
+    let options = RunOptions {
+        max_rate: args.max_rate,
+        apply_schema: args.apply_schema,
+        accept_lookalikes: args.accept_lookalikes,
+        ..options(&args.pace)
+    };
+    let backup = backup_path(&connected, args)?;
+    if args.dry_run {
+        let folder = backup.as_deref().and_then(Path::parent);
+        return super::plan::show(&connected, operation, &options, folder, global).await;
+    }
+    if operation == Operation::Decrypt {
+        super::confirm(
+            "Turn the policy's columns back into clear text?",
+            args.yes,
+            global,
+        )?;
+    }
+    if args.no_backup {
+        super::confirm(
+            "Keep no backup of the values as they are?",
+            args.yes,
+            global,
+        )?;
+    }
+    if operation == Operation::Encrypt {
+        write_contexts(&connected);
+    }
+    let begin = Instant::now();
+    let backups = Backups::new(connected.session.keyring(), backup, args.backup.is_some());
+    let result = columns(&connected, operation, &options, &backups, global).await;
+    let files = backups.finish();
+    let reports = match result {
+        Ok(reports) => reports,
+        Err(error) => {
+            if !global.json {
+                files
+                    .iter()
+                    .for_each(|f| line(&format!("backup so far: {}", f.display())));
+            }
+            return Err(error);
+        }
+    };
+    connected.engine.database().close().await;
+    let clean = reports.iter().all(|r| is_clean(operation, r));
+    if global.json {
+        let mut envelope = Envelope::new(
+            operation.verb(),
+            clean,
+            reports,
+            begin.elapsed().as_secs_f64(),
+        );
+        envelope.backups = files;
+        envelope.print()?;
+    } else {
+        next(operation, clean, &files);
+    }
+    Ok(Outcome::from_clean(clean))
+}
+
+/// One column after the other; the first error ends it, and says what was done.
+async fn columns(
+    connected: &Connected,
+    operation: Operation,
+    options: &RunOptions,
+    backups: &Backups,
+    global: &Global,
+) -> anyhow::Result<Vec<ColumnReport>> {
+    let mut reports: Vec<ColumnReport> = Vec::new();
+    for policy in connected.columns(global)? {
+        let result = connected
+            .engine
+            .change(operation, policy, options, backups)
+            .await;
+        connected.progress.clear();
+        let report = match result {
+            Ok(report) => report,
+            Err(error) if reports.is_empty() => return Err(error.into()),
+            Err(error) => {
+                let done: Vec<_> = reports.iter().map(|r| r.column.as_str()).collect();
+                return Err(anyhow::Error::from(error)
+                    .context(format!("{} done before; then", done.join(", "))));
+            }
+        };
+        if !global.json {
+            summary(operation, &report);
+        }
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// Nothing is left to do.
+fn is_clean(operation: Operation, report: &ColumnReport) -> bool {
+    let left = match operation {
+        Operation::Encrypt | Operation::Rotate => report.plaintext,
+        Operation::Decrypt => report.sealed_total(),
+    };
+    left == 0 && report.undecryptable == 0 && report.skipped == 0 && report.settled
+}
+
+fn summary(operation: Operation, report: &ColumnReport) {
+    let did = match operation {
+        Operation::Encrypt => "encrypted",
+        Operation::Rotate => "rotated",
+        Operation::Decrypt => "decrypted",
+    };
+    let mut text = format!(
+        "{}: {} {did} ({}), {} encrypted, {} in clear, {} null",
+        report.column,
+        count(report.changed),
+        rate(report.changed, report.seconds),
+        count(report.sealed_total()),
+        count(report.plaintext),
+        count(report.null),
+    );
+    for (n, what) in [
+        (report.undecryptable, "undecryptable"),
+        (report.skipped, "skipped: a writer got there first"),
+    ] {
+        if n > 0 {
+            text.push_str(&format!(", {} {what}", count(n)));
+        }
+    }
+    line(&text);
+    if report.undecryptable > 0 {
+        super::keys_of(report);
+    }
+    report
+        .notes
+        .iter()
+        .for_each(|note| line(&format!("note: {note}")));
+}
+
+fn next(operation: Operation, clean: bool, files: &[PathBuf]) {
+    for file in files {
+        line(&format!(
+            "backup: {} (encrypted; keep it and its key until you are sure, then delete it)",
+            file.display()
+        ));
+    }
+    let advice = match (clean, operation) {
+        (false, Operation::Rotate) => {
+            "Not all is encrypted under the primary key: see the counts above; atrest encrypt takes what is in clear."
+        }
+        (false, _) => "Something is left: see the counts above, then run the same command again.",
+        (true, Operation::Encrypt) => "Next: atrest verify",
+        (true, Operation::Rotate) => "Next: atrest status says which keys can retire",
+        (true, Operation::Decrypt) => "Every value is clear again.",
+    };
+    line(advice);
+}
+
+/// Contexts are for ever, so they stand in the policy before the first token does.
+fn write_contexts(connected: &Connected) {
+    match Policy::write_contexts(&connected.session.path) {
+        Ok(written) if written.is_empty() => {}
+        Ok(written) => eprintln!(
+            "note: wrote the context of {} into {}",
+            written.join(", "),
+            connected.session.path.display()
+        ),
+        Err(error) => warn(&format!(
+            "the contexts could not be written down ({error}); write context = \"table.column\" into each [[column]] before a table is renamed"
+        )),
+    }
+}
+
+/// Where the originals go: absolute, since an interrupted run is taken up from any
+/// folder.
+fn backup_path(connected: &Connected, args: &ChangeArgs) -> anyhow::Result<Option<PathBuf>> {
+    if args.no_backup {
+        return Ok(None);
+    }
+    let path = match &args.backup {
+        Some(path) => path.clone(),
+        None => {
+            let now = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S");
+            fresh(connected.session.policy.directory(), &now.to_string())
+        }
+    };
+    std::path::absolute(&path)
+        .with_context(|| format!("{} is no path for a backup; name another", path.display()))
+        .map(Some)
+}
+
+/// A name that no file has: two runs may begin in one second.
+fn fresh(folder: &Path, now: &str) -> PathBuf {
+    let first = folder.join(format!("atrest-backup-{now}.atrest"));
+    std::iter::once(first.clone())
+        .chain((2..100).map(|n| folder.join(format!("atrest-backup-{now}-{n}.atrest"))))
+        .find(|path| !path.exists())
+        .unwrap_or(first)
 }

@@ -52,3 +52,52 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Demo(args) => demo::run(args, global).await,
     }
 }
+
+/// Says which keys hold a column's values, and which rows do not open.
+fn keys_of(report: &atrest_engine::report::ColumnReport) {
+    use crate::output::{count, line};
+    for (key, values) in &report.sealed {
+        line(&format!(
+            "  {}: {} values under key {key}",
+            report.column,
+            count(*values)
+        ));
+    }
+    for (key, values) in &report.unknown_keys {
+        line(&format!(
+            "  {}: {} values name key {key}, which is not in the keyring; add it to keys.previous",
+            report.column,
+            count(*values)
+        ));
+    }
+    if !report.undecryptable_rows.is_empty() {
+        line(&format!(
+            "  {}: undecryptable in rows {}{}; see one with atrest inspect",
+            report.column,
+            report.undecryptable_rows.join("; "),
+            if report.undecryptable > report.undecryptable_rows.len() as u64 {
+                "; ..."
+            } else {
+                ""
+            }
+        ));
+    }
+}
+
+/// Asks before something that is hard to undo: on a terminal only, where scripts are
+/// not kept waiting.
+fn confirm(question: &str, yes: bool, global: &Global) -> anyhow::Result<()> {
+    use std::io::IsTerminal as _;
+    if yes || global.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let go = dialoguer::Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()?;
+    if go {
+        Ok(())
+    } else {
+        anyhow::bail!("not done: nothing was changed; --yes answers the question beforehand")
+    }
+}

@@ -1,9 +1,195 @@
-//! `atrest plan`.
+//! `atrest plan`, and `--dry-run` of every changing verb.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use atrest_engine::report::ColumnPlan;
+use atrest_engine::{Operation, RunOptions};
+use serde::Serialize;
 
 use crate::Outcome;
-use crate::args::{Global, PlanArgs};
+use crate::args::{Global, PlanArgs, PlannedVerb};
+use crate::output::{Envelope, bytes, count, findings, line, print, table, warn};
+use crate::session::{Connected, options};
+
+/// What a row's key and framing add to a backup, in bytes: a rough figure.
+const BACKUP_ROW: u64 = 24;
+
+/// The backup that a run would write.
+#[derive(Debug, Serialize)]
+struct BackupEstimate {
+    folder: PathBuf,
+    bytes: u64,
+    free_bytes: Option<u64>,
+}
 
 /// Runs the verb.
-pub(crate) async fn run(_args: &PlanArgs, _global: &Global) -> anyhow::Result<Outcome> {
-    anyhow::bail!("being written")
+pub(crate) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let operation = match args.verb {
+        PlannedVerb::Encrypt => Operation::Encrypt,
+        PlannedVerb::Rotate => Operation::Rotate,
+        PlannedVerb::Decrypt => Operation::Decrypt,
+    };
+    let connected = Connected::open(global).await?;
+    let folder = connected.session.policy.directory().to_owned();
+    show(
+        &connected,
+        operation,
+        &options(&args.pace),
+        Some(&folder),
+        global,
+    )
+    .await
+}
+
+/// Reads every column and prints the plan; `backups` is the folder that a backup
+/// would go to, if any.
+pub(crate) async fn show(
+    connected: &Connected,
+    operation: Operation,
+    options: &RunOptions,
+    backups: Option<&Path>,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let mut plans = Vec::new();
+    for policy in connected.columns(global)? {
+        let plan = connected.engine.plan(operation, policy, options).await;
+        connected.progress.clear();
+        plans.push(plan?);
+    }
+    let clean = plans.iter().all(|p| p.refusals.is_empty());
+    let backup = backups.map(|folder| estimate(folder, &plans));
+    if global.json {
+        Envelope::new("plan", clean, plans, begin.elapsed().as_secs_f64())
+            .with("operation", operation.verb())?
+            .with("backup", backup)?
+            .print()?;
+        return Ok(Outcome::from_clean(clean));
+    }
+    tables(operation, &plans);
+    if let Some(backup) = &backup {
+        tell(backup);
+    }
+    let due: u64 = plans.iter().map(|p| p.due).sum();
+    let verb = operation.verb();
+    line("");
+    line(&match (clean, due) {
+        (false, _) => {
+            "Refused as it stands: see to what is refused above, then plan again.".to_owned()
+        }
+        (true, 0) => format!("Nothing to {verb}."),
+        (true, _) => format!(
+            "{} values to {verb}. Nothing was changed; next: atrest {verb}",
+            count(due)
+        ),
+    });
+    Ok(Outcome::from_clean(clean))
+}
+
+fn tables(operation: Operation, plans: &[ColumnPlan]) {
+    let mut counts = table(
+        &[
+            "column",
+            "suite",
+            "rows",
+            "null",
+            "clear",
+            "encrypted",
+            "undecryptable",
+            "to do",
+            "bytes now",
+            "after",
+            "longest token",
+        ],
+        2..11,
+    );
+    for plan in plans {
+        let now = &plan.now;
+        let after = match operation {
+            Operation::Encrypt => bytes(plan.bytes_after),
+            Operation::Rotate | Operation::Decrypt => "-".to_owned(),
+        };
+        counts.add_row([
+            now.column.clone(),
+            now.suite.clone(),
+            count(now.total),
+            count(now.null),
+            count(now.plaintext),
+            count(now.sealed_total()),
+            count(now.undecryptable),
+            count(plan.due),
+            bytes(now.bytes),
+            after,
+            bytes(plan.longest_token),
+        ]);
+    }
+    print(&counts);
+    for plan in plans {
+        let column = &plan.now.column;
+        super::keys_of(&plan.now);
+        if let Some(schema) = &plan.schema {
+            let (do_it, statements) = match operation {
+                Operation::Decrypt => ("back to", &schema.down),
+                _ => ("becomes", &schema.up),
+            };
+            let end = match operation {
+                Operation::Decrypt => &schema.original_type,
+                _ => &schema.sealed_type,
+            };
+            line("");
+            line(&format!(
+                "{column} ({}) {do_it} {end}, with --apply-schema or by hand:",
+                plan.declared_type
+            ));
+            statements.iter().for_each(|s| line(&format!("  {s}")));
+            if operation != Operation::Decrypt {
+                line("and back:");
+                schema.down.iter().for_each(|s| line(&format!("  {s}")));
+            }
+        }
+        findings("warning", column, &plan.warnings);
+        findings("REFUSED", column, &plan.refusals);
+    }
+}
+
+fn estimate(folder: &Path, plans: &[ColumnPlan]) -> BackupEstimate {
+    let bytes = plans
+        .iter()
+        .map(|p| {
+            let values = (p.now.total - p.now.null).max(1);
+            let share = u128::from(p.now.bytes) * u128::from(p.due) / u128::from(values);
+            u64::try_from(share).unwrap_or(u64::MAX) + p.due * BACKUP_ROW
+        })
+        .sum();
+    BackupEstimate {
+        folder: folder.to_owned(),
+        bytes,
+        free_bytes: free(folder),
+    }
+}
+
+/// Bytes that this account may still write in the folder.
+fn free(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    stat.f_bavail.checked_mul(stat.f_frsize)
+}
+
+fn tell(backup: &BackupEstimate) {
+    if backup.bytes == 0 {
+        return;
+    }
+    let free = backup.free_bytes.map_or("unknown".to_owned(), bytes);
+    line("");
+    line(&format!(
+        "The backup of the original values takes about {} in {} ({free} free).",
+        bytes(backup.bytes),
+        backup.folder.display()
+    ));
+    if backup
+        .free_bytes
+        .is_some_and(|free| free < backup.bytes + backup.bytes / 4)
+    {
+        warn("that is too little room: name a file on another disk with --backup FILE");
+    }
 }

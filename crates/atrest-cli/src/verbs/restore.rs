@@ -1,9 +1,119 @@
-//! `atrest restore`.
+//! `atrest restore`: a backup back into its table.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::bail;
+use atrest_engine::RunOptions;
+use atrest_engine::restore::{RestoreMode, RestoreReport};
 
 use crate::Outcome;
 use crate::args::{Global, RestoreArgs};
+use crate::output::{Envelope, count, line, print, table, warn};
+use crate::session::Connected;
 
 /// Runs the verb.
-pub(crate) async fn run(_args: &RestoreArgs, _global: &Global) -> anyhow::Result<Outcome> {
-    anyhow::bail!("being written")
+pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let connected = Connected::open(global).await?;
+    if args.force {
+        super::confirm(
+            "Overwrite rows that changed since the backup, too?",
+            args.yes,
+            global,
+        )?;
+    }
+    let mode = if args.force {
+        RestoreMode::Force
+    } else {
+        RestoreMode::Restore
+    };
+    let options = RunOptions {
+        apply_schema: args.apply_schema,
+        ..RunOptions::default()
+    };
+    let begin = Instant::now();
+    let policies = connected.columns(global)?;
+    let reports = connected
+        .engine
+        .restore(&args.backup, &policies, mode, &options)
+        .await;
+    connected.progress.clear();
+    let reports = reports?;
+    refuse_nothing(&args.backup, &reports)?;
+    let clean = reports.iter().all(|r| match mode {
+        RestoreMode::Force => r.missing + r.skipped == 0,
+        _ => r.clean(),
+    });
+    connected.engine.database().close().await;
+    if global.json {
+        Envelope::new("restore", clean, reports, begin.elapsed().as_secs_f64())
+            .with("from", &args.backup)?
+            .print()?;
+        return Ok(Outcome::from_clean(clean));
+    }
+    show(&reports, true);
+    line("");
+    line(if clean {
+        "Every row of the backup is back."
+    } else if args.force {
+        "Some rows are gone or were changed at the same moment: they are counted above."
+    } else {
+        "Some rows were left as they are: they changed since the backup, are gone, or do not open. --force overwrites those that are there."
+    });
+    Ok(Outcome::from_clean(clean))
+}
+
+/// A backup of other columns is a mistake, not a success.
+pub(crate) fn refuse_nothing(backup: &Path, reports: &[RestoreReport]) -> anyhow::Result<()> {
+    if reports.is_empty() {
+        bail!(
+            "{} holds none of the columns asked for; name another backup, or look at --policy and --only",
+            backup.display()
+        );
+    }
+    Ok(())
+}
+
+/// The table of `restore` and `verify --against`.
+pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
+    let mut counts = table(
+        &[
+            "column",
+            "entries",
+            "same",
+            "changed since",
+            "gone",
+            "undecryptable",
+            "written",
+            "skipped",
+        ],
+        1..8,
+    );
+    for report in reports {
+        counts.add_row([
+            report.column.clone(),
+            count(report.entries),
+            count(report.same),
+            count(report.changed_since),
+            count(report.missing),
+            count(report.undecryptable),
+            if wrote {
+                count(report.changed)
+            } else {
+                "-".to_owned()
+            },
+            count(report.skipped),
+        ]);
+    }
+    print(&counts);
+    for report in reports.iter().filter(|r| !r.rows.is_empty()) {
+        line(&format!(
+            "  {}: rows that differ: {}",
+            report.column,
+            report.rows.join("; ")
+        ));
+    }
+    if reports.iter().any(|r| r.torn) {
+        warn("the last page of the backup was cut short by a crash; its rows had not been changed");
+    }
 }

@@ -1,9 +1,124 @@
-//! `atrest status`.
+//! `atrest status`: columns, interrupted runs, what the last run did, keys.
+
+use std::time::Instant;
+
+use atrest_engine::RunOptions;
+use atrest_engine::report::{KeyUsage, OpenRun};
+use serde_json::json;
 
 use crate::Outcome;
 use crate::args::Global;
+use crate::output::{Envelope, count, line, print, table};
+use crate::session::Connected;
 
 /// Runs the verb.
-pub(crate) async fn run(_global: &Global) -> anyhow::Result<Outcome> {
-    anyhow::bail!("being written")
+pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
+    let connected = Connected::open(global).await?;
+    let engine = &connected.engine;
+    let begin = Instant::now();
+    let journal = engine.journal().await?;
+    let runs = engine.open_runs().await?;
+    let reports = super::verify::read(&connected, &RunOptions::default(), global).await?;
+    let usage = engine.key_usage(&reports, &runs, &|id| connected.session.origin(id));
+    let records: Vec<_> = connected
+        .columns(global)?
+        .iter()
+        .filter_map(|policy| Some((policy.id(), journal.column(&policy.id())?)))
+        .collect();
+    let clean = runs.is_empty() && reports.iter().all(super::verify::is_clean);
+    if global.json {
+        let journal: serde_json::Map<_, _> = records
+            .iter()
+            .map(|(id, record)| {
+                let last = record.last_run.as_ref().map(|last| {
+                    let backups: Vec<_> = last.backups.iter().map(|b| &b.path).collect();
+                    json!({
+                        "operation": last.operation.verb(),
+                        "finished": last.finished,
+                        "changed": last.changed,
+                        "backups": backups,
+                    })
+                });
+                let value = json!({
+                    "context": record.context,
+                    "bind": record.bind.name(),
+                    "schema": record.schema,
+                    "last_run": last,
+                });
+                (id.clone(), value)
+            })
+            .collect();
+        Envelope::new("status", clean, reports, begin.elapsed().as_secs_f64())
+            .with("open_runs", &runs)?
+            .with("keys", &usage)?
+            .with("journal", journal)?
+            .print()?;
+        return Ok(Outcome::from_clean(clean));
+    }
+    super::verify::show(&reports);
+    line("");
+    for (id, record) in &records {
+        if let Some(last) = &record.last_run {
+            let files: Vec<_> = last
+                .backups
+                .iter()
+                .map(|b| b.path.display().to_string())
+                .collect();
+            line(&format!(
+                "{id}: last run: {}, finished {}, {} rows changed{}",
+                last.operation.verb(),
+                last.finished,
+                count(last.changed),
+                if files.is_empty() {
+                    String::new()
+                } else {
+                    format!(", backup {}", files.join(", "))
+                }
+            ));
+        }
+        if let Some(schema) = &record.schema {
+            line(&format!(
+                "{id}: the column was {}, atrest made it {}",
+                schema.original_type, schema.sealed_type
+            ));
+        }
+    }
+    open_runs(&runs);
+    keys(&usage);
+    Ok(Outcome::from_clean(clean))
+}
+
+fn open_runs(runs: &[OpenRun]) {
+    for run in runs {
+        line(&format!(
+            "{}: {} of {} is not finished ({} rows changed): if no other process is at it, run atrest {} again",
+            run.column,
+            run.operation,
+            run.started,
+            count(run.changed),
+            run.operation
+        ));
+    }
+}
+
+/// The table of keys, for `key list` too.
+pub(crate) fn keys(usage: &[KeyUsage]) {
+    line("");
+    let mut rows = table(
+        &["key", "role", "source", "values", "can retire", "because"],
+        3..4,
+    );
+    for key in usage {
+        rows.add_row([
+            key.key.clone(),
+            key.role.to_owned(),
+            key.source.clone(),
+            key.values.map_or("not counted".to_owned(), count),
+            key.can_retire
+                .map_or("-", |can| if can { "yes" } else { "no" })
+                .to_owned(),
+            key.reason.clone(),
+        ]);
+    }
+    print(&rows);
 }
