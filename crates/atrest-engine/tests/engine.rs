@@ -1,0 +1,76 @@
+//! The engine on real databases: every test is one function, run on SQLite,
+//! PostgreSQL and MariaDB alike.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+#[path = "engine/backups.rs"]
+mod backups;
+#[path = "engine/interrupted.rs"]
+mod interrupted;
+#[path = "engine/keys.rs"]
+mod keys;
+#[path = "engine/refused.rs"]
+mod refused;
+#[path = "engine/restored.rs"]
+mod restored;
+#[path = "engine/rounds.rs"]
+mod rounds;
+#[path = "engine/schema.rs"]
+mod schema;
+#[path = "engine/states.rs"]
+mod states;
+#[path = "engine/support.rs"]
+mod support;
+#[path = "engine/writers.rs"]
+mod writers;
+
+macro_rules! on_every_database {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        on_every_database!(@one sqlite $($module::$name)*);
+        on_every_database!(@one postgres $($module::$name)*);
+        on_every_database!(@one mariadb $($module::$name)*);
+    };
+    (@one $kind:ident $($module:ident::$name:ident)*) => {
+        mod $kind {
+            use atrest_testing::ScratchDatabase;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    crate::$module::$name(&ScratchDatabase::$kind().await).await;
+                }
+            )*
+        }
+    };
+}
+
+on_every_database!(
+    rounds::there_and_back_with_every_suite,
+    rounds::bound_to_the_row,
+    rounds::binary_columns,
+    rounds::composite_keys,
+    rounds::a_long_value,
+    states::mixed_states_are_counted_and_left,
+    states::lookalikes_on_request,
+    schema::types_come_back_exactly,
+    schema::too_narrow_is_refused_before_the_first_row,
+    keys::a_wrong_key_changes_nothing,
+    keys::a_key_in_use_cannot_leave,
+    refused::another_context,
+    refused::a_forged_or_foreign_journal,
+    refused::no_primary_key,
+    refused::two_runs_at_once,
+    refused::rights_to_read_only,
+    interrupted::every_row_is_sealed_once,
+    interrupted::by_another_operation_or_key,
+    backups::missing_cut_or_edited_is_refused,
+    backups::another_file_on_resume,
+    restored::only_what_nobody_changed,
+    restored::compared_with_the_table,
+    writers::plaintext_writers_are_caught_up_with,
+);

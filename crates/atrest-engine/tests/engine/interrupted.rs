@@ -1,0 +1,106 @@
+//! A run that was stopped goes on where it was.
+
+use atrest_engine::Operation;
+use atrest_engine::backup::Backups;
+use atrest_testing::ScratchDatabase;
+
+use crate::support::{clear, column, done, engine, id, interrupted, ring, table, values, verified};
+
+/// The run is stopped once per operation; every token that was there before it was
+/// taken up is there afterwards, byte for byte.
+pub async fn every_row_is_sealed_once(scratch: &ScratchDatabase) {
+    let want = clear(200);
+    table(scratch, &want).await;
+    let policy = column("t", "v");
+    let file = |name: &str| Some(scratch.folder().join(name));
+    let one = ring(1, &[]);
+
+    interrupted(
+        scratch,
+        &one,
+        Operation::Encrypt,
+        &policy,
+        Backups::new(&one, file("a"), false),
+    )
+    .await;
+    let half = values(scratch).await;
+    let sealed = half.iter().zip(&want).filter(|(a, b)| a != b).count();
+    assert!((50..150).contains(&sealed), "{sealed}");
+    let watcher = engine(scratch, one.clone()).await;
+    let open = watcher.open_runs().await.unwrap();
+    assert_eq!((open.len(), open[0].operation), (1, "encrypt"));
+    assert_eq!(open[0].changed, sealed as u64);
+    let report = done(scratch, &one, Operation::Encrypt, &policy).await;
+    assert_eq!(report.changed, 200, "both parts of the run");
+    assert!(watcher.open_runs().await.unwrap().is_empty());
+    watcher.database().close().await;
+    for ((now, half), clear) in values(scratch).await.iter().zip(&half).zip(&want) {
+        assert_ne!(now, clear);
+        assert!(half == clear || half == now, "sealed twice");
+    }
+
+    let two = ring(2, &[1]);
+    let before = values(scratch).await;
+    interrupted(
+        scratch,
+        &two,
+        Operation::Rotate,
+        &policy,
+        Backups::new(&two, file("b"), false),
+    )
+    .await;
+    let half = values(scratch).await;
+    done(scratch, &two, Operation::Rotate, &policy).await;
+    for ((now, half), before) in values(scratch).await.iter().zip(&half).zip(&before) {
+        assert_ne!(now, before);
+        assert!(half == before || half == now, "rotated twice");
+    }
+
+    interrupted(
+        scratch,
+        &two,
+        Operation::Decrypt,
+        &policy,
+        Backups::new(&two, file("c"), false),
+    )
+    .await;
+    let report = done(scratch, &two, Operation::Decrypt, &policy).await;
+    assert_eq!(report.changed, 200);
+    assert_eq!(values(scratch).await, want);
+}
+
+/// An interrupted run does not stand in the way of turning round, nor of a new key.
+pub async fn by_another_operation_or_key(scratch: &ScratchDatabase) {
+    let want = clear(200);
+    table(scratch, &want).await;
+    let policy = column("t", "v");
+    let one = ring(1, &[]);
+    let file = |name: &str| Some(scratch.folder().join(name));
+    interrupted(
+        scratch,
+        &one,
+        Operation::Encrypt,
+        &policy,
+        Backups::new(&one, file("a"), false),
+    )
+    .await;
+    done(scratch, &one, Operation::Decrypt, &policy).await;
+    assert_eq!(values(scratch).await, want);
+
+    interrupted(
+        scratch,
+        &one,
+        Operation::Encrypt,
+        &policy,
+        Backups::new(&one, file("b"), false),
+    )
+    .await;
+    let two = ring(2, &[1]);
+    done(scratch, &two, Operation::Encrypt, &policy).await;
+    let report = verified(scratch, &two, &policy).await;
+    assert_eq!(report.plaintext, 0);
+    assert_eq!(report.sealed[&id(1)] + report.sealed[&id(2)], 200);
+    done(scratch, &two, Operation::Rotate, &policy).await;
+    done(scratch, &ring(2, &[]), Operation::Decrypt, &policy).await;
+    assert_eq!(values(scratch).await, want);
+}

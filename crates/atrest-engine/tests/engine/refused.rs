@@ -1,0 +1,238 @@
+//! What a run refuses, and that nothing was changed then.
+
+use std::time::Duration;
+
+use atrest_engine::journal::JournalError;
+use atrest_engine::target::TargetError;
+use atrest_engine::{EngineError, Operation, RunOptions};
+use atrest_testing::{Dialect, ScratchDatabase};
+
+use crate::support::{clear, column, done, engine, ring, run, table, values};
+
+pub async fn another_context(scratch: &ScratchDatabase) {
+    table(scratch, &clear(20)).await;
+    let keyring = ring(1, &[]);
+    let policy = column("t", "v");
+    done(scratch, &keyring, Operation::Encrypt, &policy).await;
+    let before = scratch.dump().await;
+    let mut renamed = policy.clone();
+    renamed.context = Some("another.name".into());
+    let mut rebound = policy.clone();
+    rebound.bind = atrest_engine::policy::Bind::Row;
+    let engine = engine(scratch, keyring.clone()).await;
+    let options = RunOptions::default();
+    for other in [&renamed, &rebound] {
+        for operation in [Operation::Encrypt, Operation::Rotate, Operation::Decrypt] {
+            let refused = run(&engine, &keyring, scratch, operation, other, &options).await;
+            assert!(
+                matches!(refused, Err(EngineError::ContextChanged { .. })),
+                "{refused:?}"
+            );
+        }
+        let refused = engine.verify(other, &options).await;
+        assert!(matches!(refused, Err(EngineError::ContextChanged { .. })));
+    }
+    engine.database().close().await;
+    scratch.dump().await.assert_same(&before);
+}
+
+pub async fn a_forged_or_foreign_journal(scratch: &ScratchDatabase) {
+    table(scratch, &clear(20)).await;
+    let keyring = ring(1, &[]);
+    let policy = column("t", "v");
+    done(scratch, &keyring, Operation::Encrypt, &policy).await;
+    let good = scratch
+        .rows("SELECT name, body, mac FROM atrest_journal")
+        .await;
+    assert_eq!(good.len(), 1, "the column's record");
+    let text = |i: usize| String::from_utf8(good[0][i].clone().unwrap()).unwrap();
+    let (body, mac) = (text(1), text(2));
+    let put = |column: &'static str, value: String| async move {
+        let value = scratch.dialect().literal(&value);
+        scratch
+            .execute(&format!("UPDATE atrest_journal SET {column} = {value}"))
+            .await;
+    };
+    let engine = engine(scratch, keyring.clone()).await;
+    let options = RunOptions::default();
+    for (what, column, value, back) in [
+        (
+            "another context",
+            "body",
+            body.replace("t.v", "t.w"),
+            body.clone(),
+        ),
+        ("no JSON", "body", "{}".to_owned(), body.clone()),
+        ("another tag", "mac", "0".repeat(64), mac.clone()),
+        ("no tag", "mac", String::new(), mac.clone()),
+        ("another column's", "name", "column:t.w".into(), text(0)),
+        ("of an unknown kind", "name", "note:t.v".into(), text(0)),
+    ] {
+        put(column, value).await;
+        let before = scratch.dump().await;
+        for operation in [Operation::Encrypt, Operation::Rotate, Operation::Decrypt] {
+            let refused = run(&engine, &keyring, scratch, operation, &policy, &options).await;
+            assert!(
+                matches!(
+                    refused,
+                    Err(EngineError::Journal(JournalError::Forged { .. }))
+                ),
+                "{what}: {refused:?}"
+            );
+        }
+        assert!(engine.verify(&policy, &options).await.is_err(), "{what}");
+        scratch.dump().await.assert_same(&before);
+        put(column, back).await;
+    }
+    engine.database().close().await;
+    done(scratch, &keyring, Operation::Decrypt, &policy).await;
+    assert_eq!(values(scratch).await, clear(20));
+}
+
+pub async fn no_primary_key(scratch: &ScratchDatabase) {
+    scratch
+        .execute("CREATE TABLE t (id int, v varchar(200))")
+        .await;
+    scratch.execute("INSERT INTO t VALUES (1, 'secret')").await;
+    let before = scratch.dump().await;
+    let keyring = ring(1, &[]);
+    let engine = engine(scratch, keyring.clone()).await;
+    let policy = column("t", "v");
+    let options = RunOptions::default();
+    let refused = run(
+        &engine,
+        &keyring,
+        scratch,
+        Operation::Encrypt,
+        &policy,
+        &options,
+    )
+    .await;
+    let Err(EngineError::Target(TargetError::Refused { what, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(what.contains("primary key"), "{what}");
+    engine.database().close().await;
+    scratch.dump().await.assert_same(&before);
+}
+
+pub async fn two_runs_at_once(scratch: &ScratchDatabase) {
+    table(scratch, &clear(300)).await;
+    let keyring = ring(1, &[]);
+    let policy = column("t", "v");
+    let slow = RunOptions {
+        max_rate: Some(60),
+        batch_size: 10,
+        ..RunOptions::default()
+    };
+    let (first, second) = (
+        engine(scratch, keyring.clone()).await,
+        engine(scratch, keyring.clone()).await,
+    );
+    let one = run(
+        &first,
+        &keyring,
+        scratch,
+        Operation::Encrypt,
+        &policy,
+        &slow,
+    );
+    let two = async {
+        let mut refused = 0;
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let fast = RunOptions::default();
+            let other = run(
+                &second,
+                &keyring,
+                scratch,
+                Operation::Decrypt,
+                &policy,
+                &fast,
+            )
+            .await;
+            assert!(
+                matches!(other, Err(EngineError::Target(TargetError::Busy { .. }))),
+                "{other:?}"
+            );
+            refused += 1;
+        }
+        refused
+    };
+    let (report, refused) = tokio::join!(one, two);
+    assert_eq!((report.unwrap().changed, refused), (300, 3));
+    let report = run(
+        &second,
+        &keyring,
+        scratch,
+        Operation::Decrypt,
+        &policy,
+        &RunOptions::default(),
+    )
+    .await;
+    assert_eq!(report.unwrap().changed, 300);
+    first.database().close().await;
+    second.database().close().await;
+    assert_eq!(values(scratch).await, clear(300));
+}
+
+pub async fn rights_to_read_only(scratch: &ScratchDatabase) {
+    table(scratch, &clear(20)).await;
+    let mut url = scratch.url().to_owned();
+    let user = format!("reader_{}", scratch.name().replace("atrest_", ""));
+    let (make, drop) = match scratch.dialect() {
+        Dialect::Postgres => (
+            format!("CREATE ROLE {user} LOGIN; GRANT SELECT ON t TO {user}"),
+            format!("DROP OWNED BY {user}; DROP ROLE {user}"),
+        ),
+        Dialect::MySql => (
+            format!(
+                "CREATE USER {user}@'%'; GRANT SELECT ON {}.* TO {user}@'%'",
+                scratch.name()
+            ),
+            format!("DROP USER {user}@'%'"),
+        ),
+        Dialect::Sqlite => {
+            url.push_str("?mode=ro");
+            (String::new(), String::new())
+        }
+    };
+    if !make.is_empty() {
+        scratch.execute(&make).await;
+        url = url
+            .replace("postgres@", &format!("{user}@"))
+            .replace("root@", &format!("{user}@"));
+    }
+    let before = values(scratch).await;
+    let keyring = ring(1, &[]);
+    // A face may learn of it when it connects, at the latest when the run begins.
+    let refused = match atrest_sql::connect(&url).await {
+        Err(error) => EngineError::from(error),
+        Ok(database) => {
+            let engine = atrest_engine::Engine::new(database, keyring.clone());
+            let (policy, options) = (column("t", "v"), RunOptions::default());
+            let refused = run(
+                &engine,
+                &keyring,
+                scratch,
+                Operation::Encrypt,
+                &policy,
+                &options,
+            )
+            .await;
+            engine.database().close().await;
+            refused.unwrap_err()
+        }
+    };
+    if !drop.is_empty() {
+        scratch.execute(&drop).await;
+    }
+    let said = refused.to_string();
+    assert!(
+        ["grant", "permission", "read", "right"]
+            .iter()
+            .any(|w| said.to_lowercase().contains(w)),
+        "{said}"
+    );
+    assert_eq!(values(scratch).await, before);
+}

@@ -1,0 +1,193 @@
+//! Columns that cannot hold a token: refused, or changed and changed back exactly.
+
+use atrest_engine::{EngineError, Operation, RunOptions};
+use atrest_testing::{Dialect, ScratchDatabase};
+
+use crate::support::{clear, column, engine, ring, run, values, verified};
+
+/// Type, and literals to store in it.
+type Typed = (&'static str, &'static [&'static str]);
+
+const POSTGRES: &[Typed] = &[
+    ("json", &["'{\"a\":  1, \"a\": 2.50}'", "'[]'", "'null'"]),
+    ("jsonb", &["'{\"b\": [1, 2.50, \"é\"]}'", "'1e3'"]),
+    ("integer", &["0", "-2147483648", "2147483647"]),
+    (
+        "timestamptz",
+        &[
+            "'2024-02-29 23:59:59.123456+05:30'",
+            "'infinity'",
+            "'0044-03-15 BC'",
+        ],
+    ),
+    ("varchar(20)", &["''", "'Zoë 山田'", "'  spaces  '"]),
+    ("char(8)", &["'ab'", "''"]),
+    ("numeric(12,4)", &["1.5", "-99999999.9999", "'NaN'"]),
+    ("text[]", &["'{a,\"b c\",NULL}'", "'{}'", "'{{1,2},{3,4}}'"]),
+    ("double precision", &["0.1", "'-Infinity'", "1e-300"]),
+    ("date", &["'2024-02-29'"]),
+    ("uuid", &["'00000000-0000-4000-8000-000000000001'"]),
+    ("boolean", &["true", "false"]),
+];
+const MARIADB: &[Typed] = &[
+    ("json", &["'{\"a\":  1}'", "'[]'"]),
+    ("int", &["0", "-2147483648", "2147483647"]),
+    ("datetime(3)", &["'2024-02-29 23:59:59.123'"]),
+    ("varchar(20)", &["''", "'Zoë 山田'", "'  spaces'"]),
+    ("char(8)", &["'ab'", "''"]),
+    ("decimal(12,4)", &["1.5", "-99999999.9999"]),
+    ("date", &["'2024-02-29'"]),
+];
+const SQLITE: &[Typed] = &[
+    ("json", &["'{\"a\":  1}'", "'[]'"]),
+    (
+        "integer",
+        &[
+            "0",
+            "-9223372036854775808",
+            "9223372036854775807",
+            "'not a number'",
+        ],
+    ),
+    ("varchar(20)", &["''", "'Zoë 山田'"]),
+    ("numeric", &["1", "0.1", "1e300", "'007'"]),
+    ("timestamp", &["'2024-02-29 23:59:59'", "1709251199"]),
+    ("real", &["0.1", "2.0"]),
+];
+
+pub async fn types_come_back_exactly(scratch: &ScratchDatabase) {
+    let types = match scratch.dialect() {
+        Dialect::Postgres => POSTGRES,
+        Dialect::MySql => MARIADB,
+        Dialect::Sqlite => SQLITE,
+    };
+    for (n, (declared, literals)) in types.iter().enumerate() {
+        scratch
+            .execute(&format!(
+                "CREATE TABLE t{n} (id int NOT NULL PRIMARY KEY, one int, v {declared}, two int DEFAULT 7)"
+            ))
+            .await;
+        for (i, literal) in literals.iter().enumerate() {
+            scratch
+                .execute(&format!("INSERT INTO t{n} (id, v) VALUES ({i}, {literal})"))
+                .await;
+        }
+        scratch
+            .execute(&format!("INSERT INTO t{n} (id, v) VALUES (99, NULL)"))
+            .await;
+    }
+    let before = scratch.dump().await;
+    let keyring = ring(1, &[]);
+    let engine = engine(scratch, keyring.clone()).await;
+    let (plain, apply) = (
+        RunOptions::default(),
+        RunOptions {
+            apply_schema: true,
+            ..RunOptions::default()
+        },
+    );
+    for (n, (declared, literals)) in types.iter().enumerate() {
+        let policy = column(&format!("t{n}"), "v");
+        let plan = engine
+            .plan(Operation::Encrypt, &policy, &plain)
+            .await
+            .unwrap();
+        assert!(plan.refusals.is_empty(), "{declared}: {:?}", plan.refusals);
+        let untouched = scratch.dump().await;
+        let first = run(
+            &engine,
+            &keyring,
+            scratch,
+            Operation::Encrypt,
+            &policy,
+            &plain,
+        )
+        .await;
+        if plan.schema.is_some() {
+            assert!(
+                matches!(first, Err(EngineError::SchemaNeeded { .. })),
+                "{declared}: {first:?}"
+            );
+            scratch.dump().await.assert_same(&untouched);
+        } else {
+            assert!(first.is_ok(), "{declared}: {first:?}");
+        }
+        let report = run(
+            &engine,
+            &keyring,
+            scratch,
+            Operation::Encrypt,
+            &policy,
+            &apply,
+        )
+        .await
+        .unwrap_or_else(|e| panic!("{declared}: {e}"));
+        let found = verified(scratch, &keyring, &policy).await;
+        assert_eq!(
+            found.sealed_total(),
+            literals.len() as u64,
+            "{declared} {report:?}"
+        );
+        assert_eq!(
+            (found.plaintext, found.null, found.undecryptable),
+            (0, 1, 0),
+            "{declared}"
+        );
+    }
+    for (n, (declared, literals)) in types.iter().enumerate() {
+        let policy = column(&format!("t{n}"), "v");
+        let report = run(
+            &engine,
+            &keyring,
+            scratch,
+            Operation::Decrypt,
+            &policy,
+            &apply,
+        )
+        .await
+        .unwrap_or_else(|e| panic!("{declared}: {e}"));
+        assert_eq!(report.changed, literals.len() as u64, "{declared}");
+    }
+    engine.database().close().await;
+    scratch.dump().await.assert_same(&before);
+}
+
+/// A value that would be cut is impossible: the run does not begin.
+pub async fn too_narrow_is_refused_before_the_first_row(scratch: &ScratchDatabase) {
+    if scratch.dialect() == Dialect::Sqlite {
+        // A SQLite column holds text of any length; types_come_back_exactly has it.
+        return;
+    }
+    scratch
+        .execute("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v varchar(90))")
+        .await;
+    // Most would fit, the longest does not.
+    for (i, value) in clear(30).iter().flatten().enumerate() {
+        scratch
+            .execute(&format!("INSERT INTO t VALUES ({i}, '{}')", &value[..16]))
+            .await;
+    }
+    scratch
+        .execute(&format!("INSERT INTO t VALUES (99, '{}')", "x".repeat(60)))
+        .await;
+    let before = scratch.dump().await;
+    let keyring = ring(1, &[]);
+    let engine = engine(scratch, keyring.clone()).await;
+    let policy = column("t", "v");
+    let refused = run(
+        &engine,
+        &keyring,
+        scratch,
+        Operation::Encrypt,
+        &policy,
+        &RunOptions::default(),
+    )
+    .await;
+    assert!(
+        matches!(refused, Err(EngineError::SchemaNeeded { .. })),
+        "{refused:?}"
+    );
+    engine.database().close().await;
+    scratch.dump().await.assert_same(&before);
+    assert_eq!(values(scratch).await.len(), 31);
+}
