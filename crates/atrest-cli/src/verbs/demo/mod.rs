@@ -32,7 +32,7 @@ const COPY_POLICY: &str = "copy.toml";
 const NEW_KEY: &str = "atrest-2.key";
 
 /// The row that is shown all along.
-const SHOWN: &str = "SELECT e.id, u.first_name, u.email, substr(e.face_template, 1, 60) || '…' \
+const SHOWN: &str = "SELECT e.id, u.first_name, substr(u.email, 1, 40), substr(e.face_template, 1, 40) \
                      FROM attendance_events e JOIN users u ON u.id = e.user_id WHERE e.id = 4711";
 
 /// Runs the story; any step that fails ends it.
@@ -189,11 +189,18 @@ fn new_folder(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
 }
 
 async fn show_row(file: &Path) -> anyhow::Result<()> {
-    line("\nsqlite> SELECT id, first_name, email, face_template … WHERE id = 4711;");
-    line(&format!(
-        "{}\n",
-        database::row(file, SHOWN).await?.join(" | ")
-    ));
+    line("Event 4711 (values cut to 40 characters):");
+    let values = database::row(file, SHOWN).await?;
+    for (name, value) in ["id", "first_name", "email", "face_template"]
+        .iter()
+        .zip(values)
+    {
+        line(&format!(
+            "  {name:<13}  {}",
+            value.chars().take(40).collect::<String>()
+        ));
+    }
+    line("");
     Ok(())
 }
 

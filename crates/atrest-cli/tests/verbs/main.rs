@@ -1,0 +1,16 @@
+//! The real binary on real databases: whole lives, interruptions, exit statuses and
+//! the text of every error.
+#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
+mod backup;
+mod errors;
+mod interrupted;
+mod life;
+mod look;
+mod support;
