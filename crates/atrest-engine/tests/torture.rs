@@ -68,7 +68,10 @@ async fn torture(name: &str, dialect: Dialect, server: Option<PrivateServer>) {
     let mut done = 0;
     while done < rounds && begin.elapsed() < Duration::from_secs(seconds) {
         for operation in OPERATIONS {
-            let share = ((rounds - done).div_ceil(3)).clamp(1, ROUNDS_PER_RUN);
+            let share = rounds
+                .saturating_sub(done)
+                .div_ceil(3)
+                .clamp(1, ROUNDS_PER_RUN);
             site.start_writers(operation);
             for _ in 0..share {
                 let fault = Fault::choose(&mut random, site.has_server());

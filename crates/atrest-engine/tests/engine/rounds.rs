@@ -5,7 +5,9 @@ use atrest_engine::policy::Bind;
 use atrest_engine::{Operation, RunOptions};
 use atrest_testing::{Dialect, ScratchDatabase};
 
-use crate::support::{clear, column, done, engine, id, ring, rows, run, table, values, verified};
+use crate::support::{
+    clear, column, done, engine, id, ring, rows, run, set, table, values, verified,
+};
 
 fn some_values() -> Vec<Option<String>> {
     let mut values = clear(60);
@@ -220,7 +222,6 @@ pub async fn a_long_value(scratch: &ScratchDatabase) {
     scratch
         .execute(&format!("UPDATE t SET v = {repeat} WHERE id = 3"))
         .await;
-    want[2] = Some("0123456789abcdef".repeat(1_250_000));
     let policy = column("t", "v");
     let report = done(scratch, &ring(1, &[]), Operation::Encrypt, &policy).await;
     assert_eq!((report.changed, report.sealed.get(&id(1))), (5, Some(&5)));
@@ -228,10 +229,10 @@ pub async fn a_long_value(scratch: &ScratchDatabase) {
     assert_eq!(report.changed, 5);
     let report = done(scratch, &ring(2, &[]), Operation::Decrypt, &policy).await;
     assert_eq!(report.changed, 5);
-    let found = values(scratch).await;
-    let lengths = |values: &[Option<String>]| -> Vec<_> {
-        values.iter().map(|v| v.as_ref().map(String::len)).collect()
-    };
-    assert_eq!(lengths(&found), lengths(&want));
-    assert!(found == want, "the long value came back changed");
+    // Asked of the server: the test's own driver reads no row of more than 16 MB.
+    let same = format!("SELECT COUNT(*) FROM t WHERE id = 3 AND v = {repeat}");
+    assert_eq!(scratch.scalar(&same).await.as_deref(), Some("1"));
+    set(scratch, 3, "short again").await;
+    want[2] = Some("short again".into());
+    assert_eq!(values(scratch).await, want);
 }
