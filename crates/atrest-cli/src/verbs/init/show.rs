@@ -1,9 +1,8 @@
 //! What `init` shows: the findings, then what was written and what comes next.
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
-use crate::output::{line, print, warn};
+use crate::output::{line, warn};
 
 use super::Place;
 use super::survey::{Candidate, Survey};
@@ -33,20 +32,18 @@ pub(super) fn findings(survey: &Survey) {
     if survey.candidates.is_empty() {
         return;
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["column", "type", "confidence", "why"]);
+    // A list, not a table: reasons are long and terminals may be narrow.
     for candidate in &survey.candidates {
-        table.add_row([
+        let confidence = candidate.finding.confidence.to_string();
+        say!(
+            "\n  {confidence:<6}  {}  {}",
             id(candidate),
-            candidate.column.declared_type.clone(),
-            candidate.finding.confidence.to_string(),
-            why(candidate),
-        ]);
+            candidate.column.declared_type
+        );
+        for why in why(candidate) {
+            say!("          {why}");
+        }
     }
-    print(&table);
     line("");
 }
 
@@ -54,14 +51,14 @@ fn id(candidate: &Candidate) -> String {
     format!("{}.{}", candidate.table, candidate.column.name)
 }
 
-fn why(candidate: &Candidate) -> String {
+fn why(candidate: &Candidate) -> Vec<String> {
     let mut lines = candidate.finding.reasons.clone();
     if let Some(why) = candidate.why_not() {
         lines.push(format!("→ left out: {why}"));
     } else if let Some(needed) = &candidate.needs_type {
         lines.push(format!("→ needs the type {needed} (--apply-schema)"));
     }
-    lines.join("\n")
+    lines
 }
 
 /// What was done.
