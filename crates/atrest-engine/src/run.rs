@@ -72,12 +72,14 @@ impl Run {
     ) -> Result<Outcome, EngineError> {
         let mut clean = 0;
         let mut outcome = None;
+        // Only a progress bar's end: one count serves every pass.
+        let rows = self.column.target.counts().await?.total;
         if !record.record.sweeping {
             let resumed = ranges
                 .iter()
                 .any(|r| r.record.done || r.record.cursor.is_some());
             let pass = self
-                .pass(Phase::Change, record.record.pass, ranges, resumed)
+                .pass(Phase::Change, record.record.pass, rows, ranges, resumed)
                 .await?;
             // A pass that was taken up again has not seen what writers did to its
             // first half since.
@@ -94,7 +96,13 @@ impl Run {
             self.column.target.write(&[], &[change]).await?;
             record.mac = Some(mac);
             let pass = self
-                .pass(Phase::Sweep(sweeps), record.record.pass, ranges, false)
+                .pass(
+                    Phase::Sweep(sweeps),
+                    record.record.pass,
+                    rows,
+                    ranges,
+                    false,
+                )
                 .await?;
             clean = if pass.tally.due == 0 { clean + 1 } else { 0 };
             ranges = pass.ranges.clone();
@@ -122,10 +130,10 @@ impl Run {
         self: &Arc<Self>,
         phase: Phase,
         pass: u32,
+        rows: u64,
         ranges: Vec<Held<RangeRecord>>,
         resumed: bool,
     ) -> Result<Outcome, EngineError> {
-        let rows = self.column.target.counts().await?.total;
         self.observer.event(&Event::Pass {
             column: self.column.name(),
             phase,
