@@ -249,7 +249,7 @@ fn a_file_that_holds_nothing_is_taken_over() {
         let backups = Backups::new(&ring(7), Some(path.clone()), true);
         let writer = backups.writer(&path, None).unwrap();
         append(&writer, &page(1));
-        assert_eq!(backups.finish(), [path.clone()]);
+        assert_eq!(backups.finish(), std::slice::from_ref(&path));
         assert_eq!(read(&path, &ring(7)).unwrap(), (vec![page(1)], false));
         let again = Backups::new(&ring(7), Some(path.clone()), true);
         assert!(matches!(

@@ -29,7 +29,7 @@ async fn encrypted(scratch: &ScratchDatabase) -> std::path::PathBuf {
         .await
         .unwrap();
     assert_eq!((report.changed, report.plaintext), (201, 0), "{report:?}");
-    assert_eq!(taken_up.finish(), [path.clone()]);
+    assert_eq!(taken_up.finish(), std::slice::from_ref(&path));
     engine.database().close().await;
     path
 }
