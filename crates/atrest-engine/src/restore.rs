@@ -68,6 +68,10 @@ pub enum RestoreMode {
     Force,
 }
 
+/// The last pass of each row that several passes may hold (by [`hash`]), and how many
+/// entries each column has.
+type Survey = (HashMap<u64, u32>, BTreeMap<String, u64>);
+
 fn hash(target: &str, key: &RowKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     (target, key).hash(&mut hasher);
@@ -166,10 +170,7 @@ impl Engine {
 
     /// The last pass that holds each row which more than one pass may hold, and how
     /// many entries each column has.
-    fn survey(
-        &self,
-        path: &Path,
-    ) -> Result<(HashMap<u64, u32>, BTreeMap<String, u64>), EngineError> {
+    fn survey(&self, path: &Path) -> Result<Survey, EngineError> {
         let mut reader = BackupReader::open(path, &self.keyring)?;
         let (mut later, mut total) = (HashMap::new(), BTreeMap::<String, u64>::new());
         while let Some(page) = reader.next_page()? {
@@ -276,7 +277,10 @@ async fn current(
         after: Some(first.clone()),
         until: Some(last.clone()),
     };
-    while first != last {
+    if first == last {
+        return Ok(found);
+    }
+    loop {
         let rows = column.target.read(&rest, CHUNK, 64 << 10).await?;
         let more = rows.len() == CHUNK;
         rest.after = rows.last().map(|r| r.key.clone());
