@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`policy`] | `atrest.toml` |
 //! | [`target`] | the trait that databases (and later buckets) implement |
-//! | [`column`] | a column of the policy joined to its target, keys and context |
+//! | [`mod@column`] | a column of the policy joined to its target, keys and context |
 //! | [`engine`] | the verbs, each a method |
 //! | [`run`] | the changing pass and its sweeps (the migration protocol) |
 //! | [`scan`] | the reading pass: what is there, by classification |
