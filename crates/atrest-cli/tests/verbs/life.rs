@@ -26,8 +26,9 @@ async fn whole_life(db: ScratchDatabase) {
         .run(&["encrypt", "--apply-schema"])
         .expect(0)
         .says("540 encrypted")
-        .says("wrote the context of people.email")
         .says("Next: atrest verify");
+    let policy = std::fs::read_to_string(place.folder().join("atrest.toml")).unwrap();
+    assert!(policy.contains("context = \"people.email\""), "{policy}");
     assert_eq!(place.tokens().await, VALUES);
     assert!(!place.db.dump().await.contains("@example.org"));
     assert_eq!(place.backups().len(), 1);
