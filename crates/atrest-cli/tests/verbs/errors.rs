@@ -158,3 +158,32 @@ async fn a_table_without_a_key_and_a_unique_column_are_refused() {
         Some("clear")
     );
 }
+
+#[tokio::test]
+async fn the_first_error_ends_the_run_and_says_what_was_done() {
+    let place = Place::sqlite(20).await;
+    place
+        .db
+        .execute("CREATE TABLE single (id INTEGER PRIMARY KEY, v TEXT UNIQUE); INSERT INTO single VALUES (1, 'clear')")
+        .await;
+    place.policy(
+        "[keys]\nprimary = \"env:KEY\"\n[database]\nurl = \"sqlite:scratch.sqlite\"\n\
+         [[column]]\ntable = \"people\"\nname = \"email\"\n\
+         [[column]]\ntable = \"single\"\nname = \"v\"\n\
+         [[column]]\ntable = \"people\"\nname = \"note\"\n",
+    );
+    place
+        .run(&["encrypt"])
+        .expect(2)
+        .says("people.email done before; then")
+        .says("single.v")
+        .says("backup so far: ");
+    assert_eq!(place.tokens().await, 18);
+    let note = "SELECT note FROM people WHERE id = 7";
+    assert_eq!(place.db.scalar(note).await.as_deref(), Some("note 7"));
+    place
+        .run(&["encrypt", "--only", "people.note"])
+        .expect(0)
+        .says("20 encrypted")
+        .hides("people.email: ");
+}
