@@ -1,6 +1,7 @@
 //! The engine's events: a bar with rows, rows a second and time left on a terminal,
 //! plain lines every few seconds elsewhere, nothing but notes under `--json`.
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,6 +35,7 @@ struct Pass {
     begin: Instant,
     told: Instant,
     bar: Option<ProgressBar>,
+    noted: HashSet<String>,
 }
 
 impl Progress {
@@ -57,6 +59,7 @@ impl Progress {
                 begin: now,
                 told: now,
                 bar: None,
+                noted: HashSet::new(),
             }),
         }
     }
@@ -126,11 +129,15 @@ impl Progress {
         }
     }
 
-    fn note(&self, text: &str) {
-        let pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Says a thing once, for the first column that it is true of.
+    fn note(&self, column: &str, text: &str) {
+        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pass.noted.insert(text.to_owned()) {
+            return;
+        }
         match &pass.bar {
-            Some(bar) => bar.suspend(|| eprintln!("note: {text}")),
-            None => eprintln!("note: {text}"),
+            Some(bar) => bar.suspend(|| eprintln!("note: {column}: {text}")),
+            None => eprintln!("note: {column}: {text}"),
         }
     }
 }
@@ -146,7 +153,7 @@ impl Observer for Progress {
             } => self.begin(column, phase, rows, resumed),
             Event::Rows { read, changed } => self.rows(read, changed),
             Event::PassEnd => self.clear(),
-            Event::Note(text) => self.note(text),
+            Event::Note { column, text } => self.note(column, text),
         }
     }
 }

@@ -145,10 +145,10 @@ impl Engine {
             });
         }
         for warning in &description.warnings {
-            self.observer.event(&Event::Note(&format!(
-                "{id}: {}; {}",
-                warning.what, warning.next
-            )));
+            self.observer.event(&Event::Note {
+                column: &id,
+                text: &format!("{}; {}", warning.what, warning.next),
+            });
         }
         let Some(schema) = description.schema else {
             return Ok(());
@@ -305,11 +305,14 @@ impl Engine {
         ),
         EngineError,
     > {
-        self.observer.event(&Event::Note(&format!(
-            "{id}: taking up the {} interrupted after {}",
-            record.record.operation.verb(),
-            record.record.started
-        )));
+        self.observer.event(&Event::Note {
+            column: id,
+            text: &format!(
+                "taking up the {} that began at {} and was interrupted",
+                record.record.operation.verb(),
+                record.record.started
+            ),
+        });
         let last = record.record.backups.last().cloned();
         let backup = match last {
             Some(BackupRef { path, .. }) if !backups.explicit_other_than(&path) => {

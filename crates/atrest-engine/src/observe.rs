@@ -39,8 +39,13 @@ pub enum Event<'a> {
     },
     /// A pass is over.
     PassEnd,
-    /// A sentence for the operator.
-    Note(&'a str),
+    /// A sentence for the operator about a column.
+    Note {
+        /// "table.column".
+        column: &'a str,
+        /// The sentence; of several columns it may be the same.
+        text: &'a str,
+    },
 }
 
 /// Watches a verb. Called from several workers at once; must be quick.

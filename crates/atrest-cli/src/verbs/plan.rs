@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use atrest_engine::report::ColumnPlan;
+use atrest_engine::target::Finding;
 use atrest_engine::{Operation, RunOptions};
 use serde::Serialize;
 
@@ -148,8 +149,28 @@ fn tables(operation: Operation, plans: &[ColumnPlan]) {
                 schema.down.iter().for_each(|s| line(&format!("  {s}")));
             }
         }
-        findings("warning", column, &plan.warnings);
         findings("REFUSED", column, &plan.refusals);
+    }
+    warnings(plans);
+}
+
+/// Each warning once, with the columns that it is true of.
+fn warnings(plans: &[ColumnPlan]) {
+    let mut told: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    for plan in plans {
+        for warning in &plan.warnings {
+            match told.iter_mut().find(|(known, _)| *known == warning) {
+                Some((_, columns)) => columns.push(&plan.now.column),
+                None => told.push((warning, vec![&plan.now.column])),
+            }
+        }
+    }
+    for (warning, columns) in told {
+        findings(
+            "warning",
+            &columns.join(", "),
+            std::slice::from_ref(warning),
+        );
     }
 }
 
