@@ -313,20 +313,23 @@ impl Engine {
                 record.record.started
             ),
         });
+        let known = ranges
+            .iter()
+            .map(|r| r.record.backup_len)
+            .max()
+            .unwrap_or(0);
         let last = record.record.backups.last().cloned();
         let backup = match last {
-            Some(BackupRef { path, .. }) if !backups.explicit_other_than(&path) => {
+            // A file that no page went to may be gone: nothing was in it.
+            Some(BackupRef { path, .. })
+                if !backups.explicit_other_than(&path) && (known > 0 || path.exists()) =>
+            {
                 if !path.exists() {
                     return Err(EngineError::BackupMissing {
                         column: id.to_owned(),
                         path,
                     });
                 }
-                let known = ranges
-                    .iter()
-                    .map(|r| r.record.backup_len)
-                    .max()
-                    .unwrap_or(0);
                 Some(reopen(backups, &path, known).await?)
             }
             _ => {

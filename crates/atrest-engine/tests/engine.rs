@@ -70,6 +70,7 @@ on_every_database!(
     interrupted::by_another_operation_or_key,
     backups::missing_cut_or_edited_is_refused,
     backups::another_file_on_resume,
+    backups::a_run_that_wrote_nothing_needs_no_file,
     restored::only_what_nobody_changed,
     restored::compared_with_the_table,
     writers::plaintext_writers_are_caught_up_with,

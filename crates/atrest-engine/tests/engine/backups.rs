@@ -126,3 +126,29 @@ pub async fn another_file_on_resume(scratch: &ScratchDatabase) {
     assert_eq!(resume(&engine, file("b", true)).await.unwrap(), 400);
     engine.database().close().await;
 }
+
+/// An error before the first page: the face removes the empty file, and the same
+/// command goes on all the same.
+pub async fn a_run_that_wrote_nothing_needs_no_file(scratch: &ScratchDatabase) {
+    table(scratch, &clear(30)).await;
+    let keyring = ring(1, &[]);
+    let policy = column("t", "v");
+    let watch = crate::support::StopAfter::rows(0);
+    watch.stop.request();
+    let engine = engine(scratch, keyring.clone()).await;
+    let stopping = engine.clone().watched(watch.clone(), watch.stop.clone());
+    let fresh = |name: &str| Backups::new(&keyring, Some(scratch.folder().join(name)), false);
+    let first = fresh("a");
+    let stopped = stopping
+        .change(Operation::Encrypt, &policy, &small_steps(), &first)
+        .await;
+    assert!(
+        matches!(stopped, Err(EngineError::Interrupted)),
+        "{stopped:?}"
+    );
+    assert!(first.finish().is_empty() && !scratch.folder().join("a").exists());
+    assert_eq!(engine.open_runs().await.unwrap().len(), 1);
+    assert_eq!(resume(&engine, fresh("b")).await.unwrap(), 30);
+    assert!(scratch.folder().join("b").exists());
+    engine.database().close().await;
+}

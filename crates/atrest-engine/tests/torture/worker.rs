@@ -112,11 +112,9 @@ pub fn main() {
         let database = atrest_sql::connect(url).await?;
         let engine = Engine::new(database, keyring.clone());
         let backups = Backups::new(&keyring, Some(backup.into()), false);
-        let report = engine
-            .change(operation, &policy, &options, &backups)
-            .await?;
+        let report = engine.change(operation, &policy, &options, &backups).await;
         let _files = backups.finish();
-        Ok::<_, atrest_engine::EngineError>(report)
+        Ok::<_, atrest_engine::EngineError>(report?)
     });
     let code = match outcome {
         Ok(report) => {
