@@ -103,7 +103,7 @@ run_mariadb() {
     local as=()
     ((EUID != 0)) || as=(--user=root)
     port=$(free_port)
-    start mariadb TERM "$port" "$1" --no-defaults "${as[@]}" --datadir="$folder/mariadb" \
+    start mariadb TERM "$port" "$1" --no-defaults "${as[@]}" --datadir="$folder/mariadb" --tmpdir="$folder" \
         --bind-address=127.0.0.1 --port="$port" --socket="$folder/mariadb.sock" \
         --pid-file="$folder/mariadb.pid" --max-allowed-packet=1G --max-connections=200 \
         --character-set-server=utf8mb4

@@ -235,6 +235,8 @@ impl PrivateServer {
                     let file = |name: &str| folder.join(name).display().to_string();
                     command.arg("--no-defaults").args(as_root());
                     command.arg(format!("--datadir={}", file("data")));
+                    // A starting server removes what others left in a shared one.
+                    command.arg(format!("--tmpdir={}", file("")));
                     command
                         .arg(format!("--port={port}"))
                         .arg("--bind-address=127.0.0.1");
