@@ -114,7 +114,7 @@ pub fn main() {
         let backups = Backups::new(&keyring, Some(backup.into()), false);
         let report = engine.change(operation, &policy, &options, &backups).await;
         let _files = backups.finish();
-        Ok::<_, atrest_engine::EngineError>(report?)
+        report
     });
     let code = match outcome {
         Ok(report) => {
