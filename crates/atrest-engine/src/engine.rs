@@ -251,14 +251,6 @@ impl Engine {
         }));
         usage
     }
-
-    /// Refuses when the journal was written under a key that is not at hand.
-    ///
-    /// # Errors
-    /// [`crate::journal::JournalError`]; the database's.
-    pub async fn check_keys(&self) -> Result<(), EngineError> {
-        self.journal().await.map(|_| ())
-    }
 }
 
 /// Seconds since 1970; 0 on a clock before that.

@@ -3,7 +3,7 @@
 use atrest_core::Stored;
 use serde::Serialize;
 
-use crate::column::{Column, form};
+use crate::column::form;
 use crate::policy::ColumnPolicy;
 use crate::target::Value;
 use crate::{Engine, EngineError};
@@ -43,8 +43,7 @@ impl Engine {
         key: &[String],
         reveal: bool,
     ) -> Result<Inspection, EngineError> {
-        let journal = self.journal().await?;
-        let column = Column::open(&*self.database, policy, journal.column(&policy.id())).await?;
+        let column = self.open(policy).await?;
         let row = column.target.parse_key(key)?;
         let value = column
             .target
