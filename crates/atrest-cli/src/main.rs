@@ -22,6 +22,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// A page's values are allocated by one thread and freed by another, which the
+/// system's allocator answers by returning and fetching memory all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How a verb ended that could run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {

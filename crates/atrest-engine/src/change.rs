@@ -41,8 +41,10 @@ impl Engine {
         let mut journal = self.journal().await?;
         let mut column = Column::open(&*self.database, policy, journal.column(&id)).await?;
         self.probe(&column, operation, options).await?;
+        // Counted once: later counts guide a progress bar and where to cut.
+        let counts = column.target.counts().await?;
         if operation != Operation::Decrypt {
-            self.preflight(&mut column, &mut journal, policy, options)
+            self.preflight(&mut column, &mut journal, policy, options, counts.longest)
                 .await?;
         }
         self.start_journal(&mut journal).await?;
@@ -57,7 +59,7 @@ impl Engine {
             self.save_column(&mut journal, &id, record).await?;
         }
         let (mut record, ranges, backup) = self
-            .begin(operation, &column, &journal, options, backups)
+            .begin(operation, &column, &journal, options, backups, counts.total)
             .await?;
         lock.check().await?;
         let run = Arc::new(Run {
@@ -72,7 +74,9 @@ impl Engine {
             observer: Arc::clone(&self.observer),
             stop: self.stop.clone(),
         });
-        let outcome = run.finish(&mut record, ranges, options.max_sweeps).await?;
+        let outcome = run
+            .finish(&mut record, ranges, counts.total, options.max_sweeps)
+            .await?;
         let mut report = self
             .close(operation, policy, &record, outcome, backups)
             .await?;
@@ -130,9 +134,9 @@ impl Engine {
         journal: &mut Journal,
         policy: &ColumnPolicy,
         options: &RunOptions,
+        longest: u64,
     ) -> Result<(), EngineError> {
         let id = policy.id();
-        let longest = column.target.counts().await?.longest;
         let form = longest_form(column).await?;
         let description = column
             .target
@@ -232,6 +236,7 @@ impl Engine {
         journal: &Journal,
         options: &RunOptions,
         backups: &Backups,
+        rows: u64,
     ) -> Result<
         (
             Held<RunRecord>,
@@ -255,7 +260,7 @@ impl Engine {
         }
         let backup = new_backup(backups)?;
         let workers = self.workers(options);
-        let ranges = column.target.split(workers).await?;
+        let ranges = column.target.split(workers, rows).await?;
         let record = RunRecord {
             operation,
             key,

@@ -240,14 +240,15 @@ impl Engine {
                 });
             }
         }
-        if !changes.is_empty() {
-            let changed = column.target.write(&changes, &[]).await?;
+        let due = changes.len() as u64;
+        if due > 0 {
+            let changed = column.target.write(changes, &[]).await?;
             report.changed += changed;
-            report.skipped += (changes.len() as u64).saturating_sub(changed);
+            report.skipped += due.saturating_sub(changed);
         }
         self.observer.event(&Event::Rows {
             read: page.rows.len() as u64,
-            changed: changes.len() as u64,
+            changed: due,
         });
         Ok(())
     }

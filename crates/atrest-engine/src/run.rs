@@ -3,14 +3,15 @@
 //!
 //! Per page: read, classify, seal, append the originals to the backup and make it
 //! durable, then one transaction that changes each row only if it still holds
-//! exactly what was read, and moves the journal on. Whatever happens in between,
+//! exactly what was read, and moves the journal on. While a page is committed, the
+//! next one is read, sealed and backed up. Whatever happens in between,
 //! running the same command again goes on from the last committed page.
 
 use std::sync::Arc;
 
 use atrest_core::{FieldSealer, Keyring};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::EngineError;
 use crate::backup::{BackupError, BackupWriter};
@@ -63,17 +64,17 @@ struct Piece {
 }
 
 impl Run {
-    /// Takes a run from where its journal says it stands to its end.
+    /// Takes a run from where its journal says it stands to its end; `rows` is
+    /// about how many there are.
     pub(crate) async fn finish(
         self: &Arc<Self>,
         record: &mut Held<RunRecord>,
         mut ranges: Vec<Held<RangeRecord>>,
+        rows: u64,
         max_sweeps: u32,
     ) -> Result<Outcome, EngineError> {
         let mut clean = 0;
         let mut outcome = None;
-        // Only a progress bar's end: one count serves every pass.
-        let rows = self.column.target.counts().await?.total;
         if !record.record.sweeping {
             let resumed = ranges
                 .iter()
@@ -93,7 +94,7 @@ impl Run {
             record.record.sweeping = true;
             record.record.pass += 1;
             let (change, mac) = record.save(&self.scribe);
-            self.column.target.write(&[], &[change]).await?;
+            self.column.target.write(Vec::new(), &[change]).await?;
             record.mac = Some(mac);
             let pass = self
                 .pass(
@@ -209,9 +210,9 @@ impl Run {
     }
 
     async fn range(
-        &self,
+        self: &Arc<Self>,
         index: usize,
-        mut range: Held<RangeRecord>,
+        range: Held<RangeRecord>,
         pass: u32,
     ) -> Result<Piece, EngineError> {
         let rest = KeyRange {
@@ -224,16 +225,22 @@ impl Run {
         };
         let mut pager = Pager::new(&self.column.target, rest, self.batch);
         let mut reader = self.column.reader(&self.keyring);
-        let (mut tally, mut changed, mut missed, mut quiet) = (Tally::default(), 0, 0, 0);
+        let mut work = Work {
+            range,
+            changed: 0,
+            missed: 0,
+        };
+        let mut flight = Flight::default();
+        let (mut tally, mut quiet) = (Tally::default(), 0);
         while let Some(Page { rows, last }) = pager.next().await? {
             if self.stop.requested() {
+                flight.land(&mut work).await?;
                 return Err(EngineError::Interrupted);
             }
             let read = rows.len() as u64;
             let cursor = rows.last().map(|r| r.key.clone());
             let mut sealer = FieldSealer::new(&self.keyring, self.goal.suite, now_unix())?;
             let mut changes = Vec::new();
-            let mut page_changed = 0;
             for Row { key, value } in rows {
                 if !matches!(value, Value::Deferred(_)) {
                     self.classify(
@@ -247,44 +254,36 @@ impl Run {
                     continue;
                 }
                 // A long value is a page of its own, so that only one is in memory.
+                flight.land(&mut work).await?;
                 let Some(value) = self.column.target.read_one(&key).await? else {
                     continue;
                 };
                 let mut one = Vec::new();
                 self.classify(&mut reader, &mut sealer, &mut tally, key, value, &mut one)?;
                 if !one.is_empty() {
-                    let n = self.commit(&mut range, one, pass).await?;
-                    page_changed += n;
-                    missed += 1 - n.min(1);
+                    let one = self.back_up(one, pass).await?;
+                    self.commit(&mut work, one).await?;
                 }
             }
-            if let Some(cursor) = cursor {
-                range.record.cursor = Some(cursor);
-            }
-            range.record.done |= last;
+            let changes = self.back_up(changes, pass).await?;
+            flight.land(&mut work).await?;
+            let record = &mut work.range.record;
+            record.cursor = cursor.or(record.cursor.take());
+            record.done |= last;
+            self.observer.event(&Event::Rows { read, changed: 0 });
             quiet += 1;
-            if !changes.is_empty() {
-                let due = changes.len() as u64;
-                let n = self.commit(&mut range, changes, pass).await?;
-                page_changed += n;
-                missed += due.saturating_sub(n);
+            if !changes.rows.is_empty() || quiet >= QUIET_PAGES || last {
                 quiet = 0;
-            } else if quiet >= QUIET_PAGES || last {
-                self.save(&mut range, &[]).await?;
-                quiet = 0;
+                flight.start(self, work.clone(), changes);
             }
-            changed += page_changed;
-            self.observer.event(&Event::Rows {
-                read,
-                changed: page_changed,
-            });
         }
+        flight.land(&mut work).await?;
         Ok(Piece {
             index,
-            range,
+            range: work.range,
             tally,
-            changed,
-            missed,
+            changed: work.changed,
+            missed: work.missed,
         })
     }
 
@@ -318,47 +317,93 @@ impl Run {
         Ok(())
     }
 
-    /// Originals durable in the backup, then the rows and the journal in one
-    /// transaction.
-    async fn commit(
-        &self,
-        range: &mut Held<RangeRecord>,
-        changes: Vec<Change>,
-        pass: u32,
-    ) -> Result<u64, EngineError> {
-        self.pace.take(changes.len()).await;
-        let changes = Arc::new(changes);
-        if let Some(backup) = &self.backup {
-            let (backup, target, changes) = (
-                Arc::clone(backup),
-                self.column.name().to_owned(),
-                Arc::clone(&changes),
-            );
-            let append = move || -> Result<u64, BackupError> {
-                let rows: Vec<_> = changes.iter().map(|c| (&c.key, &c.old)).collect();
-                backup.append(&target, pass, &rows)
-            };
-            range.record.backup_len = tokio::task::spawn_blocking(append)
+    /// Makes the originals durable in the backup.
+    async fn back_up(&self, rows: Vec<Change>, pass: u32) -> Result<BackedUp, EngineError> {
+        let (Some(backup), false) = (&self.backup, rows.is_empty()) else {
+            return Ok(BackedUp { rows, len: None });
+        };
+        let (backup, target) = (Arc::clone(backup), self.column.name().to_owned());
+        let append = move || -> Result<_, BackupError> {
+            let originals: Vec<_> = rows.iter().map(|c| (&c.key, &c.old)).collect();
+            let len = backup.append(&target, pass, &originals)?;
+            Ok(BackedUp {
+                rows,
+                len: Some(len),
+            })
+        };
+        tokio::task::spawn_blocking(append)
+            .await
+            .map_err(|e| EngineError::Worker(e.to_string()))?
+            .map_err(Into::into)
+    }
+
+    /// The rows and the journal in one transaction.
+    async fn commit(&self, work: &mut Work, changes: BackedUp) -> Result<(), EngineError> {
+        let due = changes.rows.len() as u64;
+        self.pace.take(changes.rows.len()).await;
+        let record = &mut work.range.record;
+        record.backup_len = changes.len.unwrap_or(record.backup_len);
+        // The count is only known afterwards; the journal's is corrected by the
+        // next save, and what it guides (the cursor) is exact.
+        let before = record.changed;
+        record.changed += due;
+        let (change, mac): (JournalChange, String) = work.range.save(&self.scribe);
+        let changed = self.column.target.write(changes.rows, &[change]).await?;
+        work.range.mac = Some(mac);
+        work.range.record.changed = before + changed;
+        work.changed += changed;
+        work.missed += due.saturating_sub(changed);
+        self.observer.event(&Event::Rows { read: 0, changed });
+        Ok(())
+    }
+}
+
+/// Changes whose originals are durable.
+struct BackedUp {
+    rows: Vec<Change>,
+    /// The backup's length up to and with them.
+    len: Option<u64>,
+}
+
+/// How far a worker has come on its range.
+#[derive(Clone)]
+struct Work {
+    range: Held<RangeRecord>,
+    changed: u64,
+    missed: u64,
+}
+
+/// The page that is being committed while the next one is classified, sealed and
+/// backed up.
+#[derive(Default)]
+struct Flight(Option<JoinHandle<Result<Work, EngineError>>>);
+
+impl Flight {
+    fn start(&mut self, run: &Arc<Run>, mut work: Work, changes: BackedUp) {
+        let run = Arc::clone(run);
+        self.0 = Some(tokio::spawn(async move {
+            run.commit(&mut work, changes).await?;
+            Ok(work)
+        }));
+    }
+
+    /// Waits for the page, and takes what came of it into `work`.
+    async fn land(&mut self, work: &mut Work) -> Result<(), EngineError> {
+        if let Some(page) = self.0.take() {
+            *work = page
                 .await
                 .map_err(|e| EngineError::Worker(e.to_string()))??;
         }
-        // The count is only known afterwards; the journal's is corrected by the
-        // next save, and what it guides (the cursor) is exact.
-        let before = range.record.changed;
-        range.record.changed += changes.len() as u64;
-        let n = self.save(range, &changes).await?;
-        range.record.changed = before + n;
-        Ok(n)
+        Ok(())
     }
+}
 
-    async fn save(
-        &self,
-        range: &mut Held<RangeRecord>,
-        changes: &[Change],
-    ) -> Result<u64, EngineError> {
-        let (change, mac): (JournalChange, String) = range.save(&self.scribe);
-        let n = self.column.target.write(changes, &[change]).await?;
-        range.mac = Some(mac);
-        Ok(n)
+impl Drop for Flight {
+    /// A run that ends early takes its page along: rolled back where it is not
+    /// committed yet.
+    fn drop(&mut self) {
+        if let Some(page) = &self.0 {
+            page.abort();
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn scan(
         1
     };
     let mut tasks = JoinSet::new();
-    for range in column.target.split(workers).await? {
+    for range in column.target.split(workers, counts.total).await? {
         let (column, keyring, observer, stop, batch) = (
             column.clone(),
             keyring.clone(),

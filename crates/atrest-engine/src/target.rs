@@ -426,8 +426,9 @@ pub trait Target: Send + Sync {
     /// Rows, NULLs and longest value, counted by the database.
     async fn counts(&self) -> Result<Counts>;
 
-    /// At most `parts` ranges of about equal size that cover every key.
-    async fn split(&self, parts: usize) -> Result<Vec<KeyRange>>;
+    /// At most `parts` ranges of about equal size that cover every key of a table
+    /// of about `total` rows.
+    async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>>;
 
     /// Up to `limit` rows of `range` in key order. A value longer than `inline`
     /// bytes comes as [`Value::Deferred`]. Fewer rows than `limit`: the range is
@@ -443,5 +444,5 @@ pub trait Target: Send + Sync {
     /// One transaction: changes every row that still holds `old` exactly, and
     /// moves the journal on. Gives how many rows changed. When the journal record
     /// does not match, nothing changes: [`TargetError::Busy`].
-    async fn write(&self, changes: &[Change], journal: &[JournalChange]) -> Result<u64>;
+    async fn write(&self, changes: Vec<Change>, journal: &[JournalChange]) -> Result<u64>;
 }

@@ -50,12 +50,31 @@ impl DriverError {
             || db.code().map(|c| c.into_owned()),
             |n| Some(n.to_string()),
         );
-        let message = if about_data(db) {
-            without_quoted(db.message())
+        Box::new(Self {
+            code,
+            ..Self::shown(db.message(), about_data(db))
+        })
+    }
+
+    /// The driver's message with its code; without what it quotes when it is
+    /// `about_data`.
+    pub(crate) fn with_code(code: String, message: &str, about_data: bool) -> Box<Self> {
+        Box::new(Self {
+            code: Some(code),
+            ..Self::shown(message, about_data)
+        })
+    }
+
+    fn shown(message: &str, about_data: bool) -> Self {
+        let message = if about_data {
+            without_quoted(message)
         } else {
-            db.message().to_owned()
+            message.to_owned()
         };
-        Box::new(Self { code, message })
+        Self {
+            code: None,
+            message,
+        }
     }
 }
 
@@ -69,9 +88,18 @@ pub(crate) struct Place {
 impl Place {
     /// The driver's error while `doing` something to `what`.
     pub(crate) fn error(&self, doing: impl Into<String>, error: sqlx::Error) -> TargetError {
+        self.said(doing, kind(&error), DriverError::of(&error))
+    }
+
+    /// An error of this `kind` while `doing` something.
+    pub(crate) fn said(
+        &self,
+        doing: impl Into<String>,
+        kind: Kind,
+        source: Box<DriverError>,
+    ) -> TargetError {
         let doing = doing.into();
-        let source = DriverError::of(&error);
-        match kind(&error) {
+        match kind {
             Kind::Connection => TargetError::Connection {
                 what: self.location.clone(),
                 source,
@@ -106,18 +134,21 @@ pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     };
     match number(db) {
         Some(n) => matches!(n, 1205 | 1213 | 1020),
-        None => matches!(
-            db.code().as_deref(),
-            Some("40001" | "40P01" | "55P03" | "5" | "6" | "517" | "261")
-        ),
+        None => matches!(db.code().as_deref(), Some("40001" | "40P01" | "55P03")),
     }
 }
 
-enum Kind {
+/// What an error is about.
+pub(crate) enum Kind {
+    /// The database cannot be reached.
     Connection,
+    /// A right is missing.
     Permission,
+    /// The account is not let in.
     Login,
+    /// The database named in the URL is not there.
     NoDatabase,
+    /// Anything else.
     Other,
 }
 
@@ -154,10 +185,6 @@ fn kind(error: &sqlx::Error) -> Kind {
         };
     }
     match db.code().as_deref().unwrap_or_default() {
-        // SQLite: PERM, READONLY (and its kinds), AUTH.
-        "3" | "8" | "264" | "520" | "776" | "1032" | "1288" | "1544" | "23" => Kind::Permission,
-        // SQLite: CANTOPEN.
-        "14" => Kind::Connection,
         "42501" | "25006" => Kind::Permission,
         "3D000" => Kind::NoDatabase,
         code if code.starts_with("28") => Kind::Login,

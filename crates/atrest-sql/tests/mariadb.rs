@@ -141,7 +141,7 @@ async fn columns_that_stamp_themselves_stay_as_they_are() {
             new: text("sealed"),
         })
         .collect();
-    assert_eq!(target.write(&changes, &[]).await.unwrap(), 2);
+    assert_eq!(target.write(changes.clone(), &[]).await.unwrap(), 2);
     let stamped = s
         .scalar("SELECT count(*) FROM t WHERE `up``dated` <> '2001-01-01' OR d <> '2002-02-02'")
         .await;
@@ -167,7 +167,7 @@ async fn a_non_strict_server_cuts_nothing() {
         old: row.value,
         new: text("much longer than ten"),
     };
-    let written = target.write(&[change], &[]).await;
+    let written = target.write(vec![change], &[]).await;
     s.execute(&format!("SET GLOBAL sql_mode = '{mode}'")).await;
     let error = written.expect_err("too long");
     assert!(matches!(error, TargetError::Database { .. }), "{error}");
@@ -193,7 +193,10 @@ async fn a_server_error_shows_no_value() {
         old: row.value,
         new: text("a very secret word"),
     };
-    let error = target.write(&[change], &[]).await.expect_err("no integer");
+    let error = target
+        .write(vec![change], &[])
+        .await
+        .expect_err("no integer");
     let said = format!("{error} {error:?}");
     assert!(!said.contains("secret word"), "{said}");
     db.close().await;

@@ -61,7 +61,7 @@ async fn keys_without_rowid_and_of_mixed_classes() {
             new: text("sealed"),
         })
         .collect();
-    assert_eq!(target.write(&changes, &[]).await.unwrap(), 5);
+    assert_eq!(target.write(changes.clone(), &[]).await.unwrap(), 5);
     db.close().await;
 }
 
@@ -143,11 +143,11 @@ async fn a_number_is_not_its_text() {
         (1, text("12")),
         (1, rows[0].value.clone()),
     ] {
-        assert_eq!(target.write(&swap(old, i), &[]).await.unwrap(), 0);
+        assert_eq!(target.write(swap(old, i).to_vec(), &[]).await.unwrap(), 0);
     }
     assert_eq!(
         target
-            .write(&swap(rows[0].value.clone(), 0), &[])
+            .write(swap(rows[0].value.clone(), 0).to_vec(), &[])
             .await
             .unwrap(),
         1
@@ -317,7 +317,7 @@ async fn the_journal_mode_stays() {
         let row = all(&target).await.remove(0);
         target
             .write(
-                &[Change {
+                vec![Change {
                     key: row.key,
                     old: row.value,
                     new: text("sealed"),
@@ -328,5 +328,9 @@ async fn the_journal_mode_stays() {
             .unwrap();
         db.close().await;
         assert_eq!(s.scalar("PRAGMA journal_mode").await.as_deref(), Some(mode));
+        assert!(
+            !s.path().with_extension("db-journal").exists(),
+            "an empty journal stays"
+        );
     }
 }

@@ -229,19 +229,9 @@ pub(super) async fn split(
     shared: &Shared,
     table: &TableInfo,
     parts: usize,
+    total: u64,
 ) -> Result<Vec<KeyRange>, TargetError> {
     let fail = |e| shared.error(format!("cutting {} into ranges", table.shown), e);
-    let sql = Sql::new(Dialect::Mysql)
-        .add("SELECT CAST(COUNT(*) AS CHAR) FROM ")
-        .table(&table.full);
-    let row = sqlx::query(sql.build())
-        .fetch_one(&shared.pool)
-        .await
-        .map_err(fail)?;
-    let total: u64 = text(&row, 0)
-        .map_err(fail)?
-        .and_then(|n| n.parse().ok())
-        .unwrap_or_default();
     let step = total.div_ceil(parts.max(1) as u64).max(1);
     let mut ranges = Vec::new();
     let mut range = KeyRange::default();

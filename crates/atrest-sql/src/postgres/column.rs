@@ -90,8 +90,8 @@ impl Target for PgColumn {
         page::counts(&self.shared, &self.table, &self.column).await
     }
 
-    async fn split(&self, parts: usize) -> Result<Vec<KeyRange>, TargetError> {
-        page::split(&self.shared, &self.table, parts).await
+    async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>, TargetError> {
+        page::split(&self.shared, &self.table, parts, total).await
     }
 
     async fn read(
@@ -139,10 +139,10 @@ impl Target for PgColumn {
 
     async fn write(
         &self,
-        changes: &[Change],
+        changes: Vec<Change>,
         journal: &[JournalChange],
     ) -> Result<u64, TargetError> {
-        write::write(&self.shared, &self.table, &self.column, changes, journal).await
+        write::write(&self.shared, &self.table, &self.column, &changes, journal).await
     }
 }
 

@@ -194,30 +194,15 @@ pub(super) async fn counts(
     })
 }
 
-/// How many rows, by one scan that may be sequential and parallel.
-async fn rows(shared: &Shared, table: &TableInfo) -> sqlx::Result<i64> {
-    let sql = Sql::new(Dialect::Postgres)
-        .add("SELECT count(*) FROM ")
-        .table(&table.full);
-    let mut tx = shared.pool.begin().await?;
-    sqlx::raw_sql("SET LOCAL enable_seqscan = on")
-        .execute(&mut *tx)
-        .await?;
-    let rows = sqlx::query_scalar(sql.build()).fetch_one(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(rows)
-}
-
 /// At most `parts` ranges: the boundaries are found by walking the key's index
 /// once.
 pub(super) async fn split(
     shared: &Shared,
     table: &TableInfo,
     parts: usize,
+    total: u64,
 ) -> Result<Vec<KeyRange>, TargetError> {
     let fail = |e| shared.error(format!("cutting {} into ranges", table.shown), e);
-    let total = rows(shared, table).await.map_err(fail)?;
-    let total = u64::try_from(total).unwrap_or_default();
     let step = total.div_ceil(parts.max(1) as u64).max(1);
     let mut ranges = Vec::new();
     let mut range = KeyRange::default();

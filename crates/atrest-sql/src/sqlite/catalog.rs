@@ -1,7 +1,7 @@
 //! What is in the file: tables, columns, keys, by their exact names.
 
 use atrest_engine::target::{Column, Table, TableName, TargetError};
-use sqlx::Row as _;
+use rusqlite::{OptionalExtension as _, Row};
 
 use super::Shared;
 use super::value::Affinity;
@@ -94,12 +94,12 @@ pub(super) async fn find(
 }
 
 async fn names(shared: &Shared) -> Result<Vec<String>, TargetError> {
-    let names: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name",
-    )
-    .fetch_all(&shared.pool)
-    .await
-    .map_err(|e| shared.error("listing the tables", e))?;
+    let sql =
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name";
+    let names: Vec<String> = shared
+        .connections
+        .rows("listing the tables", sql, [], |row| Ok(row.get(0)?))
+        .await?;
     Ok(names
         .into_iter()
         .filter(|n| !n.starts_with("sqlite_") && n != JOURNAL_TABLE)
@@ -107,44 +107,38 @@ async fn names(shared: &Shared) -> Result<Vec<String>, TargetError> {
 }
 
 async fn table(shared: &Shared, name: &str) -> Result<TableInfo, TargetError> {
-    let fail = |e| shared.error(format!("reading the definition of table {name}"), e);
-    let list = sqlx::query("SELECT wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'")
-        .bind(name)
-        .fetch_one(&shared.pool)
-        .await
-        .map_err(fail)?;
-    let sql: Option<String> =
-        sqlx::query_scalar("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")
-            .bind(name)
-            .fetch_optional(&shared.pool)
-            .await
-            .map_err(fail)?;
     let pragma = Sql::new(Dialect::Sqlite)
         .add("PRAGMA main.table_xinfo(")
         .ident(name)
-        .add(")");
-    let rows = sqlx::query(pragma.build())
-        .fetch_all(&shared.pool)
-        .await
-        .map_err(fail)?;
-    let mut columns = Vec::with_capacity(rows.len());
-    for row in rows {
-        let declared_type: String = row.try_get("type").map_err(fail)?;
-        let hidden: i64 = row.try_get("hidden").map_err(fail)?;
-        if hidden == 1 {
-            continue;
-        }
-        columns.push(ColumnInfo {
-            name: row.try_get("name").map_err(fail)?,
-            affinity: Affinity::of(&declared_type),
-            declared_type,
-            not_null: row.try_get::<i64, _>("notnull").map_err(fail)? != 0,
-            default: row.try_get("dflt_value").map_err(fail)?,
-            key_place: row.try_get("pk").map_err(fail)?,
-            generated: hidden >= 2,
-        });
-    }
-    let strict = list.try_get::<i64, _>("strict").map_err(fail)? != 0;
+        .add(")")
+        .text();
+    let wanted = name.to_owned();
+    let (mut columns, without_rowid, strict, sql) = shared
+        .connections
+        .read(
+            format!("reading the definition of table {name}"),
+            move |connection| {
+                let (without_rowid, strict): (bool, bool) = connection.query_row(
+                    "SELECT wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'",
+                    [&wanted],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?;
+                let sql: Option<String> = connection
+                    .query_row(
+                        "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1",
+                        [&wanted],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                let columns = connection
+                    .prepare(&pragma)?
+                    .query_map([], column)?
+                    .filter_map(Result::transpose)
+                    .collect::<rusqlite::Result<Vec<_>>>()?;
+                Ok((columns, without_rowid, strict, sql))
+            },
+        )
+        .await?;
     if strict {
         for column in columns
             .iter_mut()
@@ -167,7 +161,25 @@ async fn table(shared: &Shared, name: &str) -> Result<TableInfo, TargetError> {
         columns,
         key,
         strict,
-        without_rowid: list.try_get::<i64, _>("wr").map_err(fail)? != 0,
+        without_rowid,
         sql: sql.unwrap_or_default(),
     })
+}
+
+/// A line of `PRAGMA table_xinfo`; `None` for what only a virtual table has.
+fn column(row: &Row<'_>) -> rusqlite::Result<Option<ColumnInfo>> {
+    let declared_type: String = row.get("type")?;
+    let hidden: i64 = row.get("hidden")?;
+    if hidden == 1 {
+        return Ok(None);
+    }
+    Ok(Some(ColumnInfo {
+        name: row.get("name")?,
+        affinity: Affinity::of(&declared_type),
+        declared_type,
+        not_null: row.get("notnull")?,
+        default: row.get("dflt_value")?,
+        key_place: row.get("pk")?,
+        generated: hidden >= 2,
+    }))
 }

@@ -95,8 +95,8 @@ impl Target for SqliteColumn {
         page::counts(&self.shared, &self.table.name, &self.column.name).await
     }
 
-    async fn split(&self, parts: usize) -> Result<Vec<KeyRange>, TargetError> {
-        page::split(&self.shared, &self.table.name, &self.key, parts).await
+    async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>, TargetError> {
+        page::split(&self.shared, &self.table.name, &self.key, parts, total).await
     }
 
     async fn read(
@@ -152,7 +152,7 @@ impl Target for SqliteColumn {
 
     async fn write(
         &self,
-        changes: &[Change],
+        changes: Vec<Change>,
         journal: &[JournalChange],
     ) -> Result<u64, TargetError> {
         write::write(

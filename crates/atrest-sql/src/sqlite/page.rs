@@ -1,39 +1,35 @@
 //! The SQL that reads: pages by key, ranges, counts, samples.
 
 use atrest_engine::target::{Counts, KeyRange, Row, RowKey, TableName, TargetError, Value};
-use sqlx::Row as _;
+use rusqlite::params_from_iter;
+use rusqlite::types::{Value as Bound, ValueRef};
 
 use super::Shared;
-use super::value::{Args, key_of, value_of};
+use super::error::Failure;
+use super::value::{bound_key, key_of, value_of};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
 /// A sampled value's length at most, in bytes.
 const SAMPLE_BYTES: usize = 4096;
 
-/// `typeof(c), bytes`: the bytes when they are at most `?inline`, else the length.
+/// `typeof(c), value`: the value when it has at most `?1` bytes, else its length.
 fn value_columns(sql: Sql, column: &str) -> Sql {
-    let long = |sql: Sql| {
-        sql.add("CASE WHEN octet_length(")
-            .ident(column)
-            .add(") > ?1 THEN octet_length(")
-            .ident(column)
-            .add(") ELSE ")
-    };
     let sql = sql
         .add("typeof(")
         .ident(column)
-        .add("), CASE typeof(")
+        .add("), CASE WHEN typeof(")
         .ident(column)
-        .add(") WHEN 'text' THEN ");
-    let sql = long(sql)
-        .add("CAST(")
+        .add(") IN ('integer', 'real') THEN quote(")
         .ident(column)
-        .add(" AS BLOB) END WHEN 'blob' THEN ");
-    let sql = long(sql)
+        .add(") WHEN octet_length(")
+        .ident(column);
+    let sql = sql
+        .add(") > ?1 THEN octet_length(")
         .ident(column)
-        .add(" END WHEN 'null' THEN NULL ELSE quote(");
-    sql.ident(column).add(") END")
+        .add(") ELSE ")
+        .ident(column);
+    sql.add(" END").reserve_params(1)
 }
 
 /// `("a", "b") > (?, ?)`; one column goes without the row value.
@@ -55,8 +51,7 @@ fn compare(mut sql: Sql, key: &[String], operator: &'static str) -> Sql {
 /// ` WHERE after < key AND key <= until`, and its arguments.
 fn within(
     mut sql: Sql,
-    shared: &Shared,
-    args: &mut Args,
+    args: &mut Vec<Bound>,
     key: &[String],
     range: &KeyRange,
 ) -> Result<Sql, TargetError> {
@@ -66,7 +61,7 @@ fn within(
             whole(key.len(), bound)?;
             sql = compare(sql.add(word), key, operator);
             for part in &bound.0 {
-                args.key(shared, part)?;
+                args.push(bound_key(part)?);
             }
             word = " AND ";
         }
@@ -84,36 +79,34 @@ pub(super) async fn read(
     limit: usize,
     inline: u64,
 ) -> Result<Vec<Row>, TargetError> {
-    let mut args = Args::default();
-    args.integer(shared, inline)?;
-    // `?1` is the inline limit; the builder counts on from there.
+    let mut args = vec![integer(inline)];
     let sql = Sql::new(Dialect::Sqlite)
         .add("SELECT ")
         .columns("", key)
         .add(", ");
-    let sql = value_columns(sql, column)
-        .reserve_params(1)
-        .add(" FROM ")
-        .table(table);
-    let sql = within(sql, shared, &mut args, key, range)?;
-    args.integer(shared, limit as u64)?;
+    let sql = value_columns(sql, column).add(" FROM ").table(table);
+    let sql = within(sql, &mut args, key, range)?;
+    args.push(integer(limit as u64));
     let sql = sql
         .add(" ORDER BY ")
         .columns("", key)
         .add(" LIMIT ")
         .param();
-    let rows = sqlx::query_with(sql.build(), args.finish())
-        .fetch_all(&shared.pool)
+    let parts = key.len();
+    shared
+        .connections
+        .rows(
+            format!("reading a page of {table}"),
+            sql.text(),
+            params_from_iter(args),
+            move |row| {
+                Ok(Row {
+                    key: key_of(row, parts)?,
+                    value: value_of(row, parts)?,
+                })
+            },
+        )
         .await
-        .map_err(|e| shared.error(format!("reading a page of {table}"), e))?;
-    rows.iter()
-        .map(|row| {
-            Ok(Row {
-                key: key_of(shared, row, key.len())?,
-                value: value_of(shared, row, key.len())?,
-            })
-        })
-        .collect()
 }
 
 /// One row's value.
@@ -125,18 +118,27 @@ pub(super) async fn read_one(
     row: &RowKey,
 ) -> Result<Option<Value>, TargetError> {
     whole(key.len(), row)?;
-    let mut args = Args::default();
-    args.integer(shared, i64::MAX as u64)?;
+    let mut args = vec![integer(u64::MAX)];
     for part in &row.0 {
-        args.key(shared, part)?;
+        args.push(bound_key(part)?);
     }
-    let sql = value_columns(Sql::new(Dialect::Sqlite).add("SELECT "), column).reserve_params(1);
+    let sql = value_columns(Sql::new(Dialect::Sqlite).add("SELECT "), column);
     let sql = compare(sql.add(" FROM ").table(table).add(" WHERE "), key, " = ");
-    let found = sqlx::query_with(sql.build(), args.finish())
-        .fetch_optional(&shared.pool)
-        .await
-        .map_err(|e| shared.error(format!("reading a row of {table}"), e))?;
-    found.map(|row| value_of(shared, &row, 0)).transpose()
+    let found = shared
+        .connections
+        .rows(
+            format!("reading a row of {table}"),
+            sql.text(),
+            params_from_iter(args),
+            |row| value_of(row, 0),
+        )
+        .await?;
+    Ok(found.into_iter().next())
+}
+
+/// A number to bind.
+fn integer(n: u64) -> Bound {
+    Bound::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 /// Rows, NULLs, longest.
@@ -153,19 +155,20 @@ pub(super) async fn counts(
         .ident(column)
         .add(")), 0) FROM ")
         .table(table);
-    let fail = |e| shared.error(format!("counting {table}"), e);
-    let row = sqlx::query(sql.build())
-        .fetch_one(&shared.pool)
-        .await
-        .map_err(fail)?;
-    let at = |i: usize| -> Result<u64, TargetError> {
-        Ok(u64::try_from(row.try_get::<i64, _>(i).map_err(fail)?).unwrap_or_default())
-    };
-    Ok(Counts {
-        total: at(0)?,
-        null: at(0)? - at(1)?,
-        longest: at(2)?,
-    })
+    let counts = shared
+        .connections
+        .rows(format!("counting {table}"), sql.text(), [], |row| {
+            let at = |i| -> Result<u64, Failure> {
+                Ok(u64::try_from(row.get::<_, i64>(i)?).unwrap_or_default())
+            };
+            Ok(Counts {
+                total: at(0)?,
+                null: at(0)? - at(1)?,
+                longest: at(2)?,
+            })
+        })
+        .await?;
+    Ok(counts.into_iter().next().unwrap_or_default())
 }
 
 /// At most `parts` ranges: the boundaries are found by walking the key's index
@@ -175,39 +178,38 @@ pub(super) async fn split(
     table: &TableName,
     key: &[String],
     parts: usize,
+    total: u64,
 ) -> Result<Vec<KeyRange>, TargetError> {
-    let fail = |e| shared.error(format!("cutting {table} into ranges"), e);
-    let sql = Sql::new(Dialect::Sqlite)
-        .add("SELECT count(*) FROM ")
-        .table(table);
-    let total: i64 = sqlx::query_scalar(sql.build())
-        .fetch_one(&shared.pool)
-        .await
-        .map_err(fail)?;
-    let total = u64::try_from(total).unwrap_or_default();
     let step = total.div_ceil(parts.max(1) as u64).max(1);
     let mut ranges = Vec::new();
     let mut range = KeyRange::default();
     while ranges.len() as u64 + 1 < total.div_ceil(step) {
-        let mut args = Args::default();
+        let mut args = Vec::new();
         let sql = Sql::new(Dialect::Sqlite)
             .add("SELECT ")
             .columns("", key)
             .add(" FROM ")
             .table(table);
-        let sql = within(sql, shared, &mut args, key, &range)?;
+        let sql = within(sql, &mut args, key, &range)?;
         let sql = sql
             .add(" ORDER BY ")
             .columns("", key)
             .add(" LIMIT 1 OFFSET ")
             .param();
-        args.integer(shared, step - 1)?;
-        let found = sqlx::query_with(sql.build(), args.finish())
-            .fetch_optional(&shared.pool)
-            .await
-            .map_err(fail)?;
-        let Some(row) = found else { break };
-        let bound = key_of(shared, &row, key.len())?;
+        args.push(integer(step - 1));
+        let parts = key.len();
+        let found = shared
+            .connections
+            .rows(
+                format!("cutting {table} into ranges"),
+                sql.text(),
+                params_from_iter(args),
+                move |row| key_of(row, parts),
+            )
+            .await?;
+        let Some(bound) = found.into_iter().next() else {
+            break;
+        };
         ranges.push(KeyRange {
             after: range.after.take(),
             until: Some(bound.clone()),
@@ -240,16 +242,15 @@ pub(super) async fn sample(
         .ident(column)
         .add(" IS NOT NULL LIMIT ")
         .number(rows);
-    let rows = sqlx::query(sql.build())
-        .fetch_all(&shared.pool)
-        .await
-        .map_err(|e| shared.error(format!("sampling {table}"), e))?;
-    rows.iter()
-        .map(|row| {
-            Ok(match value_of(shared, row, 0)? {
-                Value::Number(text) | Value::Text(text) => Value::Text(text),
-                other => other,
+    shared
+        .connections
+        .rows(format!("sampling {table}"), sql.text(), [], |row| {
+            // The part of an empty value is NULL.
+            let part = row.get::<_, Option<Vec<u8>>>(1)?.unwrap_or_default();
+            Ok(match row.get_ref(0)? {
+                ValueRef::Text(b"blob") => Value::Bytes(part),
+                _ => Value::Text(part),
             })
         })
-        .collect()
+        .await
 }

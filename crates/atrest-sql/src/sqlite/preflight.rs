@@ -5,7 +5,6 @@
 //! SQLite has no `ALTER` for it.
 
 use atrest_engine::target::{Description, Finding, TargetError};
-use sqlx::Row as _;
 
 use super::Shared;
 use super::catalog::{ColumnInfo, TableInfo};
@@ -58,6 +57,11 @@ impl<'a> Found<'a> {
             refusals: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// The table and the column, to bind.
+    fn names(&self) -> [String; 2] {
+        [self.table.name.name.clone(), self.column.name.clone()]
     }
 
     fn refuse(&mut self, what: String, next: impl Into<String>) {
@@ -126,23 +130,19 @@ impl<'a> Found<'a> {
     }
 
     async fn indexes(&mut self, shared: &Shared) -> Result<(), TargetError> {
-        let fail = |e| shared.error(format!("reading the indexes of {}", self.table.name), e);
-        let list = sqlx::query(
-            "SELECT l.name, l.\"unique\", s.sql, \
-             (SELECT count(*) FROM pragma_index_info(l.name, 'main') i WHERE i.name = ?2) \
-             FROM pragma_index_list(?1, 'main') l \
-             LEFT JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = l.name",
-        )
-        .bind(self.table.name.name.clone())
-        .bind(self.column.name.clone())
-        .fetch_all(&shared.pool)
-        .await
-        .map_err(fail)?;
-        for row in list {
-            let index: String = row.try_get(0).map_err(fail)?;
-            let unique = row.try_get::<i64, _>(1).map_err(fail)? != 0;
-            let sql: Option<String> = row.try_get(2).map_err(fail)?;
-            let plain = row.try_get::<i64, _>(3).map_err(fail)? > 0;
+        let list: Vec<(String, bool, Option<String>, bool)> = shared
+            .connections
+            .rows(
+                format!("reading the indexes of {}", self.table.name),
+                "SELECT l.name, l.\"unique\", s.sql, \
+                 (SELECT count(*) FROM pragma_index_info(l.name, 'main') i WHERE i.name = ?2) > 0 \
+                 FROM pragma_index_list(?1, 'main') l \
+                 LEFT JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = l.name",
+                self.names(),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+            .await?;
+        for (index, unique, sql, plain) in list {
             let body = sql.map(|sql| index_body(&sql)).unwrap_or_default();
             // Mentioned but no column of it: inside an expression or its WHERE.
             let mentioned = body
@@ -174,23 +174,18 @@ impl<'a> Found<'a> {
     }
 
     async fn foreign_keys(&mut self, shared: &Shared) -> Result<(), TargetError> {
-        let fail = |e| shared.error("reading the foreign keys", e);
-        let rows = sqlx::query(
-            "SELECT m.name, f.\"from\", f.\"table\" FROM main.sqlite_schema m, pragma_foreign_key_list(m.name, 'main') f \
-             WHERE m.type = 'table' AND ((lower(m.name) = lower(?1) AND lower(f.\"from\") = lower(?2)) \
-             OR (lower(f.\"table\") = lower(?1) AND lower(f.\"to\") = lower(?2)))",
-        )
-        .bind(self.table.name.name.clone())
-        .bind(self.column.name.clone())
-        .fetch_all(&shared.pool)
-        .await
-        .map_err(fail)?;
-        for row in rows {
-            let (from, column, to): (String, String, String) = (
-                row.try_get(0).map_err(fail)?,
-                row.try_get(1).map_err(fail)?,
-                row.try_get(2).map_err(fail)?,
-            );
+        let keys: Vec<(String, String, String)> = shared
+            .connections
+            .rows(
+                "reading the foreign keys",
+                "SELECT m.name, f.\"from\", f.\"table\" FROM main.sqlite_schema m, pragma_foreign_key_list(m.name, 'main') f \
+                 WHERE m.type = 'table' AND ((lower(m.name) = lower(?1) AND lower(f.\"from\") = lower(?2)) \
+                 OR (lower(f.\"table\") = lower(?1) AND lower(f.\"to\") = lower(?2)))",
+                self.names(),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .await?;
+        for (from, column, to) in keys {
             self.refuse(
                 format!(
                     "the foreign key {from}.{column} to {to} uses {}, and tokens are never equal",
@@ -204,8 +199,9 @@ impl<'a> Found<'a> {
 
     /// Values that would not come back as they were, and keys that are NULL.
     async fn values(&mut self, shared: &Shared) -> Result<(), TargetError> {
-        let fail = |e| shared.error(format!("looking through {}", self.table.name), e);
-        if matches!(self.column.affinity, Affinity::Blob | Affinity::Text) {
+        let doing = format!("looking through {}", self.table.name);
+        // A column of text affinity turns numbers into text when it stores them.
+        if self.column.affinity == Affinity::Blob {
             let sql = Sql::new(Dialect::Sqlite)
                 .add("SELECT count(*) FROM ")
                 .table(&self.table.name);
@@ -213,10 +209,10 @@ impl<'a> Found<'a> {
                 .add(" WHERE typeof(")
                 .ident(&self.column.name)
                 .add(") IN ('integer', 'real')");
-            let count: i64 = sqlx::query_scalar(sql.build())
-                .fetch_one(&shared.pool)
-                .await
-                .map_err(fail)?;
+            let count = shared
+                .connections
+                .number(doing.clone(), sql.text(), [])
+                .await?;
             if count > 0 {
                 self.refuse(
                     format!(
@@ -244,10 +240,7 @@ impl<'a> Found<'a> {
                 sql = if i > 0 { sql.add(" OR ") } else { sql };
                 sql = sql.ident(&part.name).add(" IS NULL");
             }
-            let count: i64 = sqlx::query_scalar(sql.build())
-                .fetch_one(&shared.pool)
-                .await
-                .map_err(fail)?;
+            let count = shared.connections.number(doing, sql.text(), []).await?;
             if count > 0 {
                 self.refuse(
                     format!("{count} row(s) of table {} have NULL in the primary key and cannot be named", self.table.name),
@@ -260,18 +253,16 @@ impl<'a> Found<'a> {
 
     /// Triggers that would fire, views that show the column, what stays behind.
     async fn others(&mut self, shared: &Shared) -> Result<(), TargetError> {
-        let fail = |e| shared.error("reading triggers and views", e);
-        let rows = sqlx::query(
-            "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE type IN ('trigger', 'view') AND sql IS NOT NULL",
-        )
-        .fetch_all(&shared.pool)
-        .await
-        .map_err(fail)?;
-        for row in rows {
-            let (kind, object): (String, String) =
-                (row.try_get(0).map_err(fail)?, row.try_get(1).map_err(fail)?);
-            let (on, sql): (String, String) =
-                (row.try_get(2).map_err(fail)?, row.try_get(3).map_err(fail)?);
+        let objects: Vec<(String, String, String, String)> = shared
+            .connections
+            .rows(
+                "reading triggers and views",
+                "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE type IN ('trigger', 'view') AND sql IS NOT NULL",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+            .await?;
+        for (kind, object, on, sql) in objects {
             let words = tokens(&sql);
             let name = self.name.clone();
             if kind == "trigger" {
@@ -316,19 +307,20 @@ fn index_body(sql: &str) -> Vec<Token> {
     words[open..].to_vec()
 }
 
-/// Opens a write transaction and rolls it back: shows whether the file, its
-/// folder and the mode allow changes.
+/// Makes a table and drops it in one transaction: shows whether the file, its
+/// folder and the mode allow changes, and leaves nothing.
 async fn try_writing(shared: &Shared) -> Result<(), TargetError> {
-    let fail = |e| shared.error(format!("writing to {}", shared.place.location), e);
-    let _turn = shared.writer.lock().await;
-    let mut tx = shared
-        .pool
-        .begin_with("BEGIN IMMEDIATE")
+    shared
+        .connections
+        .change(
+            format!("writing to {}", shared.place.location),
+            |connection| {
+                Ok(connection.execute_batch(
+                    "SAVEPOINT atrest_write_check; \
+                     CREATE TABLE main.atrest_write_check (x); \
+                     ROLLBACK TO atrest_write_check; RELEASE atrest_write_check",
+                )?)
+            },
+        )
         .await
-        .map_err(fail)?;
-    sqlx::raw_sql("CREATE TABLE main.atrest_write_check (x)")
-        .execute(&mut *tx)
-        .await
-        .map_err(fail)?;
-    tx.rollback().await.map_err(fail)
 }

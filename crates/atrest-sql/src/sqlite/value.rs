@@ -1,10 +1,11 @@
 //! Values and keys between SQLite's storage classes and the engine.
 
 use atrest_engine::target::{KeyValue, RowKey, TargetError, Value};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Decode, Row as _, Sqlite, TypeInfo, ValueRef};
+use rusqlite::Row;
+use rusqlite::types::{Value as Bound, ValueRef};
 
-use super::{Shared, unreadable};
+use super::error::Failure;
+use crate::error::DriverError;
 
 /// A column's affinity (<https://www.sqlite.org/datatype3.html>, section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,112 +42,72 @@ impl Affinity {
 }
 
 /// The key in columns `0..n` of a row.
-pub(super) fn key_of(shared: &Shared, row: &SqliteRow, n: usize) -> Result<RowKey, TargetError> {
+pub(super) fn key_of(row: &Row<'_>, n: usize) -> Result<RowKey, Failure> {
     (0..n)
-        .map(|i| key_part(shared, row, i))
+        .map(|i| key_part(row.get_ref(i)?))
         .collect::<Result<Vec<_>, _>>()
         .map(RowKey)
 }
 
-fn key_part(shared: &Shared, row: &SqliteRow, i: usize) -> Result<KeyValue, TargetError> {
-    let fail = |e| shared.error("reading a key", e);
-    let decode = |e: sqlx::error::BoxDynError| fail(sqlx::Error::Decode(e));
-    let raw = row.try_get_raw(i).map_err(fail)?;
-    let class = raw.type_info().name().to_owned();
-    match class.as_str() {
-        "INTEGER" => {
-            let n = <i64 as Decode<Sqlite>>::decode(raw).map_err(decode)?;
-            Ok(KeyValue::Integer(n.into()))
-        }
-        "REAL" => {
-            let x = <f64 as Decode<Sqlite>>::decode(raw).map_err(decode)?;
-            Ok(KeyValue::Real(x.to_bits()))
-        }
-        "TEXT" => {
-            let bytes = <Vec<u8> as Decode<Sqlite>>::decode(raw).map_err(decode)?;
-            String::from_utf8(bytes).map(KeyValue::Text).map_err(|_| TargetError::Refused {
-                what: "a primary key's text is not valid UTF-8, so its row cannot be named".to_owned(),
-                next: "correct the key of that row, then run the same command again".to_owned(),
-            })
-        }
-        "BLOB" => Ok(KeyValue::Bytes(<Vec<u8> as Decode<Sqlite>>::decode(raw).map_err(decode)?)),
-        _ => Err(TargetError::Refused {
-            what: "a row's primary key is NULL, so the row cannot be named".to_owned(),
-            next: "give that row a key (SQLite allows NULL in a key that is not INTEGER), then run again".to_owned(),
-        }),
-    }
-}
-
-/// The value in columns `i` (its storage class) and `i + 1` (its bytes, or the
-/// length as an integer when it was too long to come along).
-pub(super) fn value_of(shared: &Shared, row: &SqliteRow, i: usize) -> Result<Value, TargetError> {
-    let fail = |e| shared.error("reading a value", e);
-    let decode = |e: sqlx::error::BoxDynError| fail(sqlx::Error::Decode(e));
-    let class: &str = row.try_get(i).map_err(fail)?;
-    let raw = row.try_get_raw(i + 1).map_err(fail)?;
-    if class == "null" {
-        return Ok(Value::Null);
-    }
-    if raw.type_info().name() == "INTEGER" {
-        let n = <i64 as Decode<Sqlite>>::decode(raw).map_err(decode)?;
-        return Ok(Value::Deferred(u64::try_from(n).unwrap_or_default()));
-    }
-    let bytes = <Vec<u8> as Decode<Sqlite>>::decode(raw).map_err(decode)?;
-    match class {
-        "text" => Ok(Value::Text(bytes)),
-        "blob" => Ok(Value::Bytes(bytes)),
-        "integer" | "real" => Ok(Value::Number(bytes)),
-        other => Err(unreadable(
-            shared,
-            &format!("unknown storage class {other}"),
+fn key_part(value: ValueRef<'_>) -> Result<KeyValue, Failure> {
+    let refused = |what: &str, next: &str| {
+        Failure::Target(TargetError::Refused {
+            what: what.to_owned(),
+            next: next.to_owned(),
+        })
+    };
+    match value {
+        ValueRef::Integer(n) => Ok(KeyValue::Integer(n.into())),
+        ValueRef::Real(x) => Ok(KeyValue::Real(x.to_bits())),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(KeyValue::Text(text.to_owned())),
+            Err(_) => Err(refused(
+                "a primary key's text is not valid UTF-8, so its row cannot be named",
+                "correct the key of that row, then run the same command again",
+            )),
+        },
+        ValueRef::Blob(bytes) => Ok(KeyValue::Bytes(bytes.to_vec())),
+        ValueRef::Null => Err(refused(
+            "a row's primary key is NULL, so the row cannot be named",
+            "give that row a key (SQLite allows NULL in a key that is not INTEGER), then run again",
         )),
     }
 }
 
-/// The arguments of one statement.
-#[derive(Default)]
-pub(super) struct Args(SqliteArguments);
+/// The value in columns `i` (its storage class) and `i + 1` (itself; a number as
+/// its exact text; its length as an integer when it was too long to come along).
+pub(super) fn value_of(row: &Row<'_>, i: usize) -> Result<Value, Failure> {
+    let class = row.get_ref(i)?;
+    Ok(match (class, row.get_ref(i + 1)?) {
+        (_, ValueRef::Integer(n)) => Value::Deferred(u64::try_from(n).unwrap_or_default()),
+        (_, ValueRef::Blob(bytes)) => Value::Bytes(bytes.to_vec()),
+        (ValueRef::Text(b"text"), ValueRef::Text(text)) => Value::Text(text.to_vec()),
+        (ValueRef::Text(b"integer" | b"real"), ValueRef::Text(text)) => {
+            Value::Number(text.to_vec())
+        }
+        (ValueRef::Text(b"null"), _) => Value::Null,
+        (class, _) => {
+            return Err(Failure::Target(TargetError::Database {
+                doing: "reading a value".to_owned(),
+                source: DriverError::new(format!("unknown storage class {class:?}")),
+            }));
+        }
+    })
+}
 
-impl Args {
-    /// Binds a key's value in its own storage class.
-    pub(super) fn key(&mut self, shared: &Shared, part: &KeyValue) -> Result<(), TargetError> {
-        let added = match part {
-            KeyValue::Integer(n) => {
-                let n = i64::try_from(*n).map_err(|_| TargetError::Refused {
-                    what: format!("the key {n} is beyond SQLite's integers"),
-                    next: "check the key".to_owned(),
-                })?;
-                sqlx::Arguments::add(&mut self.0, n)
-            }
-            KeyValue::Text(s) => sqlx::Arguments::add(&mut self.0, s.clone()),
-            KeyValue::Bytes(b) => sqlx::Arguments::add(&mut self.0, b.clone()),
-            KeyValue::Real(bits) => sqlx::Arguments::add(&mut self.0, f64::from_bits(*bits)),
-        };
-        added.map_err(|e| shared.error("binding a key", sqlx::Error::Encode(e)))
-    }
-
-    /// Binds bytes (as a blob: the statement casts).
-    pub(super) fn bytes(&mut self, shared: &Shared, bytes: &[u8]) -> Result<(), TargetError> {
-        sqlx::Arguments::add(&mut self.0, bytes.to_vec())
-            .map_err(|e| shared.error("binding a value", sqlx::Error::Encode(e)))
-    }
-
-    /// Binds a whole number.
-    pub(super) fn integer(&mut self, shared: &Shared, n: u64) -> Result<(), TargetError> {
-        sqlx::Arguments::add(&mut self.0, i64::try_from(n).unwrap_or(i64::MAX))
-            .map_err(|e| shared.error("binding a number", sqlx::Error::Encode(e)))
-    }
-
-    /// Binds NULL.
-    pub(super) fn null(&mut self, shared: &Shared) -> Result<(), TargetError> {
-        sqlx::Arguments::add(&mut self.0, None::<i64>)
-            .map_err(|e| shared.error("binding NULL", sqlx::Error::Encode(e)))
-    }
-
-    /// The driver's arguments.
-    pub(super) fn finish(self) -> SqliteArguments {
-        self.0
-    }
+/// A key's value to bind, in its own storage class.
+pub(super) fn bound_key(part: &KeyValue) -> Result<Bound, TargetError> {
+    Ok(match part {
+        KeyValue::Integer(n) => {
+            Bound::Integer(i64::try_from(*n).map_err(|_| TargetError::Refused {
+                what: format!("the key {n} is beyond SQLite's integers"),
+                next: "check the key".to_owned(),
+            })?)
+        }
+        KeyValue::Real(bits) => Bound::Real(f64::from_bits(*bits)),
+        KeyValue::Text(s) => Bound::Text(s.clone()),
+        KeyValue::Bytes(b) => Bound::Blob(b.clone()),
+    })
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ pub async fn a_write_is_fenced_by_its_journal(scratch: &ScratchDatabase) {
         })
         .collect();
     let stale = [change("run", Some("another's"), Some(("1", "m1")))];
-    let error = target.write(&changes, &stale).await.unwrap_err();
+    let error = target.write(changes.clone(), &stale).await.unwrap_err();
     assert!(matches!(error, TargetError::Busy { .. }), "{error}");
     let after = all(&target).await;
     assert_eq!(
@@ -126,7 +126,7 @@ pub async fn a_write_is_fenced_by_its_journal(scratch: &ScratchDatabase) {
     );
 
     let good = [change("run", Some("m0"), Some(("1", "m1")))];
-    assert_eq!(target.write(&changes, &good).await.unwrap(), 2);
+    assert_eq!(target.write(changes.clone(), &good).await.unwrap(), 2);
     assert_eq!(
         db.journal_read().await.unwrap(),
         Some(vec![record("run", "1", "m1")])

@@ -46,7 +46,7 @@ pub async fn twenty_megabytes(scratch: &ScratchDatabase) {
         old: old.clone(),
         new: new.clone(),
     };
-    assert_eq!(target.write(&[small, large], &[]).await.unwrap(), 2);
+    assert_eq!(target.write(vec![small, large], &[]).await.unwrap(), 2);
     assert_eq!(
         target.read_one(&page[0].key).await.unwrap(),
         Some(new.clone())
@@ -56,15 +56,9 @@ pub async fn twenty_megabytes(scratch: &ScratchDatabase) {
         old: new,
         new: old,
     };
+    assert_eq!(target.write(vec![back.clone()], &[]).await.unwrap(), 1);
     assert_eq!(
-        target
-            .write(std::slice::from_ref(&back), &[])
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(
-        target.write(&[back], &[]).await.unwrap(),
+        target.write(vec![back], &[]).await.unwrap(),
         0,
         "it is not what was read any more"
     );

@@ -46,7 +46,7 @@ pub async fn odd_identifiers(scratch: &ScratchDatabase) {
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!((found.key, found.refusals.len()), (vec![key], 0), "{name}");
         assert_eq!(target.counts().await.unwrap().total, 3);
-        assert_eq!(target.split(3).await.unwrap().len(), 3);
+        assert_eq!(target.split(3, 3).await.unwrap().len(), 3);
         assert_eq!(db.sample(&table, &column, 10).await.unwrap().len(), 2);
         let rows = all(&target).await;
         assert_eq!(rows.len(), 3);
@@ -55,7 +55,7 @@ pub async fn odd_identifiers(scratch: &ScratchDatabase) {
             old: rows[0].value.clone(),
             new: text("sealed"),
         };
-        assert_eq!(target.write(&[change], &[]).await.unwrap(), 1, "{name}");
+        assert_eq!(target.write(vec![change], &[]).await.unwrap(), 1, "{name}");
         assert_eq!(
             target.read_one(&rows[0].key).await.unwrap(),
             Some(text("sealed"))

@@ -57,12 +57,12 @@ pub async fn empty_and_single_row_tables(scratch: &ScratchDatabase) {
     let db = connect(scratch).await;
     let target = column(&db, "one", "c").await;
     assert!(all(&target).await.is_empty());
-    assert_eq!(target.split(4).await.unwrap(), [KeyRange::default()]);
+    assert_eq!(target.split(4, 0).await.unwrap(), [KeyRange::default()]);
     let counts = target.counts().await.unwrap();
     assert_eq!((counts.total, counts.null, counts.longest), (0, 0, 0));
-    assert_eq!(target.write(&[], &[]).await.unwrap(), 0);
+    assert_eq!(target.write(Vec::new(), &[]).await.unwrap(), 0);
     scratch.execute("INSERT INTO one VALUES (7, '')").await;
-    assert_eq!(target.split(4).await.unwrap(), [KeyRange::default()]);
+    assert_eq!(target.split(4, 1).await.unwrap(), [KeyRange::default()]);
     let rows = all(&target).await;
     assert_eq!(
         (rows.len(), &rows[0].value),
@@ -147,7 +147,7 @@ async fn check(scratch: &ScratchDatabase, table: &str, key: &str, about: &str) {
         assert_eq!(values, expected, "{about}, pages of {limit}");
     }
     for parts in [1, 2, 3, 7] {
-        let ranges = target.split(parts).await.unwrap();
+        let ranges = target.split(parts, expected.len() as u64).await.unwrap();
         assert!(
             ranges.len() <= parts && !ranges.is_empty(),
             "{about}: {} ranges for {parts}",
@@ -189,7 +189,7 @@ async fn check(scratch: &ScratchDatabase, table: &str, key: &str, about: &str) {
         old: text("x"),
         new: text("y"),
     };
-    assert!(target.write(&[change], &[]).await.is_err());
+    assert!(target.write(vec![change], &[]).await.is_err());
     let changes: Vec<Change> = rows
         .iter()
         .map(|row| Change {
@@ -199,7 +199,7 @@ async fn check(scratch: &ScratchDatabase, table: &str, key: &str, about: &str) {
         })
         .collect();
     assert_eq!(
-        target.write(&changes, &[]).await.unwrap(),
+        target.write(changes.clone(), &[]).await.unwrap(),
         changes.len() as u64,
         "{about}"
     );

@@ -91,7 +91,7 @@ pub async fn forward(scratch: &ScratchDatabase, name: &str) -> Description {
         .collect();
     assert_eq!(
         target
-            .write(&changes, &[])
+            .write(changes.clone(), &[])
             .await
             .unwrap_or_else(|e| panic!("{name}: {e}")),
         changes.len() as u64
@@ -116,7 +116,7 @@ pub async fn back(scratch: &ScratchDatabase, name: &str, description: &Descripti
         .collect();
     assert_eq!(
         target
-            .write(&changes, &[])
+            .write(changes.clone(), &[])
             .await
             .unwrap_or_else(|e| panic!("{name}: {e}")),
         changes.len() as u64

@@ -68,7 +68,7 @@ pub(crate) async fn too_long_is_an_error_and_never_cut(s: &ScratchDatabase) {
         old: row.value,
         new: text("much longer than ten"),
     };
-    let error = target.write(&[change], &[]).await.expect_err("too long");
+    let error = target.write(vec![change], &[]).await.expect_err("too long");
     assert!(matches!(error, TargetError::Database { .. }), "{error}");
     assert_eq!(s.scalar("SELECT c FROM t").await.as_deref(), Some("short"));
     // The way back neither.
@@ -285,7 +285,10 @@ pub(crate) async fn a_server_error_shows_no_value(s: &ScratchDatabase) {
         old: row.value,
         new: text("a very secret word"),
     };
-    let error = target.write(&[change], &[]).await.expect_err("no integer");
+    let error = target
+        .write(vec![change], &[])
+        .await
+        .expect_err("no integer");
     let said = format!("{error} {error:?}");
     assert!(
         !said.contains("secret word") && said.contains("22P02"),
@@ -322,13 +325,13 @@ pub(crate) async fn any_bytes_in_a_sql_ascii_database(s: &ScratchDatabase) {
         old: row.value.clone(),
         new: text("sealed"),
     };
-    assert_eq!(target.write(&[sealed], &[]).await.unwrap(), 1);
+    assert_eq!(target.write(vec![sealed], &[]).await.unwrap(), 1);
     let opened = Change {
         key: row.key.clone(),
         old: text("sealed"),
         new: row.value.clone(),
     };
-    assert_eq!(target.write(&[opened], &[]).await.unwrap(), 1);
+    assert_eq!(target.write(vec![opened], &[]).await.unwrap(), 1);
     assert_eq!(target.read_one(&row.key).await.unwrap(), Some(row.value));
     db.close().await;
     s.execute(&format!("DROP DATABASE {name} WITH (FORCE)"))

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection as _, QueryBuilder, Row as _, Sqlite};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use super::people::{self, Numbers};
 
@@ -33,124 +33,116 @@ const TABLES: &str = "
     CREATE INDEX attendance_events_by_user ON attendance_events (user_id, happened_at);";
 
 /// Opens a file that is there.
-pub(super) async fn open(file: &Path) -> anyhow::Result<SqliteConnection> {
-    let options = SqliteConnectOptions::new().filename(file);
-    SqliteConnection::connect_with(&options)
-        .await
+pub(super) fn open(file: &Path) -> anyhow::Result<Connection> {
+    Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .with_context(|| format!("cannot open {}", file.display()))
 }
 
 /// Makes the database.
-pub(super) async fn make(file: &Path) -> anyhow::Result<()> {
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true);
-    let mut link = SqliteConnection::connect_with(&options)
-        .await
-        .with_context(|| format!("cannot make {}", file.display()))?;
-    fill(&mut link)
-        .await
-        .with_context(|| format!("cannot fill {}", file.display()))?;
-    link.close().await?;
-    Ok(())
+pub(super) fn make(file: &Path) -> anyhow::Result<()> {
+    let mut link =
+        Connection::open(file).with_context(|| format!("cannot make {}", file.display()))?;
+    fill(&mut link).with_context(|| format!("cannot fill {}", file.display()))
 }
 
-async fn fill(link: &mut SqliteConnection) -> sqlx::Result<()> {
+fn fill(link: &mut Connection) -> rusqlite::Result<()> {
     let mut numbers = Numbers::new(20_260_101);
-    let mut transaction = link.begin().await?;
-    sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
+    let transaction = link.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    insert(&transaction, "doors (id, building, floor)", DOORS, |id| {
+        let building = ["North", "South"][usize::from(id > DOORS / 2)];
+        vec![number(id), text(building), number(id % 5)]
+    })?;
     insert(
-        &mut transaction,
-        "doors (id, building, floor)",
-        DOORS,
-        |row, id| {
-            let building = ["North", "South"][usize::from(id > DOORS / 2)];
-            row.push_bind(number(id))
-                .push_bind(building)
-                .push_bind(number(id % 5));
-        },
-    )
-    .await?;
-    insert(
-        &mut transaction,
+        &transaction,
         "users (id, first_name, last_name, email)",
         USERS,
-        |row, id| {
+        |id| {
             let person = people::person(id, &mut numbers);
-            row.push_bind(number(id))
-                .push_bind(person.first_name)
-                .push_bind(person.last_name)
-                .push_bind(person.email);
+            vec![
+                number(id),
+                text(person.first_name),
+                text(person.last_name),
+                text(person.email),
+            ]
         },
-    )
-    .await?;
+    )?;
     insert(
-        &mut transaction,
+        &transaction,
         "attendance_events (id, user_id, door_id, happened_at, face_template)",
         EVENTS,
-        |row, id| {
+        |id| {
             // One event every 50 seconds, all of them in January 2026.
             let second = id * 50;
             let (day, hour, minute) = (second / 86_400, second / 3_600 % 24, second / 60 % 60);
-            row.push_bind(number(id))
-                .push_bind(number(1 + numbers.below(USERS)))
-                .push_bind(number(1 + numbers.below(DOORS)))
-                .push_bind(format!(
+            vec![
+                number(id),
+                number(1 + numbers.below(USERS)),
+                number(1 + numbers.below(DOORS)),
+                text(format!(
                     "2026-01-{:02}T{hour:02}:{minute:02}:{:02}Z",
                     1 + day,
                     second % 60
-                ))
-                .push_bind(people::face(&mut numbers));
+                )),
+                text(people::face(&mut numbers)),
+            ]
         },
-    )
-    .await?;
-    transaction.commit().await
+    )?;
+    transaction.commit()
 }
 
-type Values<'a, 'b> = sqlx::query_builder::Separated<'a, Sqlite, &'b str>;
-
-/// Rows 1 to `rows`, a hundred in a statement.
-async fn insert(
-    link: &mut SqliteConnection,
+/// Rows 1 to `rows`.
+fn insert(
+    link: &Connection,
     into: &str,
     rows: u64,
-    mut values: impl FnMut(&mut Values<'_, '_>, u64),
-) -> sqlx::Result<()> {
-    let ids: Vec<u64> = (1..=rows).collect();
-    for some in ids.chunks(100) {
-        let mut query = QueryBuilder::<Sqlite>::new(format!("INSERT INTO {into} "));
-        query.push_values(some, |mut row, id| values(&mut row, *id));
-        query.build().execute(&mut *link).await?;
+    mut values: impl FnMut(u64) -> Vec<Value>,
+) -> rusqlite::Result<()> {
+    let places = vec!["?"; into.split(',').count()].join(", ");
+    let mut statement = link.prepare(&format!("INSERT INTO {into} VALUES ({places})"))?;
+    for id in 1..=rows {
+        statement.execute(params_from_iter(values(id)))?;
     }
     Ok(())
 }
 
 /// A small number as SQLite stores it.
-fn number(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+fn number(n: u64) -> Value {
+    Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn text(text: impl Into<String>) -> Value {
+    Value::Text(text.into())
 }
 
 /// The first row of a query, as text.
-pub(super) async fn row(file: &Path, sql: &'static str) -> anyhow::Result<Vec<String>> {
-    let mut link = open(file).await?;
-    let row = sqlx::query(sql).fetch_one(&mut link).await?;
-    let values = (0..row.len())
-        .map(|i| {
-            row.try_get_unchecked::<String, _>(i)
-                .with_context(|| format!("cannot read a value of {}", file.display()))
+pub(super) fn row(file: &Path, sql: &'static str) -> anyhow::Result<Vec<String>> {
+    let link = open(file)?;
+    let mut statement = link.prepare(sql)?;
+    let columns = statement.column_count();
+    statement
+        .query_row([], |row| {
+            (0..columns)
+                .map(|i| Ok(shown(row.get_ref(i)?)))
+                .collect::<rusqlite::Result<Vec<_>>>()
         })
-        .collect();
-    link.close().await?;
-    values
+        .with_context(|| format!("cannot read a row of {}", file.display()))
+}
+
+fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(n) => n.to_string(),
+        ValueRef::Real(x) => x.to_string(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+    }
 }
 
 /// `VACUUM`: writes the file anew, without free pages.
-pub(super) async fn vacuum(file: &Path) -> anyhow::Result<()> {
-    let mut link = open(file).await?;
-    sqlx::query("VACUUM")
-        .execute(&mut link)
-        .await
-        .with_context(|| format!("cannot VACUUM {}", file.display()))?;
-    link.close().await?;
-    Ok(())
+pub(super) fn vacuum(file: &Path) -> anyhow::Result<()> {
+    open(file)?
+        .execute_batch("VACUUM")
+        .with_context(|| format!("cannot VACUUM {}", file.display()))
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
 
     title("1. A database with what should not lie there in clear");
     line(&format!("Making {} …", file(DATABASE).display()));
-    database::make(&file(DATABASE)).await?;
+    database::make(&file(DATABASE))?;
     copy(&file(DATABASE), &file(ORIGINAL))?;
     line(&format!(
         "{} attendance events with face templates, {} users with names and e-mail addresses, \
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
         count(database::USERS),
         bytes(size(&file(DATABASE))?)
     ));
-    show_row(&file(DATABASE)).await?;
+    show_row(&file(DATABASE))?;
 
     title("2. Find what is sensitive");
     shell
@@ -74,15 +74,15 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
 
     title("5. Prove it");
     shell.run(&["verify"]).await?;
-    show_row(&file(DATABASE)).await?;
-    let sealed = proof::nothing_clear(&file(ORIGINAL), &file(DATABASE)).await?;
+    show_row(&file(DATABASE))?;
+    let sealed = proof::nothing_clear(&file(ORIGINAL), &file(DATABASE))?;
     line(&format!(
         "Looked at every value of every table: {} are tokens, and none of the {} values that were \
          in clear stands anywhere.",
         count(sealed.tokens),
         count(sealed.secrets)
     ));
-    free_pages(&file(DATABASE)).await?;
+    free_pages(&file(DATABASE))?;
     shell.run(&["inspect", "users", "7"]).await?;
 
     title("6. Rotate: a new key, and everything under it");
@@ -104,7 +104,7 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
         .run(&["decrypt", "--policy", COPY_POLICY, "--yes"])
         .await?
         .as_secs_f64();
-    let compared = proof::same(&file(ORIGINAL), &file(COPY)).await?;
+    let compared = proof::same(&file(ORIGINAL), &file(COPY))?;
     line(&format!(
         "Compared with {ORIGINAL}: {} tables and their definitions, {} rows, every value and its \
          type: identical, byte for byte.",
@@ -188,9 +188,9 @@ fn new_folder(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
     std::path::absolute(folder).context("the demo's folder")
 }
 
-async fn show_row(file: &Path) -> anyhow::Result<()> {
+fn show_row(file: &Path) -> anyhow::Result<()> {
     line("Event 4711 (values cut to 40 characters):");
-    let values = database::row(file, SHOWN).await?;
+    let values = database::row(file, SHOWN)?;
     for (name, value) in ["id", "first_name", "email", "face_template"]
         .iter()
         .zip(values)
@@ -205,7 +205,7 @@ async fn show_row(file: &Path) -> anyhow::Result<()> {
 }
 
 /// The file's raw bytes, too: before and after `VACUUM`.
-async fn free_pages(file: &Path) -> anyhow::Result<()> {
+fn free_pages(file: &Path) -> anyhow::Result<()> {
     let before = proof::raw_addresses(file)?;
     line(&format!(
         "In the file's raw bytes, {} clear e-mail addresses are left. SQLite may keep old bytes in \
@@ -213,7 +213,7 @@ async fn free_pages(file: &Path) -> anyhow::Result<()> {
          \n$ sqlite3 {DATABASE} VACUUM",
         count(before)
     ));
-    database::vacuum(file).await?;
+    database::vacuum(file)?;
     let after = proof::raw_addresses(file)?;
     if after > 0 {
         bail!(

@@ -1,13 +1,13 @@
 //! Proofs by looking at every value, without atrest's own code: nothing clear is
 //! left, and the decrypted copy is the original.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use futures::TryStreamExt as _;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use super::database::open;
 use super::people::DOMAIN;
@@ -36,46 +36,34 @@ pub(super) struct Compared {
 
 /// Holds every value of every table of `encrypted` against every sensitive value
 /// of `original`.
-pub(super) async fn nothing_clear(original: &Path, encrypted: &Path) -> anyhow::Result<Sealed> {
-    let mut link = open(original).await?;
+pub(super) fn nothing_clear(original: &Path, encrypted: &Path) -> anyhow::Result<Sealed> {
+    let link = open(original)?;
     let mut secrets: HashSet<Vec<u8>> = HashSet::new();
     let mut secrets_stored = 0;
     for (table, columns) in SENSITIVE {
-        let columns = columns
-            .iter()
-            .map(|c| blob(c))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let sql = format!("SELECT {columns} FROM {}", identifier(table));
-        let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut link);
-        while let Some(row) = rows.try_next().await? {
-            for i in 0..row.len() {
-                secrets.insert(row.try_get_unchecked::<Vec<u8>, _>(i)?);
+        let columns: Vec<String> = columns.iter().map(|c| identifier(c)).collect();
+        let mut statement = link.prepare(&select(table, &columns))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            for i in 0..columns.len() {
+                secrets.insert(bytes(row.get_ref(i)?).into_owned());
                 secrets_stored += 1;
             }
         }
     }
-    link.close().await?;
 
-    let mut link = open(encrypted).await?;
+    let link = open(encrypted)?;
     let mut tokens = 0;
-    for table in tables(&mut link).await? {
-        let columns = columns(&mut link, &table).await?;
+    for table in tables(&link)? {
+        let columns = columns(&link, &table)?;
         let sensitive = SENSITIVE.iter().find(|(name, _)| *name == table);
-        let list = columns
-            .iter()
-            .map(|c| blob(c))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let sql = format!("SELECT {list} FROM {}", identifier(&table));
-        let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut link);
-        while let Some(row) = rows.try_next().await? {
+        let quoted: Vec<String> = columns.iter().map(|c| identifier(c)).collect();
+        let mut statement = link.prepare(&select(&table, &quoted))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
             for (i, column) in columns.iter().enumerate() {
-                let value: Vec<u8> = row
-                    .try_get_unchecked::<Option<Vec<u8>>, _>(i)?
-                    .unwrap_or_default();
-                let sealed = value.starts_with(b"ar1.");
-                if secrets.contains(&value)
+                let value = bytes(row.get_ref(i)?);
+                if secrets.contains(value.as_ref())
                     || contains(&value, DOMAIN.as_bytes())
                     || contains(&value, b"embedding")
                 {
@@ -85,7 +73,7 @@ pub(super) async fn nothing_clear(original: &Path, encrypted: &Path) -> anyhow::
                     );
                 }
                 if sensitive.is_some_and(|(_, names)| names.contains(&column.as_str())) {
-                    if !sealed {
+                    if !value.starts_with(b"ar1.") {
                         bail!(
                             "a value of {table}.{column} of {} is no token",
                             encrypted.display()
@@ -96,7 +84,6 @@ pub(super) async fn nothing_clear(original: &Path, encrypted: &Path) -> anyhow::
             }
         }
     }
-    link.close().await?;
     Ok(Sealed {
         tokens,
         secrets: secrets.len() as u64,
@@ -112,43 +99,31 @@ pub(super) fn raw_addresses(file: &Path) -> anyhow::Result<u64> {
 }
 
 /// Compares definitions, and each value with its type, row by row.
-pub(super) async fn same(one: &Path, other: &Path) -> anyhow::Result<Compared> {
-    let (mut a, mut b) = (open(one).await?, open(other).await?);
+pub(super) fn same(one: &Path, other: &Path) -> anyhow::Result<Compared> {
+    let (a, b) = (open(one)?, open(other)?);
     let differ =
         |what: &str| anyhow::anyhow!("{} and {} differ in {what}", one.display(), other.display());
 
     let definitions = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY type, name";
-    let schema_a: Vec<String> = sqlx::query_scalar(definitions).fetch_all(&mut a).await?;
-    let schema_b: Vec<String> = sqlx::query_scalar(definitions).fetch_all(&mut b).await?;
-    if schema_a != schema_b {
+    if texts(&a, definitions)? != texts(&b, definitions)? {
         return Err(differ("their definitions"));
     }
-    let names = tables(&mut a).await?;
+    let names = tables(&a)?;
     let mut compared = Compared {
         tables: names.len(),
         rows: 0,
     };
     for table in names {
-        let values: Vec<String> = columns(&mut a, &table)
-            .await?
-            .iter()
-            .map(|c| format!("typeof({}), {}", identifier(c), blob(c)))
-            .collect();
-        let sql = format!(
-            "SELECT {} FROM {} ORDER BY rowid",
-            values.join(", "),
-            identifier(&table)
-        );
-        let mut rows_a = sqlx::query(AssertSqlSafe(sql.clone())).fetch(&mut a);
-        let mut rows_b = sqlx::query(AssertSqlSafe(sql)).fetch(&mut b);
+        let quoted: Vec<String> = columns(&a, &table)?.iter().map(|c| identifier(c)).collect();
+        let sql = format!("{} ORDER BY rowid", select(&table, &quoted));
+        let (mut statement_a, mut statement_b) = (a.prepare(&sql)?, b.prepare(&sql)?);
+        let (mut rows_a, mut rows_b) = (statement_a.query([])?, statement_b.query([])?);
         loop {
-            match (rows_a.try_next().await?, rows_b.try_next().await?) {
+            match (rows_a.next()?, rows_b.next()?) {
                 (None, None) => break,
                 (Some(row_a), Some(row_b)) => {
-                    for i in 0..row_a.len() {
-                        let value_a: Option<Vec<u8>> = row_a.try_get_unchecked(i)?;
-                        let value_b: Option<Vec<u8>> = row_b.try_get_unchecked(i)?;
-                        if value_a != value_b {
+                    for i in 0..quoted.len() {
+                        if row_a.get_ref(i)? != row_b.get_ref(i)? {
                             return Err(differ(&format!("row {} of {table}", compared.rows + 1)));
                         }
                     }
@@ -158,27 +133,40 @@ pub(super) async fn same(one: &Path, other: &Path) -> anyhow::Result<Compared> {
             }
         }
     }
-    a.close().await?;
-    b.close().await?;
     Ok(compared)
 }
 
-async fn tables(link: &mut SqliteConnection) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        .fetch_all(link)
-        .await
+fn tables(link: &Connection) -> rusqlite::Result<Vec<String>> {
+    texts(
+        link,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
+    )
 }
 
-async fn columns(link: &mut SqliteConnection, table: &str) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("SELECT name FROM pragma_table_info(?) ORDER BY cid")
-        .bind(table)
-        .fetch_all(link)
-        .await
+fn columns(link: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    link.prepare("SELECT name FROM pragma_table_info(?) ORDER BY cid")?
+        .query_map([table], |row| row.get(0))?
+        .collect()
 }
 
-/// A value's bytes, whatever its type.
-fn blob(column: &str) -> String {
-    format!("CAST({} AS BLOB)", identifier(column))
+fn texts(link: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+    link.prepare(sql)?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+fn select(table: &str, columns: &[String]) -> String {
+    format!("SELECT {} FROM {}", columns.join(", "), identifier(table))
+}
+
+/// A value's bytes, whatever its type: a number's are its text.
+fn bytes(value: ValueRef<'_>) -> Cow<'_, [u8]> {
+    match value {
+        ValueRef::Null => Cow::Borrowed(&[]),
+        ValueRef::Integer(n) => Cow::Owned(n.to_string().into_bytes()),
+        ValueRef::Real(x) => Cow::Owned(x.to_string().into_bytes()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Cow::Borrowed(bytes),
+    }
 }
 
 fn identifier(name: &str) -> String {

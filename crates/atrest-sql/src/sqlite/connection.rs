@@ -1,0 +1,227 @@
+//! Connections to the file, and the threads on which they may block.
+//!
+//! The driver is `rusqlite`: a statement is a function call on the thread that
+//! makes it, so that a row costs what SQLite itself takes for it. Everything runs
+//! where the runtime keeps its blocking work.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use atrest_engine::target::TargetError;
+use rusqlite::{Connection, OpenFlags, Params, Row};
+use tokio::sync::{Mutex as AsyncMutex, RwLock};
+
+use super::error::{Failure, is_busy};
+use crate::error::Place;
+
+/// How long a connection waits for another one's lock on the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Times that a transaction begins anew when it found the file locked even then.
+const ATTEMPTS: u32 = 3;
+
+/// What every connection runs with.
+///
+/// - What is overwritten or deleted is wiped from the file's pages.
+/// - A page must never become a join that builds an index over the table.
+const SESSION: &str =
+    "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA automatic_index = OFF";
+
+/// What the one that writes runs with, too: dirty pages wait in memory for the
+/// commit, however many, and none goes into the file before, which would lock
+/// readers out (and this process's own wait for each other).
+const WRITER: &str = "PRAGMA cache_spill = OFF";
+
+/// The open connections to one file: one that writes, any number that read.
+#[derive(Clone)]
+pub(super) struct Connections {
+    path: PathBuf,
+    flags: OpenFlags,
+    place: Place,
+    readers: Arc<Mutex<Readers>>,
+    /// Writers of this process wait here, in order, instead of polling the file.
+    writer: Arc<AsyncMutex<Option<Connection>>>,
+    /// Readers hold it shared and a commit alone, for the same reason. Nothing but
+    /// a commit locks readers out of the file: see [`WRITER`].
+    commit: Arc<RwLock<()>>,
+}
+
+#[derive(Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    closed: bool,
+}
+
+impl Connections {
+    /// None open yet.
+    pub(super) fn new(path: PathBuf, read_only: bool, place: Place) -> Self {
+        let mode = if read_only {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+        };
+        Self {
+            path,
+            flags: mode | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            place,
+            readers: Arc::default(),
+            writer: Arc::default(),
+            commit: Arc::default(),
+        }
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(&self.path, self.flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch(SESSION)?;
+        if journal_mode(&connection)? == "delete" {
+            // As safe, and a commit need not make and remove a file.
+            connection.execute_batch("PRAGMA journal_mode = TRUNCATE")?;
+        }
+        Ok(connection)
+    }
+
+    /// Runs `work` where it may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        doing: impl Into<String>,
+        work: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, TargetError> {
+        let this = self.clone();
+        match tokio::task::spawn_blocking(move || work(&this)).await {
+            Ok(done) => done.map_err(|failure| failure.at(&self.place, doing)),
+            Err(e) => Err(Failure::Panicked(e.to_string()).at(&self.place, doing)),
+        }
+    }
+
+    /// Runs `work`, which reads, while `doing` something.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        doing: impl Into<String>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, TargetError> {
+        self.blocking(doing, |this| {
+            let idle = this.readers().idle.pop();
+            let connection = idle.map_or_else(|| this.open(), Ok)?;
+            let done = {
+                let _shared = this.commit.blocking_read();
+                work(&connection)
+            };
+            let mut readers = this.readers();
+            if !readers.closed {
+                readers.idle.push(connection);
+            }
+            done
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction that holds the file's write lock from its
+    /// beginning; an error rolls it back. Begun again when another process held
+    /// the file longer than the busy timeout.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        doing: impl Into<String>,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, TargetError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        self.blocking(doing, move |this| {
+            let connection = match writer.take() {
+                Some(connection) => connection,
+                None => {
+                    let connection = this.open()?;
+                    connection.execute_batch(WRITER)?;
+                    connection
+                }
+            };
+            let connection = writer.insert(connection);
+            let mut attempt = 0;
+            while let Err(e) = connection.execute_batch("BEGIN IMMEDIATE") {
+                attempt += 1;
+                if attempt > ATTEMPTS || !is_busy(&e) {
+                    return Err(e.into());
+                }
+            }
+            let done = work(connection).and_then(|value| {
+                let _alone = this.commit.blocking_write();
+                connection.execute_batch("COMMIT")?;
+                Ok(value)
+            });
+            if done.is_err() && !connection.is_autocommit() {
+                connection.execute_batch("ROLLBACK")?;
+            }
+            done
+        })
+        .await
+    }
+
+    /// Every row of a query, each through `read`.
+    pub(super) async fn rows<T: Send + 'static>(
+        &self,
+        doing: impl Into<String>,
+        sql: impl Into<String>,
+        params: impl Params + Send + 'static,
+        read: impl Fn(&Row<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Vec<T>, TargetError> {
+        let sql = sql.into();
+        self.read(doing, move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params)?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push(read(row)?);
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// The first row's first column.
+    pub(super) async fn number(
+        &self,
+        doing: impl Into<String>,
+        sql: impl Into<String>,
+        params: impl Params + Send + 'static,
+    ) -> Result<i64, TargetError> {
+        let sql = sql.into();
+        self.read(doing, move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            Ok(statement.query_row(params, |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Closes what is idle now, and the rest when it comes back.
+    ///
+    /// Before that, the last words of a write-ahead log go into the file, so that
+    /// no copy of an old value waits there for the next writer; and the emptied
+    /// journal is removed.
+    pub(super) async fn close(&self) {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        let tidy = move |this: &Self| {
+            let connection = writer.take().map_or_else(|| this.open(), Ok)?;
+            let mut readers = this.readers();
+            readers.closed = true;
+            readers.idle.clear();
+            connection.busy_timeout(Duration::from_secs(2))?;
+            let mode = journal_mode(&connection)?;
+            connection.execute_batch(match mode.as_str() {
+                "truncate" => "PRAGMA journal_mode = DELETE",
+                _ => "PRAGMA wal_checkpoint(TRUNCATE)",
+            })?;
+            Ok(())
+        };
+        // What it says has no consequence: the next writer does it as well.
+        let _ = self.blocking("closing the file", tidy).await;
+    }
+}
+
+/// "delete", "wal" and so on.
+fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
+}
