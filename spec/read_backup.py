@@ -6,6 +6,9 @@
 KEYS is one key per line in base64url. Every row comes out as one line of JSON:
 {"target": ..., "pass": ..., "key": [...], "kind": ..., "value": base64 or null}.
 The values are what the column held before the change: clear text after `encrypt`.
+Of several lines for one row the one of the highest pass counts. The exit status is 1
+when the file is damaged, or was not closed: what came out before that is proven, and
+something may be missing behind it.
 """
 
 import base64
@@ -22,33 +25,56 @@ class Damaged(Exception):
     """The file, or a frame of it, is not what atrest wrote."""
 
 
-def read_backup(data: bytes, keys):
-    """Yields (target, pass, row key, kind, value) for each row; raises Damaged.
+class Unfinished(Exception):
+    """Nobody closed the file: where it ends, more may have been."""
 
-    A last frame that is not whole ends the file: a crash left it, and its rows
+
+def read_backup(data: bytes, keys):
+    """Yields (target, pass, row key, kind, value) for each row; raises Damaged, and
+    Unfinished at the end of a file that was not closed.
+
+    A last frame that is not whole ends such a file: a crash left it, and its rows
     had not been changed yet.
     """
-    header = data[:32]
-    if (len(header) < 32 or header[:8] != b"ATRESTBK" or header[8:10] != b"\x01\x01"
+    header, mark = data[:48], data[48:96]
+    if (len(data) < 96 or header[:8] != b"ATRESTBK" or header[8:10] != b"\x01\x01"
             or header[14:16] != b"\0\0"):
         raise Damaged("not a version 1 atrest backup")
     key = next((k for k in keys if key_id(k) == header[10:14]), None)
     if key is None:
         raise Damaged(f"written under key {header[10:14].hex()}, which is not given")
     file_key = subkey(key, "backup", 32)
-    at, number = 32, 0
+    closed = mark != bytes(48)
+    if closed:
+        if unseal(file_key, mark[8:32], mark[32:], header + b"closed" + mark[:8]) is None:
+            raise Damaged("its mark does not authenticate")
+        if int.from_bytes(mark[:8], "big") != len(data):
+            raise Damaged(f"closed at byte {int.from_bytes(mark[:8], 'big')}, "
+                          f"and {len(data)} bytes long now")
+    at, number = 96, 0
     while at + 28 <= len(data):
         length = struct.unpack_from(">I", data, at)[0]
         if at + 28 + length > len(data):
-            return  # torn
+            break  # torn
         nonce, sealed = data[at + 4:at + 28], data[at + 28:at + 28 + length]
-        aes = AESGCM(xaes_subkey(file_key, nonce[:12]))
-        try:
-            content = aes.decrypt(nonce[12:], sealed, header + struct.pack(">Q", number))
-        except InvalidTag:
-            raise Damaged(f"frame {number} at byte {at} does not authenticate") from None
+        content = unseal(file_key, nonce, sealed, header + struct.pack(">Q", number))
+        if content is None:
+            raise Damaged(f"frame {number} at byte {at} does not authenticate")
         yield from read_page(Cursor(content))
         at, number = at + 28 + length, number + 1
+    if closed and at != len(data):
+        raise Damaged(f"frame {number} at byte {at} does not end where the file does")
+    if not closed:
+        raise Unfinished(f"not closed: a crash ended it, or it is being written; {at} of "
+                         f"{len(data)} bytes are whole frames, more may have been there")
+
+
+def unseal(key: bytes, nonce: bytes, sealed: bytes, additional: bytes):
+    """XAES-256-GCM; None when it does not open."""
+    try:
+        return AESGCM(xaes_subkey(key, nonce[:12])).decrypt(nonce[12:], sealed, additional)
+    except InvalidTag:
+        return None
 
 
 class Cursor:
@@ -103,7 +129,7 @@ def main() -> None:
             value = None if value is None else base64.b64encode(value).decode()
             print(json.dumps({"target": target, "pass": number, "key": key,
                               "kind": kind, "value": value}))
-    except Damaged as error:
+    except (Damaged, Unfinished) as error:
         sys.exit(f"{sys.argv[1]}: {error}")
 
 

@@ -52,9 +52,11 @@ fn framed(content: &[u8], keyring: &Keyring) -> Vec<u8> {
     let key = keyring.primary();
     let mut file = b"ATRESTBK\x01\x01".to_vec();
     file.extend_from_slice(&key.id().0);
-    file.extend_from_slice(&[0; 18]);
+    file.extend_from_slice(&[0; 34]);
     let mut aad = file.clone();
     aad.extend_from_slice(&[0; 8]);
+    // The mark of a file that was not closed.
+    file.extend_from_slice(&[0; 48]);
     let nonce = [9; 24];
     let cipher = hazmat::Xaes256Gcm::new(&key.derive::<32>(Purpose::Backup));
     let mut frame = content.to_vec();

@@ -231,7 +231,8 @@ pub(crate) struct PaceArgs {
 pub(crate) struct ChangeArgs {
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
-    /// Where the original values go, encrypted: a new file [default:
+    /// Where the original values go, encrypted: a new file, or that of an earlier run
+    /// of the same verb on this database, which goes on in it [default:
     /// atrest-backup-YYYYMMDD-HHMMSS.atrest beside the policy].
     #[arg(long, value_name = "FILE", conflicts_with = "no_backup")]
     pub(crate) backup: Option<PathBuf>,

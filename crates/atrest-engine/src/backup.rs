@@ -2,17 +2,24 @@
 //! first row of a page changes. Its format stands in spec/backup.md.
 //!
 //! ```text
-//! file   = header(32) frame*
-//! header = "ATRESTBK" | 0x01 | suite 0x01 | key id (4) | zero (2) | file id (16)
+//! file   = header(48) mark(48) frame*
+//! header = "ATRESTBK" | 0x01 | suite 0x01 | key id (4) | zero (2) | file id (16) | origin (16)
+//! mark   = zero (48), or: length64 | nonce (24) | tag of header ‖ "closed" ‖ length64
 //! frame  = len32(sealed) | nonce (24) | sealed
 //! sealed = XAES-256-GCM[HKDF(key, "atrest/v1/backup"), nonce, header ‖ number64](content)
 //! ```
 //!
 //! A frame's number is its place in the file, so frames cannot be moved, dropped
-//! from the middle or taken from another file. A torn last frame is what a crash
-//! leaves: its rows were not changed yet.
+//! from the middle or taken from another file. The mark is set when the file is
+//! whole: it is then exactly `length` bytes long, and anything else is damage. In a
+//! file without a mark a torn last frame is what a crash leaves: its rows were not
+//! changed yet.
 
 mod codec;
+mod files;
+mod mark;
+mod open;
+mod origin;
 mod read;
 mod write;
 
@@ -22,11 +29,17 @@ use atrest_core::{KeyId, Keyring, Purpose, hazmat};
 
 use crate::target::{RowKey, Value};
 
+pub use files::Backups;
+pub(crate) use files::Joined;
+pub(crate) use open::Known;
+pub use origin::Origin;
 pub use read::BackupReader;
-pub use write::{BackupWriter, Backups};
+pub use write::BackupWriter;
 
 const MAGIC: &[u8; 8] = b"ATRESTBK";
-const HEADER_LEN: usize = 32;
+const HEADER_LEN: usize = 48;
+/// Where the first frame begins: behind the header and the mark.
+const START: usize = HEADER_LEN + mark::LEN;
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
 
@@ -35,7 +48,7 @@ const TAG_LEN: usize = 16;
 pub struct BackupPage {
     /// "table.column".
     pub target: String,
-    /// The run's pass: a row in a later pass supersedes the same row in pass 0.
+    /// The pass: of several entries for one row the one of the highest pass counts.
     pub pass: u32,
     /// Keys and values, in key order.
     pub rows: Vec<(RowKey, Value)>,
@@ -57,7 +70,7 @@ pub enum BackupError {
         source: std::io::Error,
     },
     /// Not one of ours.
-    #[error("{} is not an atrest backup (or of a later version); nothing was changed: name the file that encrypt, rotate or decrypt printed", .path.display())]
+    #[error("{} is not an atrest backup (or of a later version, or damaged where it begins); nothing was changed: name the file that encrypt, rotate or decrypt printed", .path.display())]
     NotABackup {
         /// The file.
         path: PathBuf,
@@ -78,8 +91,18 @@ pub enum BackupError {
         /// Where the frame begins.
         offset: u64,
     },
+    /// It was whole when it was closed, and has another length now.
+    #[error("backup {} is damaged: it was closed at byte {closed} and is {len} bytes long now; nothing was changed: take a whole copy of it", .path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        len: u64,
+        /// Its length when it was closed.
+        closed: u64,
+    },
     /// Shorter than the journal knows it was.
-    #[error("backup {} ends at byte {len}, but {known} bytes of it were durable: it was cut; nothing was changed. Put the whole file back, or name a new one with --backup FILE", .path.display())]
+    #[error("backup {} is damaged: it is whole up to byte {len} only, and {known} bytes of it were durable; nothing was changed. Put the whole file back; to go on with a run without it, name a new one with --backup FILE", .path.display())]
     Cut {
         /// The file.
         path: PathBuf,
@@ -88,9 +111,17 @@ pub enum BackupError {
         /// What the journal knows.
         known: u64,
     },
-    /// It is there already.
-    #[error("backup {} exists already and belongs to no interrupted run; nothing was changed: name another file with --backup FILE", .path.display())]
+    /// It is there already, and this run cannot go on in it.
+    #[error("backup {} exists already and {why}; nothing was changed: name another file with --backup FILE", .path.display())]
     Exists {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        why: &'static str,
+    },
+    /// Not the file that the interrupted run wrote.
+    #[error("backup {} is not the file that the interrupted run wrote, but another of that name; nothing was changed: put that file back, or name a new one with --backup FILE", .path.display())]
+    Exchanged {
         /// The file.
         path: PathBuf,
     },
@@ -132,13 +163,14 @@ fn io(doing: &'static str, path: &Path, source: std::io::Error) -> BackupError {
 struct Header([u8; HEADER_LEN]);
 
 impl Header {
-    fn new(key: KeyId, file_id: [u8; 16]) -> Self {
+    fn new(key: KeyId, file_id: [u8; 16], origin: Origin) -> Self {
         let mut bytes = [0; HEADER_LEN];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8] = 1;
         bytes[9] = 1;
         bytes[10..14].copy_from_slice(&key.0);
-        bytes[16..].copy_from_slice(&file_id);
+        bytes[16..32].copy_from_slice(&file_id);
+        bytes[32..].copy_from_slice(&origin.0);
         Self(bytes)
     }
 
@@ -152,7 +184,11 @@ impl Header {
     }
 
     fn file_id(&self) -> String {
-        crate::journal::hex(&self.0[16..])
+        crate::journal::hex(&self.0[16..32])
+    }
+
+    fn is_of(&self, origin: Origin) -> bool {
+        self.0[32..] == origin.0
     }
 
     /// The cipher for this file; `None` when the keyring lacks its key.

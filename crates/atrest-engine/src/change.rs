@@ -4,18 +4,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::backup::{BackupWriter, Backups};
+use crate::backup::{BackupError, Backups};
 use crate::column::Column;
 use crate::engine::{RunOptions, now_text};
-use crate::journal::{
-    BackupRef, ColumnRecord, Held, Journal, LastRun, RangeRecord, RunRecord, name,
-};
+use crate::journal::{ColumnRecord, Held, Identity, Journal, LastRun, RunRecord, name};
 use crate::observe::Event;
 use crate::pace::Pace;
 use crate::plan::suspicious;
 use crate::policy::ColumnPolicy;
 use crate::report::{ColumnReport, Tally};
 use crate::run::{Outcome, Run};
+use crate::start::Start;
 use crate::target::{JournalChange, KeyRange, SchemaChange, Value};
 use crate::{Engine, EngineError, Operation};
 
@@ -58,9 +57,24 @@ impl Engine {
             };
             self.save_column(&mut journal, &id, record).await?;
         }
-        let (mut record, ranges, backup) = self
+        let Start {
+            mut record,
+            ranges,
+            backup,
+        } = match self
             .begin(operation, &column, &journal, options, backups, counts.total)
-            .await?;
+            .await
+        {
+            Err(refused @ EngineError::Backup(BackupError::Exists { .. }))
+                if journal.run(&id).is_none() =>
+            {
+                return self
+                    .nothing_due(operation, &column, policy, options)
+                    .await?
+                    .ok_or(refused);
+            }
+            start => start?,
+        };
         lock.check().await?;
         let run = Arc::new(Run {
             goal: column.goal(operation, &self.keyring, options.accept_lookalikes),
@@ -198,7 +212,17 @@ impl Engine {
         if !changes.is_empty() {
             self.database.journal_write(&changes).await?;
         }
+        let mut named = Ok(());
+        if journal.identity.is_none() {
+            let (change, _) =
+                Held::new(name::IDENTITY.to_owned(), Identity::random()?).save(&self.scribe());
+            named = self.database.journal_write(&[change]).await;
+        }
         *journal = self.journal().await?;
+        // A run on another column may have named it at the same moment.
+        if journal.identity.is_none() {
+            named?;
+        }
         Ok(())
     }
 
@@ -227,143 +251,30 @@ impl Engine {
         Ok(())
     }
 
-    /// The run to go on with: an interrupted one of the same operation and key, or
-    /// a new one.
-    async fn begin(
+    /// The report of a run that finds nothing to do, in two passes as every run; it
+    /// needs no backup, so that no file stands in its way. `None`: something is due.
+    async fn nothing_due(
         &self,
         operation: Operation,
         column: &Column,
-        journal: &Journal,
+        policy: &ColumnPolicy,
         options: &RunOptions,
-        backups: &Backups,
-        rows: u64,
-    ) -> Result<
-        (
-            Held<RunRecord>,
-            Vec<Held<RangeRecord>>,
-            Option<Arc<BackupWriter>>,
-        ),
-        EngineError,
-    > {
-        let id = column.name();
-        let key = self.keyring.primary().id().to_string();
-        let scribe = self.scribe();
-        if let Some(held) = journal.runs.get(id) {
-            let ranges = journal.ranges(id);
-            let whole = ranges.len() == held.record.ranges;
-            if held.record.operation == operation && held.record.key == key && whole {
-                return self.take_up(id, held.clone(), ranges, backups).await;
-            }
-            let mut changes: Vec<JournalChange> = ranges.iter().filter_map(Held::delete).collect();
-            changes.extend(held.delete());
-            self.database.journal_write(&changes).await?;
-        }
-        let backup = new_backup(backups)?;
-        let workers = self.workers(options);
-        let ranges = column.target.split(workers, rows).await?;
-        let record = RunRecord {
-            operation,
-            key,
-            started: now_text(),
-            pass: 0,
-            sweeping: false,
-            ranges: ranges.len(),
-            backups: backup.iter().map(|b| b.reference()).collect(),
-        };
-        let mut record = Held::new(name::run(id), record);
-        let (change, mac) = record.save(&scribe);
-        record.mac = Some(mac);
-        let mut changes = vec![change];
-        let ranges = ranges
-            .into_iter()
-            .enumerate()
-            .map(|(i, range)| {
-                let piece = RangeRecord {
-                    range,
-                    cursor: None,
-                    done: false,
-                    changed: 0,
-                    backup_len: 0,
-                };
-                let mut held = Held::new(name::range(id, i), piece);
-                let (change, mac) = held.save(&scribe);
-                held.mac = Some(mac);
-                changes.push(change);
-                held
-            })
-            .collect();
-        self.database.journal_write(&changes).await?;
-        Ok((record, ranges, backup))
-    }
-
-    async fn take_up(
-        &self,
-        id: &str,
-        mut record: Held<RunRecord>,
-        mut ranges: Vec<Held<RangeRecord>>,
-        backups: &Backups,
-    ) -> Result<
-        (
-            Held<RunRecord>,
-            Vec<Held<RangeRecord>>,
-            Option<Arc<BackupWriter>>,
-        ),
-        EngineError,
-    > {
-        self.observer.event(&Event::Note {
-            column: id,
-            text: &format!(
-                "taking up the {} that began at {} and was interrupted",
-                record.record.operation.verb(),
-                record.record.started
-            ),
-        });
-        let known = ranges
-            .iter()
-            .map(|r| r.record.backup_len)
-            .max()
-            .unwrap_or(0);
-        let last = record.record.backups.last().cloned();
-        let backup = match last {
-            // A file that no page went to may be gone: nothing was in it.
-            Some(BackupRef { path, .. })
-                if !backups.explicit_other_than(&path) && (known > 0 || path.exists()) =>
-            {
-                if !path.exists() {
-                    return Err(EngineError::BackupMissing {
-                        column: id.to_owned(),
-                        path,
-                    });
-                }
-                Some(reopen(backups, &path, known).await?)
-            }
-            _ => {
-                let backup = new_backup(backups)?;
-                record
-                    .record
-                    .backups
-                    .extend(backup.iter().map(|b| b.reference()));
-                // What was durable in the file before says nothing about this one.
-                for range in &mut ranges {
-                    range.record.backup_len = 0;
-                }
-                backup
-            }
-        };
-        record.record.pass += 1;
-        let scribe = self.scribe();
-        let (change, mac) = record.save(&scribe);
-        record.mac = Some(mac);
-        let mut changes = vec![change];
-        for range in &mut ranges {
-            let (change, mac) = range.save(&scribe);
-            if range.mac.as_ref() != Some(&mac) {
-                changes.push(change);
-                range.mac = Some(mac);
+    ) -> Result<Option<ColumnReport>, EngineError> {
+        let begin = Instant::now();
+        let mut tally = Tally::default();
+        for _ in 0..2 {
+            tally = self.scan(column, operation, options).await?;
+            if tally.due > 0 {
+                return Ok(None);
             }
         }
-        self.database.journal_write(&changes).await?;
-        Ok((record, ranges, backup))
+        let (id, suite) = (column.name(), policy.suite.to_string());
+        let mut report = ColumnReport::new(id, suite, policy.context(), tally);
+        if operation == Operation::Decrypt {
+            self.way_back(policy, options, &mut report).await?;
+        }
+        report.seconds = begin.elapsed().as_secs_f64();
+        Ok(Some(report))
     }
 
     /// The run is over: its records go, what it did stays with the column.
@@ -448,22 +359,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-fn new_backup(backups: &Backups) -> Result<Option<Arc<BackupWriter>>, EngineError> {
-    Ok(backups
-        .fresh()
-        .map(|path| backups.writer(path, None))
-        .transpose()?)
-}
-
-async fn reopen(
-    backups: &Backups,
-    path: &std::path::Path,
-    known: u64,
-) -> Result<Arc<BackupWriter>, EngineError> {
-    // Proves every frame: seconds for a large file.
-    tokio::task::block_in_place(|| backups.writer(path, Some(known))).map_err(Into::into)
 }
 
 /// The form of the column's tokens: that of the first value that is there.

@@ -15,6 +15,7 @@ use atrest_core::{KeyId, Keyring, Purpose};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::backup::Known;
 use crate::policy::Bind;
 use crate::target::{Database, JournalChange, JournalRecord, KeyRange, RowKey, SchemaChange};
 use crate::{EngineError, Operation};
@@ -38,6 +39,22 @@ pub enum JournalError {
         /// The record's name.
         name: String,
     },
+}
+
+/// The journal itself: made with it, gone with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// 16 random bytes, hexadecimal: which journal, and so which database, a backup
+    /// belongs to.
+    pub id: String,
+}
+
+impl Identity {
+    pub(crate) fn random() -> Result<Self, EngineError> {
+        let mut id = [0; 16];
+        aws_lc_rs::rand::fill(&mut id).map_err(|_| EngineError::Random)?;
+        Ok(Self { id: hex(&id) })
+    }
 }
 
 /// What is remembered of a column for as long as it holds sealed values.
@@ -114,6 +131,7 @@ pub struct RangeRecord {
 
 /// Names of records.
 pub(crate) mod name {
+    pub(crate) const IDENTITY: &str = "journal";
     pub(crate) fn column(target: &str) -> String {
         format!("column:{target}")
     }
@@ -268,6 +286,7 @@ impl<T: Serialize> Held<T> {
 pub struct Journal {
     /// There is a journal table.
     pub(crate) exists: bool,
+    pub(crate) identity: Option<Held<Identity>>,
     pub(crate) columns: BTreeMap<String, Held<ColumnRecord>>,
     pub(crate) runs: BTreeMap<String, Held<RunRecord>>,
     ranges: BTreeMap<String, Held<RangeRecord>>,
@@ -288,6 +307,11 @@ impl Journal {
         };
         for stored in &records {
             let (name, mac) = (stored.name.clone(), Some(stored.mac.clone()));
+            if name == name::IDENTITY {
+                let record = scribe.read(stored)?;
+                journal.identity = Some(Held { name, record, mac });
+                continue;
+            }
             match stored.name.split_once(':') {
                 Some(("column", target)) => {
                     let record = scribe.read(stored)?;
@@ -332,7 +356,34 @@ impl Journal {
             .collect()
     }
 
-    /// Nothing is remembered at all.
+    /// What is known of the backup file with this id: how much of it was durable
+    /// when rows were changed, and whether an interrupted run wrote to it.
+    pub(crate) fn known(&self, id: &str) -> Known {
+        let ended = self.columns.values();
+        let ended = ended.filter_map(|c| c.record.last_run.as_ref());
+        let ended = ended.flat_map(|run| &run.backups);
+        let mut known = Known {
+            len: ended
+                .filter(|b| b.id == id)
+                .map(|b| b.len)
+                .max()
+                .unwrap_or(0),
+            interrupted: false,
+        };
+        for (target, run) in &self.runs {
+            let backups = &run.record.backups;
+            // The lengths are those of the file in use.
+            if backups.last().is_some_and(|b| b.id == id) {
+                known.interrupted = true;
+                let ranges = self.ranges(target);
+                let durable = ranges.iter().map(|r| r.record.backup_len).max();
+                known.len = known.len.max(durable.unwrap_or(0));
+            }
+        }
+        known
+    }
+
+    /// Nothing is remembered at all, but which journal this is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty() && self.runs.is_empty() && self.ranges.is_empty()
@@ -354,6 +405,12 @@ impl Journal {
             );
         }
         let mut changes = Vec::new();
+        if let Some(held) = &self.identity {
+            let (change, mac) = held.save(scribe);
+            if change.expected.as_ref() != Some(&mac) {
+                changes.push(change);
+            }
+        }
         each(&self.columns, scribe, &mut changes);
         each(&self.runs, scribe, &mut changes);
         each(&self.ranges, scribe, &mut changes);
@@ -362,78 +419,4 @@ impl Journal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::target::KeyValue;
-    use atrest_core::Key;
-
-    fn scribe(byte: u8) -> Scribe {
-        Scribe::new(&Keyring::new(Key::from_bytes([byte; 32]), vec![]).unwrap())
-    }
-
-    fn record() -> RangeRecord {
-        RangeRecord {
-            range: KeyRange {
-                after: None,
-                until: Some(RowKey(vec![
-                    KeyValue::Integer(i128::from(u64::MAX)),
-                    KeyValue::Integer(i64::MIN.into()),
-                    KeyValue::Text("é\"".into()),
-                    KeyValue::Bytes(vec![0, 255]),
-                    KeyValue::Real(f64::NAN.to_bits()),
-                ])),
-            },
-            cursor: Some(RowKey(vec![KeyValue::Integer(50_000)])),
-            done: false,
-            changed: 7,
-            backup_len: 0,
-        }
-    }
-
-    #[test]
-    fn a_record_comes_back_as_it_was_written() {
-        let (body, mac) = scribe(1).write("range:0:t.c", &record());
-        let stored = JournalRecord {
-            name: "range:0:t.c".into(),
-            body,
-            mac,
-        };
-        assert_eq!(scribe(1).read::<RangeRecord>(&stored).unwrap(), record());
-    }
-
-    #[test]
-    fn an_edited_moved_or_foreign_record_is_refused() {
-        let (body, mac) = scribe(1).write("range:0:t.c", &record());
-        let stored = JournalRecord {
-            name: "range:0:t.c".into(),
-            body,
-            mac,
-        };
-        let forged = |s: &JournalRecord| {
-            matches!(
-                scribe(1).read::<RangeRecord>(s),
-                Err(JournalError::Forged { .. })
-            )
-        };
-        assert!(forged(&JournalRecord {
-            body: stored.body.replace("\"changed\":7", "\"changed\":8"),
-            ..stored.clone()
-        }));
-        assert!(forged(&JournalRecord {
-            name: "range:1:t.c".into(),
-            ..stored.clone()
-        }));
-        assert!(forged(&JournalRecord {
-            mac: stored.mac.replace(|c: char| c.is_ascii_digit(), "a"),
-            ..stored.clone()
-        }));
-        assert!(forged(&JournalRecord {
-            mac: String::new(),
-            ..stored.clone()
-        }));
-        assert!(matches!(
-            scribe(2).read::<RangeRecord>(&stored),
-            Err(JournalError::UnknownKey { .. })
-        ));
-    }
-}
+mod tests;

@@ -34,6 +34,7 @@ pub mod restore;
 pub mod run;
 pub mod scan;
 pub mod sensitive;
+mod start;
 pub mod target;
 mod transition;
 

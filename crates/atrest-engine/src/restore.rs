@@ -2,8 +2,8 @@
 //!
 //! A row is written only if its clear value still is the backed-up one's: what the
 //! application changed since is newer than the backup, and stays (unless forced).
-//! A row that a later pass of the same run backed up again is judged by that later
-//! entry alone.
+//! A row that a later pass backed up again is judged by that later entry alone. Runs
+//! that share a file count their passes on, so that "later" holds for all of them.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,9 +13,10 @@ use std::path::Path;
 use atrest_core::Stored;
 use serde::Serialize;
 
-use crate::backup::{BackupPage, BackupReader};
+use crate::backup::{BackupError, BackupPage, BackupReader};
 use crate::column::Column;
 use crate::engine::RunOptions;
+use crate::journal::Journal;
 use crate::observe::{Event, Phase};
 use crate::policy::ColumnPolicy;
 use crate::target::{Change, KeyRange, Row, RowKey, Value};
@@ -45,15 +46,19 @@ pub struct RestoreReport {
     pub skipped: u64,
     /// Keys of the first rows that differ.
     pub rows: Vec<String>,
-    /// The last frame was torn by a crash (its rows had not been changed).
+    /// The file was not closed: it is being written, or its writer died. All that is
+    /// in it was used; that nothing is missing where it ends is not proven.
+    pub unfinished: bool,
+    /// The last frame of an unfinished file is torn.
     pub torn: bool,
 }
 
 impl RestoreReport {
-    /// Every entry is accounted for by an equal value.
+    /// Every entry is accounted for by an equal value, and the file is whole.
     #[must_use]
     pub fn clean(&self) -> bool {
-        self.changed_since + self.missing + self.undecryptable + self.skipped == 0
+        !self.unfinished
+            && self.changed_since + self.missing + self.undecryptable + self.skipped == 0
     }
 }
 
@@ -90,8 +95,8 @@ impl Engine {
         mode: RestoreMode,
         options: &RunOptions,
     ) -> Result<Vec<RestoreReport>, EngineError> {
-        let (later, total) = self.survey(path)?;
         let journal = self.journal().await?;
+        let (later, total) = self.survey(path, &journal)?;
         let mut columns = BTreeMap::new();
         let mut locks = Vec::new();
         for policy in policies {
@@ -136,10 +141,14 @@ impl Engine {
             self.page(column, &page, &superseded, mode, report).await?;
         }
         self.observer.event(&Event::PassEnd);
-        let torn = reader.torn();
+        let (unfinished, torn) = (!reader.closed(), reader.torn());
         let mut reports: Vec<_> = columns
             .into_values()
-            .map(|(_, report)| RestoreReport { torn, ..report })
+            .map(|(_, report)| RestoreReport {
+                unfinished,
+                torn,
+                ..report
+            })
             .collect();
         if mode != RestoreMode::Compare {
             drop(locks);
@@ -169,8 +178,9 @@ impl Engine {
     }
 
     /// The last pass that holds each row which more than one pass may hold, and how
-    /// many entries each column has.
-    fn survey(&self, path: &Path) -> Result<Survey, EngineError> {
+    /// many entries each column has. Proves the whole file: nothing of one that is
+    /// damaged, or shorter than the journal knows it was, is used.
+    fn survey(&self, path: &Path, journal: &Journal) -> Result<Survey, EngineError> {
         let mut reader = BackupReader::open(path, &self.keyring)?;
         let (mut later, mut total) = (HashMap::new(), BTreeMap::<String, u64>::new());
         while let Some(page) = reader.next_page()? {
@@ -181,6 +191,11 @@ impl Engine {
                     *last = (*last).max(page.pass);
                 }
             }
+        }
+        let (len, known) = (reader.offset(), journal.known(&reader.id()).len);
+        if len < known {
+            let path = path.to_owned();
+            return Err(BackupError::Cut { path, len, known }.into());
         }
         Ok((later, total))
     }

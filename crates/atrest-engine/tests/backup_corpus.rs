@@ -25,7 +25,7 @@ fn corpus_of_the_backup_reader() {
         }
         run += 1;
     }
-    assert!(run >= 12, "the corpus has {run} files");
-    assert!(files >= 2, "{files} of {run} files are backups");
+    assert!(run >= 20, "the corpus has {run} files");
+    assert!(files >= 3, "{files} of {run} files are backups");
     assert!(pages >= 4, "{pages} of {run} files are pages");
 }

@@ -13,6 +13,8 @@
 mod backups;
 #[path = "engine/interrupted.rs"]
 mod interrupted;
+#[path = "engine/joined.rs"]
+mod joined;
 #[path = "engine/keys.rs"]
 mod keys;
 #[path = "engine/refused.rs"]
@@ -71,7 +73,15 @@ on_every_database!(
     backups::missing_cut_or_edited_is_refused,
     backups::another_file_on_resume,
     backups::a_run_that_wrote_nothing_needs_no_file,
+    joined::the_last_run_counts,
+    joined::killed_in_the_second_column,
+    joined::killed_between_two_columns,
+    joined::nothing_to_do_needs_no_file,
+    joined::a_journal_that_goes_between_two_columns,
+    joined::another_operation_or_database_is_refused,
+    joined::shorter_than_the_journal_knows,
     restored::only_what_nobody_changed,
     restored::compared_with_the_table,
+    restored::an_unfinished_backup,
     writers::plaintext_writers_are_caught_up_with,
 );

@@ -40,10 +40,12 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     connected.progress.clear();
     let reports = reports?;
     refuse_nothing(&args.backup, &reports)?;
-    let clean = reports.iter().all(|r| match mode {
-        RestoreMode::Force => r.missing + r.skipped == 0,
-        _ => r.clean(),
-    });
+    let unfinished = reports.iter().any(|r| r.unfinished);
+    let clean = !unfinished
+        && reports.iter().all(|r| match mode {
+            RestoreMode::Force => r.missing + r.skipped == 0,
+            _ => r.clean(),
+        });
     connected.engine.database().close().await;
     if global.json {
         Envelope::new("restore", clean, reports, begin.elapsed().as_secs_f64())
@@ -55,6 +57,8 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     line("");
     line(if clean {
         "Every row of the backup is back."
+    } else if unfinished {
+        "What is in the file was followed, and the file is not finished: see the warning above."
     } else if args.force {
         "Some rows are gone or were changed at the same moment: they are counted above."
     } else {
@@ -113,7 +117,14 @@ pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
             report.rows.join("; ")
         ));
     }
-    if reports.iter().any(|r| r.torn) {
-        warn("the last page of the backup was cut short by a crash; its rows had not been changed");
+    if reports.iter().any(|r| r.unfinished) {
+        let torn = if reports.iter().any(|r| r.torn) {
+            ", in the middle of a page whose rows had not been changed then"
+        } else {
+            ""
+        };
+        warn(&format!(
+            "the backup is not finished: its run is going on or was killed{torn}; all that is in it was used, and more may have been there. atrest status tells of interrupted runs: running the same command again finishes run and backup"
+        ));
     }
 }

@@ -144,7 +144,9 @@ async fn compare(
     }
     super::restore::show(&reports, false);
     line("");
-    line(if clean {
+    line(if reports.iter().any(|r| r.unfinished) {
+        "What is in the file was compared, and the file is not finished: see the warning above."
+    } else if clean {
         "Every row of the backup holds the same clear value."
     } else {
         "Some rows differ from the backup: the application changed or deleted them since, or they do not open."

@@ -73,3 +73,46 @@ async fn no_backup_is_written_when_told_so_and_none_is_overwritten() {
         .expect(2)
         .says("is not an atrest backup");
 }
+
+/// A finished backup that lost its end, or whose first length is damaged: refused as
+/// damaged, and no row goes back. One whose run was killed: used, said, and exit 1.
+#[tokio::test]
+async fn a_damaged_backup_is_refused_and_an_unfinished_one_is_said() {
+    let place = Place::sqlite(50).await;
+    place.run(&["encrypt", "--backup", "kept.atrest"]).expect(0);
+    let path = place.folder().join("kept.atrest");
+    let whole = std::fs::read(&path).unwrap();
+    let sealed = place.db.dump().await;
+    let mut damaged = whole.clone();
+    damaged[96] = 0x7f;
+    for bytes in [&whole[..whole.len() - 1], &damaged] {
+        std::fs::write(&path, bytes).unwrap();
+        for arguments in [
+            &["restore", "kept.atrest"][..],
+            &["restore", "kept.atrest", "--force"],
+            &["verify", "--against", "kept.atrest"],
+        ] {
+            place.run(arguments).expect(2).says("damaged");
+        }
+    }
+    place.db.dump().await.assert_same(&sealed);
+
+    // As a killed run leaves it: without its mark.
+    let mut unfinished = whole.clone();
+    unfinished[48..96].fill(0);
+    std::fs::write(&path, &unfinished).unwrap();
+    place
+        .run(&["verify", "--against", "kept.atrest"])
+        .expect(1)
+        .says("the backup is not finished");
+    let json = place
+        .run(&["restore", "kept.atrest", "--json"])
+        .expect(1)
+        .json();
+    assert_eq!(
+        (&json["ok"], &json["columns"][0]["unfinished"]),
+        (&false.into(), &true.into())
+    );
+    assert_eq!(json["columns"][0]["changed"], 45);
+    assert_eq!(place.tokens().await, 0);
+}

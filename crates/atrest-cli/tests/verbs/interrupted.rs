@@ -40,7 +40,12 @@ async fn killed_with_sigkill_it_goes_on_and_comes_back_whole() {
     let status = place.run(&["status"]).expect(1).says("is not finished");
     assert!(status.out.contains("run atrest encrypt again"));
     let json = place.run(&["status", "--json"]).expect(1).json();
-    assert_eq!(json["open_runs"][0]["column"], "people.email");
+    let open = json["open_runs"][0].as_object().unwrap();
+    assert_eq!(open["column"], "people.email");
+    let documented = include_str!("../../../../docs/json.md");
+    for name in open.keys() {
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
+    }
 
     place
         .run(&["encrypt"])
@@ -75,4 +80,77 @@ async fn ctrl_c_finishes_the_page_and_says_how_to_go_on() {
     assert!(place.tokens().await < 5_400);
     place.run(&["encrypt"]).expect(0);
     assert_eq!(place.tokens().await, 5_400);
+}
+
+/// Killed when the first of two columns is done, and again in the second: with one
+/// backup named, the same command goes on, and the backup holds both columns whole.
+#[tokio::test]
+async fn killed_between_two_columns_the_same_backup_goes_on() {
+    use std::io::BufRead as _;
+    let place = Place::sqlite(600).await;
+    let original = place.db.dump().await;
+    let column = |name: &str| format!("[[column]]\ntable = \"people\"\nname = \"{name}\"\n");
+    let policy = |columns: &str| {
+        place.policy(&format!(
+            "[keys]\nprimary = \"env:KEY\"\n[database]\nurl = \"sqlite:scratch.sqlite\"\n{columns}"
+        ));
+    };
+    policy(&(column("email") + &column("note")));
+    let sealed = |name: &'static str| {
+        let query = format!("SELECT count(*) FROM people WHERE {name} LIKE 'ar1.%'");
+        let db = &place.db;
+        async move { db.scalar(&query).await.unwrap().parse::<u64>().unwrap() }
+    };
+    for verb in ["encrypt", "decrypt"] {
+        let backup = format!("{verb}.atrest");
+        let arguments = [verb, "--backup", &backup, "--batch-size", "20"];
+        let slowly = [&arguments[..], &["--max-rate", "600"]].concat();
+        for kill_at in ["people.email", "people.note"] {
+            let mut child = place
+                .command(&slowly)
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            // The summary of the first column is printed when that column is done.
+            let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+            let first = lines
+                .map(Result::unwrap)
+                .find(|l| l.starts_with("people.email: "));
+            assert!(first.is_some());
+            if kill_at == "people.note" {
+                let begin = (sealed("note").await, Instant::now());
+                while sealed("note").await == begin.0 {
+                    assert!(begin.1.elapsed() < Duration::from_secs(60));
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let (email, note) = (sealed("email").await, sealed("note").await);
+        assert_eq!(email, if verb == "encrypt" { 540 } else { 0 });
+        assert!((1..600).contains(&note), "{note} notes are tokens");
+
+        // What the killed run left is used, and not called whole.
+        place
+            .run(&["verify", "--against", &backup])
+            .expect(1)
+            .says("the backup is not finished");
+        place
+            .run(&arguments)
+            .expect(0)
+            .says(&format!("which an earlier {verb} wrote"))
+            .says(&backup);
+        place
+            .run(&["verify", "--against", &backup])
+            .expect(0)
+            .says("540")
+            .says("600");
+        // And once more, with nothing to do.
+        let before = std::fs::read(place.folder().join(&backup)).unwrap();
+        place.run(&arguments).expect(0);
+        assert_eq!(std::fs::read(place.folder().join(&backup)).unwrap(), before);
+    }
+    place.db.dump().await.assert_same(&original);
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use atrest_core::{Keyring, hazmat};
 
-use super::{BackupError, BackupPage, HEADER_LEN, Header, NONCE_LEN, TAG_LEN, codec, io};
+use super::{
+    BackupError, BackupPage, HEADER_LEN, Header, NONCE_LEN, START, TAG_LEN, codec, io, mark,
+};
 
 /// An open backup file; pages come in the order they were written.
 pub struct BackupReader {
@@ -17,6 +19,7 @@ pub struct BackupReader {
     len: u64,
     offset: u64,
     frames: u64,
+    closed: bool,
     torn: bool,
 }
 
@@ -30,15 +33,17 @@ impl std::fmt::Debug for BackupReader {
 }
 
 impl BackupReader {
-    /// Opens a file and checks its header.
+    /// Opens a file and checks its header and its mark.
     ///
     /// # Errors
-    /// [`BackupError::NotABackup`], [`BackupError::UnknownKey`], the file system's.
+    /// [`BackupError::NotABackup`], [`BackupError::UnknownKey`]; for a closed file
+    /// that is not whole [`BackupError::Forged`] and [`BackupError::Length`]; the
+    /// file system's.
     pub fn open(path: &Path, keyring: &Keyring) -> Result<Self, BackupError> {
         let file = File::open(path).map_err(|e| io("read", path, e))?;
         let len = file.metadata().map_err(|e| io("read", path, e))?.len();
         let mut file = BufReader::with_capacity(1 << 20, file);
-        let mut bytes = [0; HEADER_LEN];
+        let mut bytes = [0; START];
         let not_ours = || BackupError::NotABackup {
             path: path.to_owned(),
         };
@@ -49,26 +54,42 @@ impl BackupReader {
                 io("read", path, e)
             }
         })?;
-        let header = Header::parse(bytes).ok_or_else(not_ours)?;
+        let (Some(&header), Some(mark)) = (
+            bytes.first_chunk::<HEADER_LEN>(),
+            bytes.last_chunk::<{ mark::LEN }>(),
+        ) else {
+            return Err(not_ours());
+        };
+        let header = Header::parse(header).ok_or_else(not_ours)?;
         let cipher = header
             .cipher(keyring)
             .ok_or_else(|| BackupError::UnknownKey {
                 path: path.to_owned(),
                 key: header.key(),
             })?;
+        let closed = mark::read(&cipher, &header, mark).ok_or_else(|| BackupError::Forged {
+            path: path.to_owned(),
+            offset: HEADER_LEN as u64,
+        })?;
+        if let Some(closed) = closed.filter(|closed| *closed != len) {
+            let path = path.to_owned();
+            return Err(BackupError::Length { path, len, closed });
+        }
         Ok(Self {
             path: path.to_owned(),
             header,
             cipher,
             file,
             len,
-            offset: HEADER_LEN as u64,
+            offset: START as u64,
             frames: 0,
+            closed: closed.is_some(),
             torn: false,
         })
     }
 
-    /// The next page; `None` at the end, or where a crash tore the last frame.
+    /// The next page; `None` at the end, or where a crash tore the last frame of a
+    /// file that was not closed.
     ///
     /// # Errors
     /// [`BackupError::Forged`] when a frame does not authenticate; the file system's.
@@ -79,7 +100,7 @@ impl BackupReader {
         }
         let mut prefix = [0; 4 + NONCE_LEN];
         let Some(left) = left.checked_sub(prefix.len() as u64) else {
-            return Ok(self.tear());
+            return self.tear();
         };
         self.file
             .read_exact(&mut prefix)
@@ -90,7 +111,7 @@ impl BackupReader {
         };
         let len = u64::from(u32::from_be_bytes(len));
         if len > left {
-            return Ok(self.tear());
+            return self.tear();
         }
         if len < TAG_LEN as u64 {
             return Err(self.forged());
@@ -113,6 +134,14 @@ impl BackupReader {
         Ok(Some(page))
     }
 
+    /// Its writer closed it, and it is as long as it was then. A file that is not
+    /// closed is being written, or its writer died: where it ends, more may have
+    /// been.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.closed
+    }
+
     /// The last frame is incomplete: a crash, or somebody cut the file.
     #[must_use]
     pub fn torn(&self) -> bool {
@@ -128,7 +157,7 @@ impl BackupReader {
     /// No frame in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == HEADER_LEN as u64
+        self.len <= START as u64
     }
 
     /// How far reading has come, in bytes.
@@ -151,9 +180,12 @@ impl BackupReader {
         self.header
     }
 
-    fn tear(&mut self) -> Option<BackupPage> {
+    fn tear(&mut self) -> Result<Option<BackupPage>, BackupError> {
+        if self.closed {
+            return Err(self.forged());
+        }
         self.torn = true;
-        None
+        Ok(None)
     }
 
     fn forged(&self) -> BackupError {

@@ -1,6 +1,9 @@
 //! The backup file under everything that a crash, a full disk or an attacker does
 //! to it.
 
+mod closed;
+mod joined;
+
 use std::path::Path;
 
 use atrest_core::Key;
@@ -10,6 +13,24 @@ use crate::target::KeyValue;
 
 fn ring(byte: u8) -> Keyring {
     Keyring::new(Key::from_bytes([byte; 32]), vec![]).unwrap()
+}
+
+fn origin() -> Origin {
+    Origin::new("1f", "encrypt", "sqlite:app.db")
+}
+
+/// A journal that knows nothing of any file.
+fn unknown(_id: &str) -> Known {
+    Known {
+        len: 0,
+        interrupted: false,
+    }
+}
+
+/// Taken up as an interrupted run does, which knows the file's id.
+fn reopen(path: &Path, known: u64) -> Result<BackupWriter, BackupError> {
+    let id = BackupReader::open(path, &ring(7))?.id();
+    BackupWriter::reopen(path, &ring(7), &id, known)
 }
 
 /// A page whose rows are of every kind.
@@ -47,8 +68,8 @@ fn append(writer: &BackupWriter, page: &BackupPage) -> u64 {
 
 /// A file with pages `1..=pages`, and where each frame ends (the header first).
 fn file(path: &Path, pages: u8) -> Vec<usize> {
-    let writer = BackupWriter::create(path, &ring(7)).unwrap();
-    let mut ends = vec![HEADER_LEN];
+    let writer = BackupWriter::create(path, &ring(7), origin()).unwrap();
+    let mut ends = vec![START];
     ends.extend((1..=pages).map(|n| usize::try_from(append(&writer, &page(n))).unwrap()));
     ends
 }
@@ -74,7 +95,7 @@ fn what_was_appended_comes_back_also_after_reopening() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = place();
     let ends = file(&path, 2);
-    let writer = BackupWriter::reopen(&path, &ring(7), ends[2] as u64).unwrap();
+    let writer = reopen(&path, ends[2] as u64).unwrap();
     append(&writer, &page(3));
     let (pages, torn) = read(&path, &ring(7)).unwrap();
     assert_eq!(pages, [page(1), page(2), page(3)]);
@@ -94,7 +115,7 @@ fn torn_at_every_byte_the_whole_frames_are_there_and_writing_goes_on() {
     let cut = folder.path().join("cut.backup");
     for len in 0..bytes.len() {
         std::fs::write(&cut, &bytes[..len]).unwrap();
-        if len < HEADER_LEN {
+        if len < START {
             assert!(matches!(
                 read(&cut, &ring(7)),
                 Err(BackupError::NotABackup { .. })
@@ -105,7 +126,7 @@ fn torn_at_every_byte_the_whole_frames_are_there_and_writing_goes_on() {
         let (pages, torn) = read(&cut, &ring(7)).unwrap();
         assert_eq!(pages.len(), whole, "{len}");
         assert_eq!(torn, !ends.contains(&len), "{len}");
-        let writer = BackupWriter::reopen(&cut, &ring(7), 0).unwrap();
+        let writer = reopen(&cut, 0).unwrap();
         append(&writer, &page(9));
         let (pages, torn) = read(&cut, &ring(7)).unwrap();
         assert_eq!(pages.len(), whole + 1, "{len}");
@@ -119,6 +140,7 @@ fn every_flipped_bit_is_refused_and_no_other_value_ever_comes_out() {
     let (folder, path) = place();
     let ends = file(&path, 3);
     let bytes = std::fs::read(&path).unwrap();
+    let id = BackupReader::open(&path, &ring(7)).unwrap().id();
     let flipped = folder.path().join("flipped.backup");
     let want: Vec<_> = (1..=3).map(page).collect();
     for bit in 0..bytes.len() * 8 {
@@ -146,7 +168,7 @@ fn every_flipped_bit_is_refused_and_no_other_value_ever_comes_out() {
         }
         // A run that is taken up again knows the length that was durable.
         let known = bytes.len() as u64;
-        assert!(BackupWriter::reopen(&flipped, &ring(7), known).is_err());
+        assert!(BackupWriter::reopen(&flipped, &ring(7), &id, known).is_err());
         assert_eq!(
             std::fs::read(&flipped).unwrap(),
             other,
@@ -162,7 +184,7 @@ fn a_file_that_was_cut_is_refused_and_left_as_it_is() {
     let bytes = std::fs::read(&path).unwrap();
     for len in [ends[2], ends[2] + 5, ends[3] - 1] {
         std::fs::write(&path, &bytes[..len]).unwrap();
-        let refused = BackupWriter::reopen(&path, &ring(7), ends[3] as u64);
+        let refused = reopen(&path, ends[3] as u64);
         assert!(matches!(refused, Err(BackupError::Cut { known, .. }) if known == ends[3] as u64));
         assert_eq!(std::fs::read(&path).unwrap(), bytes[..len]);
     }
@@ -178,7 +200,7 @@ fn frames_out_of_their_place_are_refused() {
     let other = std::fs::read(&other_path).unwrap();
     assert_eq!(ends, other_ends);
     let frame = |of: &[u8], n: usize| of[ends[n - 1]..ends[n]].to_vec();
-    let header = bytes[..HEADER_LEN].to_vec();
+    let header = bytes[..START].to_vec();
     let build = |frames: &[Vec<u8>]| [header.clone(), frames.concat()].concat();
     let f = |n| frame(&bytes, n);
     for (what, whole, content) in [
@@ -203,10 +225,10 @@ fn frames_out_of_their_place_are_refused() {
         );
     }
     // Another file's header over our frames.
-    std::fs::write(&path, [&other[..HEADER_LEN], &bytes[HEADER_LEN..]].concat()).unwrap();
+    std::fs::write(&path, [&other[..START], &bytes[START..]].concat()).unwrap();
     assert!(matches!(
         read(&path, &ring(7)),
-        Err(BackupError::Forged { offset: 32, .. })
+        Err(BackupError::Forged { offset: 96, .. })
     ));
 }
 
@@ -219,7 +241,7 @@ fn another_key_an_existing_file_and_what_is_no_backup_are_refused() {
         Err(BackupError::UnknownKey { key, .. }) if key == ring(7).primary().id()
     ));
     assert!(matches!(
-        BackupWriter::create(&path, &ring(7)),
+        BackupWriter::create(&path, &ring(7), origin()),
         Err(BackupError::Exists { .. })
     ));
     assert_eq!(read(&path, &ring(7)).unwrap().0, [page(1)]);
@@ -243,25 +265,22 @@ fn a_file_that_holds_nothing_is_taken_over() {
     let (_folder, path) = place();
     file(&path, 0);
     let header = std::fs::read(&path).unwrap();
-    assert_eq!(header.len(), HEADER_LEN);
-    for len in [0, 5, HEADER_LEN] {
+    assert_eq!(header.len(), START);
+    for len in [0, 5, HEADER_LEN, HEADER_LEN + 5, START] {
         std::fs::write(&path, &header[..len]).unwrap();
         let backups = Backups::new(&ring(7), Some(path.clone()), true);
-        let writer = backups.writer(&path, None).unwrap();
+        let Joined::New(writer) = backups.join(&path, origin(), &unknown).unwrap() else {
+            panic!("{len}: a file that holds nothing is no earlier run's")
+        };
         append(&writer, &page(1));
         assert_eq!(backups.finish(), std::slice::from_ref(&path));
         assert_eq!(read(&path, &ring(7)).unwrap(), (vec![page(1)], false));
-        let again = Backups::new(&ring(7), Some(path.clone()), true);
-        assert!(matches!(
-            again.writer(&path, None),
-            Err(BackupError::Exists { .. })
-        ));
     }
     // A short file of somebody else's is not ours to take.
     std::fs::write(&path, b"notes").unwrap();
     let backups = Backups::new(&ring(7), Some(path.clone()), true);
     assert!(matches!(
-        backups.writer(&path, None),
+        backups.join(&path, origin(), &unknown),
         Err(BackupError::Exists { .. })
     ));
     assert_eq!(std::fs::read(&path).unwrap(), b"notes");
@@ -270,20 +289,17 @@ fn a_file_that_holds_nothing_is_taken_over() {
 #[test]
 fn a_file_that_is_being_written_is_nobody_elses() {
     let (_folder, path) = place();
-    let writer = BackupWriter::create(&path, &ring(7)).unwrap();
+    let writer = BackupWriter::create(&path, &ring(7), origin()).unwrap();
     let other = Backups::new(&ring(7), Some(path.clone()), true);
     assert!(matches!(
-        other.writer(&path, None),
-        Err(BackupError::Exists { .. })
-    ));
-    append(&writer, &page(1));
-    assert!(matches!(
-        BackupWriter::reopen(&path, &ring(7), 0),
+        other.join(&path, origin(), &unknown),
         Err(BackupError::InUse { .. })
     ));
+    append(&writer, &page(1));
+    assert!(matches!(reopen(&path, 0), Err(BackupError::InUse { .. })));
     append(&writer, &page(2));
     drop(writer);
-    BackupWriter::reopen(&path, &ring(7), 0).unwrap();
+    reopen(&path, 0).unwrap();
     let (pages, torn) = read(&path, &ring(7)).unwrap();
     assert_eq!((pages.len(), torn), (2, false));
 }
@@ -291,7 +307,7 @@ fn a_file_that_is_being_written_is_nobody_elses() {
 #[test]
 fn several_workers_write_one_file() {
     let (_folder, path) = place();
-    let writer = BackupWriter::create(&path, &ring(7)).unwrap();
+    let writer = BackupWriter::create(&path, &ring(7), origin()).unwrap();
     std::thread::scope(|scope| {
         for n in 1..=4 {
             let writer = &writer;
@@ -337,13 +353,13 @@ fn a_full_disk_is_an_error_and_what_is_there_stays() {
     assert!(pages.len() > 5 && pages.iter().all(|p| *p == page(1)));
     assert!(!torn, "a frame that failed is taken away");
     // With room again, it goes on.
-    let writer = BackupWriter::reopen(&path, &ring(7), 0).unwrap();
+    let writer = reopen(&path, 0).unwrap();
     append(&writer, &page(2));
     assert_eq!(read(&path, &ring(7)).unwrap().0.len(), pages.len() + 1);
 }
 
 fn fill_the_disk(path: &Path) {
-    let writer = BackupWriter::create(path, &ring(7)).unwrap();
+    let writer = BackupWriter::create(path, &ring(7), origin()).unwrap();
     let want = page(1);
     let rows: Vec<_> = want.rows.iter().map(|(k, v)| (k, v)).collect();
     for _ in 0..1000 {
@@ -367,11 +383,12 @@ fn the_golden_file_is_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/backup-v1.atrest");
     if std::env::var_os("ATREST_WRITE_GOLDEN").is_some() {
         let _none_yet = std::fs::remove_file(&path);
-        file(&path, 3);
+        closed::file(&path, 3);
     }
     let (pages, torn) = read(&path, &ring(7)).unwrap();
     assert_eq!(pages, [page(1), page(2), page(3)]);
     assert!(!torn);
+    assert!(BackupReader::open(&path, &ring(7)).unwrap().closed());
     assert!(matches!(
         read(&path, &ring(8)),
         Err(BackupError::UnknownKey { .. })

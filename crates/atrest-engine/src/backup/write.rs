@@ -1,23 +1,18 @@
 //! Writing a backup: append, make durable, only then change rows.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use atrest_core::{Keyring, hazmat};
 use zeroize::Zeroize;
 
-use super::{BackupError, BackupReader, HEADER_LEN, Header, MAGIC, NONCE_LEN, TAG_LEN, codec, io};
+use super::{BackupError, HEADER_LEN, Header, NONCE_LEN, TAG_LEN, codec, io, mark};
 use crate::journal::BackupRef;
 use crate::target::{RowKey, Value};
-
-/// A run that ends, or dies, lets go of its file within this many pauses.
-const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// An open backup file. Several workers append to it.
 pub struct BackupWriter {
@@ -28,11 +23,17 @@ pub struct BackupWriter {
     state: Mutex<State>,
 }
 
-struct State {
-    file: File,
-    len: u64,
-    frames: u64,
-    frame: Vec<u8>,
+pub(super) struct State {
+    pub(super) file: File,
+    pub(super) len: u64,
+    pub(super) frames: u64,
+    /// The highest pass of each target.
+    pub(super) passes: BTreeMap<String, u32>,
+    /// The mark is set.
+    pub(super) closed: bool,
+    /// The disk failed: what is in the file is not known to be durable.
+    pub(super) failed: bool,
+    pub(super) frame: Vec<u8>,
 }
 
 impl std::fmt::Debug for BackupWriter {
@@ -44,100 +45,11 @@ impl std::fmt::Debug for BackupWriter {
 }
 
 impl BackupWriter {
-    /// Makes a new file, mode 0600, under the primary key; durable when it returns.
-    ///
-    /// # Errors
-    /// [`BackupError::Exists`] when the path is taken; the file system's.
-    pub fn create(path: &Path, keyring: &Keyring) -> Result<Self, BackupError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|e| {
-                if e.kind() == std::io::ErrorKind::AlreadyExists {
-                    BackupError::Exists {
-                        path: path.to_owned(),
-                    }
-                } else {
-                    io("create", path, e)
-                }
-            })?;
-        lock(&file, path)?;
-        let links = file.metadata().map_or(1, |meta| meta.nlink());
-        if links == 0 {
-            // Another run took it for a left-over before it was locked.
-            return Err(BackupError::InUse {
-                path: path.to_owned(),
-            });
-        }
-        let random = |bytes: &mut [u8]| {
-            aws_lc_rs::rand::fill(bytes).map_err(|_| BackupError::Random {
-                path: path.to_owned(),
-            })
-        };
-        let mut file_id = [0; 16];
-        random(&mut file_id)?;
-        let header = Header::new(keyring.primary().id(), file_id);
-        let durable = |file: &mut File| {
-            file.write_all(&header.0)?;
-            file.sync_all()?;
-            // The name itself must survive a crash too.
-            let folder = path
-                .parent()
-                .filter(|p| !p.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            File::open(folder)?.sync_all()
-        };
-        durable(&mut file).map_err(|e| io("write", path, e))?;
-        Self::new(path, keyring, header, file, HEADER_LEN as u64, 0)
-    }
-
-    /// Opens an interrupted run's file: proves every frame, cuts a torn last one.
-    /// `known` bytes of it are known to have been durable.
-    ///
-    /// # Errors
-    /// As [`BackupReader`]; [`BackupError::Cut`] when fewer than `known` bytes are
-    /// proven, and the file is left as it is (a damaged length in its middle looks
-    /// like a torn end, and what follows it must not be cut away); the file system's.
-    pub fn reopen(path: &Path, keyring: &Keyring, known: u64) -> Result<Self, BackupError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|e| io("open", path, e))?;
-        let mut patience = LOCK_TRIES;
-        while let Err(in_use) = lock(&file, path) {
-            patience -= 1;
-            if patience == 0 {
-                return Err(in_use);
-            }
-            std::thread::sleep(LOCK_PAUSE);
-        }
-        let mut reader = BackupReader::open(path, keyring)?;
-        while reader.next_page()?.is_some() {}
-        let (header, len, frames) = (reader.header(), reader.offset(), reader.frames());
-        if len < known {
-            return Err(BackupError::Cut {
-                path: path.to_owned(),
-                len,
-                known,
-            });
-        }
-        file.set_len(len)
-            .and_then(|()| file.seek(SeekFrom::End(0)))
-            .map_err(|e| io("write", path, e))?;
-        Self::new(path, keyring, header, file, len, frames)
-    }
-
-    fn new(
+    pub(super) fn new(
         path: &Path,
         keyring: &Keyring,
         header: Header,
-        file: File,
-        len: u64,
-        frames: u64,
+        state: State,
     ) -> Result<Self, BackupError> {
         let cipher = header
             .cipher(keyring)
@@ -145,20 +57,18 @@ impl BackupWriter {
                 path: path.to_owned(),
                 key: header.key(),
             })?;
-        let sync = file.try_clone().map_err(|e| io("open", path, e))?;
-        let state = Mutex::new(State {
-            file,
-            len,
-            frames,
-            frame: Vec::new(),
-        });
+        let sync = state.file.try_clone().map_err(|e| io("open", path, e))?;
         Ok(Self {
             path: path.to_owned(),
             header,
             cipher,
             sync,
-            state,
+            state: Mutex::new(state),
         })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it is.
@@ -170,16 +80,45 @@ impl BackupWriter {
     /// The file as the journal writes it down.
     #[must_use]
     pub fn reference(&self) -> BackupRef {
-        let len = self
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len;
         BackupRef {
             path: self.path.clone(),
             id: self.header.file_id(),
-            len,
+            len: self.state().len,
         }
+    }
+
+    /// A pass above every one that the file holds of this target: what is appended
+    /// under it counts before all that is there.
+    pub(crate) fn next_pass(&self, target: &str) -> u32 {
+        let state = self.state();
+        state.passes.get(target).map_or(0, |p| p.saturating_add(1))
+    }
+
+    /// Sets the mark: the file is whole, and any other length of it is damage. A
+    /// file whose disk failed gets none.
+    ///
+    /// # Errors
+    /// The file system's; the file then is as readable as one that a crash left.
+    pub fn close(&self) -> Result<(), BackupError> {
+        let state = &mut *self.state();
+        if state.closed || state.failed {
+            return Ok(());
+        }
+        let mark = mark::closed(&self.cipher, &self.header, state.len).ok_or_else(|| {
+            BackupError::Random {
+                path: self.path.clone(),
+            }
+        })?;
+        // What a failed append could not take away must not lie behind the end.
+        state
+            .file
+            .set_len(state.len)
+            .and_then(|()| state.file.sync_all())
+            .and_then(|()| state.file.write_all_at(&mark, HEADER_LEN as u64))
+            .and_then(|()| state.file.sync_data())
+            .map_err(|e| io("close", &self.path, e))?;
+        state.closed = true;
+        Ok(())
     }
 
     /// Appends a page of originals and makes it durable; gives the file's length
@@ -194,14 +133,15 @@ impl BackupWriter {
         rows: &[(&RowKey, &Value)],
     ) -> Result<u64, BackupError> {
         let len = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state();
             self.append_frame(&mut state, target, pass, rows)?;
             state.len
         };
         // Outside the lock: workers share the disk's flushes.
-        self.sync
-            .sync_data()
-            .map_err(|e| io("write", &self.path, e))?;
+        if let Err(error) = self.sync.sync_data() {
+            self.state().failed = true;
+            return Err(io("write", &self.path, error));
+        }
         Ok(len)
     }
 
@@ -220,8 +160,18 @@ impl BackupWriter {
             file,
             len,
             frames,
+            passes,
+            closed,
             frame,
+            ..
         } = state;
+        if *closed {
+            // Durable before the file grows: a mark tells one length.
+            file.write_all_at(&mark::OPEN, HEADER_LEN as u64)
+                .and_then(|()| file.sync_data())
+                .map_err(|e| io("write", &self.path, e))?;
+            *closed = false;
+        }
         frame.clear();
         codec::encode(target, pass, rows, frame);
         let too_long = || {
@@ -250,6 +200,7 @@ impl BackupWriter {
         }
         *len += (prefix.len() + NONCE_LEN + frame.len()) as u64;
         *frames += 1;
+        raise(passes, target, pass);
         if frame.capacity() > 64 << 20 {
             frame.zeroize();
             *frame = Vec::new();
@@ -259,120 +210,11 @@ impl BackupWriter {
     }
 }
 
-/// The backup files of one command: made when the first row is about to change,
-/// and shared by the columns.
-#[derive(Debug)]
-pub struct Backups {
-    keyring: Keyring,
-    fresh: Option<PathBuf>,
-    explicit: bool,
-    open: Mutex<BTreeMap<PathBuf, Arc<BackupWriter>>>,
-}
-
-impl Backups {
-    /// New originals go to `fresh`; `None`: no backup is kept (asked for).
-    /// `explicit`: the operator named the file, so an interrupted run uses it too.
-    #[must_use]
-    pub fn new(keyring: &Keyring, fresh: Option<PathBuf>, explicit: bool) -> Self {
-        Self {
-            keyring: keyring.clone(),
-            fresh,
-            explicit,
-            open: Mutex::default(),
+pub(super) fn raise(passes: &mut BTreeMap<String, u32>, target: &str, pass: u32) {
+    match passes.get_mut(target) {
+        Some(highest) => *highest = pass.max(*highest),
+        None => {
+            passes.insert(target.to_owned(), pass);
         }
-    }
-
-    /// Where a new run's originals go.
-    #[must_use]
-    pub fn fresh(&self) -> Option<&Path> {
-        self.fresh.as_deref()
-    }
-
-    /// The writer for a file: the one already open, an interrupted run's (of which
-    /// `resume` bytes are known to have been durable), or new.
-    pub(crate) fn writer(
-        &self,
-        path: &Path,
-        resume: Option<u64>,
-    ) -> Result<Arc<BackupWriter>, BackupError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writer) = open.get(path) {
-            let (len, known) = (writer.reference().len, resume.unwrap_or(0));
-            if len < known {
-                let path = path.to_owned();
-                return Err(BackupError::Cut { path, len, known });
-            }
-            return Ok(Arc::clone(writer));
-        }
-        let writer = match resume {
-            Some(known) if path.exists() => BackupWriter::reopen(path, &self.keyring, known)?,
-            _ => {
-                remove_empty(path);
-                BackupWriter::create(path, &self.keyring)?
-            }
-        };
-        let writer = Arc::new(writer);
-        open.insert(path.to_owned(), Arc::clone(&writer));
-        Ok(writer)
-    }
-
-    /// The operator named a file that is not `path`.
-    pub(crate) fn explicit_other_than(&self, path: &Path) -> bool {
-        self.explicit && self.fresh.as_deref() != Some(path)
-    }
-
-    /// The references brought up to date with what was written since; files
-    /// without a page are left out.
-    pub(crate) fn references(&self, known: &[BackupRef]) -> Vec<BackupRef> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = known.iter().map(|r| {
-            open.get(&r.path)
-                .map_or_else(|| r.clone(), |w| w.reference())
-        });
-        fresh.filter(|r| r.len > HEADER_LEN as u64).collect()
-    }
-
-    /// To be called when every column is done: removes files that no page went to,
-    /// and gives the others.
-    #[must_use]
-    pub fn finish(&self) -> Vec<PathBuf> {
-        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
-        let (used, empty): (Vec<_>, Vec<_>) = open
-            .into_iter()
-            .partition(|(_, w)| w.reference().len > HEADER_LEN as u64);
-        for (path, _) in empty {
-            // An empty file left behind harms nobody.
-            let _ = std::fs::remove_file(path);
-        }
-        used.into_iter().map(|(path, _)| path).collect()
-    }
-}
-
-/// Removes a file of ours that no page went to: a crash between making it and
-/// writing it into the journal leaves one, and nothing is in it.
-fn remove_empty(path: &Path) {
-    let Ok(file) = File::open(path) else { return };
-    let mut bytes = Vec::new();
-    let whole = (&file)
-        .take(HEADER_LEN as u64 + 1)
-        .read_to_end(&mut bytes)
-        .is_ok();
-    let shown = bytes.len().min(MAGIC.len());
-    let ours = bytes[..shown] == MAGIC[..shown] && bytes.len() <= HEADER_LEN;
-    if whole && ours && lock(&file, path).is_ok() {
-        // If it cannot be removed, creating it says why.
-        let _ = std::fs::remove_file(path);
-    }
-}
-
-/// Two runs must never append to one file. The lock goes with the open file, also
-/// when the process dies; where the file system has no locks, the run lock in the
-/// database is what there is.
-fn lock(file: &File, path: &Path) -> Result<(), BackupError> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(BackupError::InUse {
-            path: path.to_owned(),
-        }),
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }

@@ -42,15 +42,17 @@ pub async fn a_forged_or_foreign_journal(scratch: &ScratchDatabase) {
     let policy = column("t", "v");
     done(scratch, &keyring, Operation::Encrypt, &policy).await;
     let good = scratch
-        .rows("SELECT name, body, mac FROM atrest_journal")
+        .rows("SELECT name, body, mac FROM atrest_journal ORDER BY name")
         .await;
-    assert_eq!(good.len(), 1, "the column's record");
+    assert_eq!(good.len(), 2, "the column's record, and the journal's own");
     let text = |i: usize| String::from_utf8(good[0][i].clone().unwrap()).unwrap();
     let (body, mac) = (text(1), text(2));
     let put = |column: &'static str, value: String| async move {
         let value = scratch.dialect().literal(&value);
         scratch
-            .execute(&format!("UPDATE atrest_journal SET {column} = {value}"))
+            .execute(&format!(
+                "UPDATE atrest_journal SET {column} = {value} WHERE name <> 'journal'"
+            ))
             .await;
     };
     let engine = engine(scratch, keyring.clone()).await;
@@ -84,6 +86,21 @@ pub async fn a_forged_or_foreign_journal(scratch: &ScratchDatabase) {
         scratch.dump().await.assert_same(&before);
         put(column, back).await;
     }
+    let own = |mac: String| async move {
+        let mac = scratch.dialect().literal(&mac);
+        scratch
+            .execute(&format!(
+                "UPDATE atrest_journal SET mac = {mac} WHERE name = 'journal'"
+            ))
+            .await;
+    };
+    own("0".repeat(64)).await;
+    let refused = engine.verify(&policy, &options).await;
+    assert!(
+        matches!(refused, Err(EngineError::Journal(JournalError::Forged { ref name })) if name == "journal"),
+        "{refused:?}"
+    );
+    own(String::from_utf8(good[1][2].clone().unwrap()).unwrap()).await;
     engine.database().close().await;
     done(scratch, &keyring, Operation::Decrypt, &policy).await;
     assert_eq!(values(scratch).await, clear(20));

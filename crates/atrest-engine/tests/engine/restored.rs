@@ -1,6 +1,6 @@
 //! A backup back into its table.
 
-use atrest_engine::backup::Backups;
+use atrest_engine::backup::{BackupError, Backups};
 use atrest_engine::restore::RestoreMode;
 use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::ScratchDatabase;
@@ -125,21 +125,73 @@ pub async fn compared_with_the_table(scratch: &ScratchDatabase) {
 
     let good = std::fs::read(&path).unwrap();
     let before = scratch.dump().await;
-    for at in (32..good.len()).step_by(997) {
+    for at in (0..96).chain((96..good.len()).step_by(997)) {
         let mut edited = good.clone();
         edited[at] ^= 0x40;
         std::fs::write(&path, &edited).unwrap();
-        match engine
+        let refused = engine
             .restore(&path, &[&policy], RestoreMode::Force, &options)
-            .await
-        {
-            Err(EngineError::Backup(_)) => {}
-            // The length of a frame, pointing past the end.
-            Ok(reports) => assert!(reports.iter().all(|r| r.torn), "{at}: {reports:?}"),
-            Err(other) => panic!("{at}: {other}"),
-        }
+            .await;
+        assert!(
+            matches!(refused, Err(EngineError::Backup(_))),
+            "{at}: {refused:?}"
+        );
+    }
+    for len in (0..good.len()).step_by(997).chain([good.len() - 1]) {
+        std::fs::write(&path, &good[..len]).unwrap();
+        let refused = engine
+            .restore(&path, &[&policy], RestoreMode::Force, &options)
+            .await;
+        assert!(
+            matches!(refused, Err(EngineError::Backup(_))),
+            "{len}: {refused:?}"
+        );
     }
     // The whole file is proven before the first row is written back.
     scratch.dump().await.assert_same(&before);
+    engine.database().close().await;
+}
+
+/// The file that a killed run leaves: all that is in it goes back, and the report
+/// does not call that a success.
+pub async fn an_unfinished_backup(scratch: &ScratchDatabase) {
+    table(scratch, &clear(200)).await;
+    let keyring = ring(1, &[]);
+    let path = scratch.folder().join("a.backup");
+    let policy = column("t", "v");
+    let killed = Backups::new(&keyring, Some(path.clone()), true);
+    interrupted(scratch, &keyring, Operation::Encrypt, &policy, killed).await;
+    let whole = std::fs::read(&path).unwrap();
+    let engine = engine(scratch, keyring.clone()).await;
+    for (bytes, torn) in [
+        (whole.clone(), false),
+        ([&whole[..], &[0, 0, 9]].concat(), true),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        for mode in [RestoreMode::Compare, RestoreMode::Restore] {
+            let reports = engine
+                .restore(&path, &[&policy], mode, &RunOptions::default())
+                .await
+                .unwrap();
+            let report = &reports[0];
+            assert_eq!((report.unfinished, report.torn), (true, torn), "{report:?}");
+            assert!(report.same > 0 && report.same == report.entries && !report.clean());
+        }
+        assert_eq!(values(scratch).await, clear(200));
+    }
+    // A frame less than what the journal knows to have been durable.
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    let refused = engine
+        .restore(
+            &path,
+            &[&policy],
+            RestoreMode::Restore,
+            &RunOptions::default(),
+        )
+        .await;
+    assert!(
+        matches!(refused, Err(EngineError::Backup(BackupError::Cut { .. }))),
+        "{refused:?}"
+    );
     engine.database().close().await;
 }
