@@ -11,6 +11,7 @@ mod url;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_core::Key;
@@ -29,6 +30,7 @@ use survey::Candidate;
 /// When a file is there already, nobody can be asked, the database cannot be
 /// reached, or a file cannot be written. Nothing is left half done.
 pub(crate) async fn run(args: InitArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
     let place = Place::new(&args, global)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !args.yes && (!terminal || global.json) {
@@ -101,7 +103,7 @@ pub(crate) async fn run(args: InitArgs, global: &Global) -> anyhow::Result<Outco
         taken: &taken,
     };
     if global.json {
-        written.json();
+        written.json(begin.elapsed().as_secs_f64())?;
     } else {
         written.text();
     }

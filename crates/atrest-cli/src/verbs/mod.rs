@@ -15,13 +15,16 @@ mod verify;
 use atrest_engine::Operation;
 
 use crate::Outcome;
-use crate::args::{Command, Global};
+use crate::args::{Command, Global, KeyCommand};
 
 /// The verb's name, as it is typed.
 pub(crate) fn name(command: &Command) -> &'static str {
     match command {
         Command::Init(_) => "init",
-        Command::Key(_) => "key",
+        Command::Key(key) => match key.command {
+            KeyCommand::Generate(_) => "key generate",
+            KeyCommand::List => "key list",
+        },
         Command::Plan(_) => "plan",
         Command::Encrypt(_) => "encrypt",
         Command::Verify(_) => "verify",

@@ -1,4 +1,4 @@
-//! `inspect`, `key`, `bench` and the members of `--json`.
+//! `inspect` and `key`.
 
 use crate::support::Place;
 
@@ -86,41 +86,4 @@ async fn key_list_needs_no_database() {
     assert_eq!(listed["keys"][0]["source"], "NEXT");
     assert_eq!(listed["keys"][1]["role"], "previous");
     assert!(listed["keys"][0]["values"].is_null());
-}
-
-#[tokio::test]
-async fn json_has_the_members_that_the_documentation_lists() {
-    let place = Place::sqlite(20).await;
-    let common = ["command", "ok", "columns", "backups", "seconds"];
-    let documented = include_str!("../../../../docs/json.md");
-    for (arguments, status, more) in [
-        (vec!["plan"], 0, vec!["operation", "backup"]),
-        (vec!["encrypt"], 0, vec![]),
-        (vec!["verify"], 0, vec![]),
-        (vec!["status"], 0, vec!["open_runs", "keys", "journal"]),
-        (vec!["key", "list"], 0, vec!["policy", "keys"]),
-        (vec!["inspect", "people", "7"], 0, vec![]),
-        (vec!["bench", "--seconds", "0.01"], 0, vec!["figures"]),
-        (vec!["decrypt"], 0, vec![]),
-    ] {
-        let mut arguments = arguments;
-        arguments.push("--json");
-        let json = place.run(&arguments).expect(status).json();
-        let names: Vec<&str> = json
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
-        let want: Vec<&str> = common.iter().copied().chain(more).collect();
-        assert_eq!(names, want, "{arguments:?}");
-        let entries = json["columns"].as_array().into_iter().flatten();
-        let inner = entries.flat_map(|c| c.as_object().unwrap().keys().cloned());
-        for name in inner.chain(names.iter().map(ToString::to_string)) {
-            assert!(
-                documented.contains(&format!("`{name}`")),
-                "{name} is not in docs/json.md"
-            );
-        }
-    }
 }

@@ -11,6 +11,7 @@
 mod backup;
 mod errors;
 mod interrupted;
+mod json;
 mod life;
 mod look;
 mod support;

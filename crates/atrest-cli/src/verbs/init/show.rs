@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::output::{line, warn};
+use crate::output::{Envelope, line, warn};
 
 use super::Place;
 use super::survey::{Candidate, Survey};
@@ -107,7 +107,7 @@ impl Written<'_> {
     }
 
     /// For a program.
-    pub(super) fn json(&self) {
+    pub(super) fn json(&self, seconds: f64) -> anyhow::Result<()> {
         let columns: Vec<_> = self
             .survey
             .candidates
@@ -127,17 +127,13 @@ impl Written<'_> {
                 })
             })
             .collect();
-        let outcome = json!({
-            "command": "init",
-            "ok": true,
-            "policy": self.place.policy.display().to_string(),
-            "key_file": self.place.key.display().to_string(),
-            "key_id": self.key_id,
-            "password_variable": self.url.password_variable,
-            "columns": columns,
-            "notes": self.survey.notes,
-        });
-        line(&outcome.to_string());
+        Envelope::new("init", true, columns, seconds)
+            .with("policy", &self.place.policy)?
+            .with("key_file", &self.place.key)?
+            .with("key_id", &self.key_id)?
+            .with("password_variable", self.url.password_variable)?
+            .with("notes", &self.survey.notes)?
+            .print()
     }
 
     fn needs_schema(&self) -> bool {
