@@ -97,8 +97,8 @@ fn confirm(question: &str, yes: bool, global: &Global) -> anyhow::Result<()> {
     let go = dialoguer::Confirm::new()
         .with_prompt(question)
         .default(false)
-        .interact()?;
-    if go {
+        .interact_opt()?;
+    if go == Some(true) {
         Ok(())
     } else {
         anyhow::bail!("not done: nothing was changed; --yes answers the question beforehand")

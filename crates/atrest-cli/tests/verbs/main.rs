@@ -14,4 +14,8 @@ mod interrupted;
 mod json;
 mod life;
 mod look;
+#[cfg(unix)]
+mod pty;
 mod support;
+#[cfg(unix)]
+mod terminal;
