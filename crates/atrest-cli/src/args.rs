@@ -218,9 +218,9 @@ pub(crate) struct PlanArgs {
 /// How hard to work.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PaceArgs {
-    /// Rows that are read and changed together.
-    #[arg(long, value_name = "ROWS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) batch_size: u32,
+    /// Rows that are read and changed together [default: what suits the database].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) batch_size: Option<u32>,
     /// Workers [default: what suits the database].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,

@@ -149,7 +149,7 @@ impl Connected {
 /// The engine's options by the arguments that every pass takes.
 pub(crate) fn options(pace: &PaceArgs) -> RunOptions {
     RunOptions {
-        batch_size: pace.batch_size as usize,
+        batch_size: pace.batch_size.map(|n| n as usize),
         workers: pace.workers.map(usize::from),
         ..RunOptions::default()
     }

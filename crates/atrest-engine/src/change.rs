@@ -40,10 +40,9 @@ impl Engine {
         let mut journal = self.journal().await?;
         let mut column = Column::open(&*self.database, policy, journal.column(&id)).await?;
         self.probe(&column, operation, options).await?;
-        // Counted once: later counts guide a progress bar and where to cut.
-        let counts = column.target.counts().await?;
+        let rows = column.target.rows().await?;
         if operation != Operation::Decrypt {
-            self.preflight(&mut column, &mut journal, policy, options, counts.longest)
+            self.preflight(&mut column, &mut journal, policy, options)
                 .await?;
         }
         self.start_journal(&mut journal).await?;
@@ -62,7 +61,7 @@ impl Engine {
             ranges,
             backup,
         } = match self
-            .begin(operation, &column, &journal, options, backups, counts.total)
+            .begin(operation, &column, &journal, options, backups, rows)
             .await
         {
             Err(refused @ EngineError::Backup(BackupError::Exists { .. }))
@@ -83,13 +82,13 @@ impl Engine {
             scribe,
             backup,
             pace: Pace::new(options.max_rate),
-            batch: options.batch_size,
+            batch: self.batch_size(options),
             workers: self.workers(options),
             observer: Arc::clone(&self.observer),
             stop: self.stop.clone(),
         });
         let outcome = run
-            .finish(&mut record, ranges, counts.total, options.max_sweeps)
+            .finish(&mut record, ranges, rows, options.max_sweeps)
             .await?;
         let mut report = self
             .close(operation, policy, &record, outcome, backups)
@@ -121,7 +120,12 @@ impl Engine {
             .await?
         {
             if !matches!(row.value, Value::Deferred(_)) {
-                reader.tally(&row.key, &row.value, &goal, &mut tally);
+                reader.tally(
+                    &|| Ok(row.key.clone()),
+                    row.value.as_ref(),
+                    &goal,
+                    &mut tally,
+                )?;
             }
         }
         if !suspicious(&tally) {
@@ -148,9 +152,9 @@ impl Engine {
         journal: &mut Journal,
         policy: &ColumnPolicy,
         options: &RunOptions,
-        longest: u64,
     ) -> Result<(), EngineError> {
         let id = policy.id();
+        let longest = column.target.longest().await?;
         let form = longest_form(column).await?;
         let description = column
             .target
@@ -369,7 +373,7 @@ async fn longest_form(column: &Column) -> Result<atrest_core::Form, EngineError>
         .await?;
     let form = rows
         .iter()
-        .find_map(|r| crate::column::form(&r.value))
+        .find_map(|r| crate::column::form(r.value.as_ref()))
         .map(|(form, _)| form);
     Ok(form.unwrap_or(atrest_core::Form::Text))
 }

@@ -9,7 +9,7 @@ use crate::journal::ColumnRecord;
 use crate::page::len;
 use crate::policy::{Bind, ColumnPolicy};
 use crate::report::{NAMED_ROWS, Tally};
-use crate::target::{Database, RowKey, Target, Value};
+use crate::target::{self, Database, KeyOf, RowKey, Target, Value, ValueRef};
 use crate::transition::{Goal, Step};
 use crate::{EngineError, Operation};
 
@@ -97,11 +97,11 @@ impl Column {
 }
 
 /// The form a token has in place of a value; `None` for NULL and values not read.
-pub(crate) fn form(value: &Value) -> Option<(Form, &[u8])> {
+pub(crate) fn form(value: ValueRef<'_>) -> Option<(Form, &[u8])> {
     match value {
-        Value::Null | Value::Deferred(_) => None,
-        Value::Text(v) | Value::Number(v) => Some((Form::Text, v)),
-        Value::Bytes(v) => Some((Form::Bytes, v)),
+        ValueRef::Null | ValueRef::Deferred(_) => None,
+        ValueRef::Text(v) | ValueRef::Number(v) => Some((Form::Text, v)),
+        ValueRef::Bytes(v) => Some((Form::Bytes, v)),
     }
 }
 
@@ -122,18 +122,24 @@ impl Reader {
     }
 
     /// What the value is; `None` for NULL. The clear value is then in [`Self::clear`].
-    pub(crate) fn classify(&mut self, key: &RowKey, value: &Value) -> Option<Stored> {
-        let (form, stored) = form(value)?;
+    pub(crate) fn classify(
+        &mut self,
+        key: KeyOf<'_>,
+        value: ValueRef<'_>,
+    ) -> target::Result<Option<Stored>> {
+        let Some((form, stored)) = form(value) else {
+            return Ok(None);
+        };
         let stored = match self.bind {
             Bind::Column => self
                 .opener
                 .read(form, &self.context, stored, &mut self.clear),
             Bind::Row => {
-                let context = self.context(key);
+                let context = self.context(&key()?);
                 self.opener.read(form, &context, stored, &mut self.clear)
             }
         };
-        Some(stored)
+        Ok(Some(stored))
     }
 
     /// The clear value of what was classified last (empty when undecryptable).
@@ -144,17 +150,17 @@ impl Reader {
     /// Classifies, counts, and gives what a goal makes of the value.
     pub(crate) fn tally(
         &mut self,
-        key: &RowKey,
-        value: &Value,
+        key: KeyOf<'_>,
+        value: ValueRef<'_>,
         goal: &Goal,
         tally: &mut Tally,
-    ) -> Step {
+    ) -> target::Result<Step> {
         tally.total += 1;
         let stored_len = len(value);
         tally.bytes += stored_len;
-        let Some(stored) = self.classify(key, value) else {
+        let Some(stored) = self.classify(key, value)? else {
             tally.null += 1;
-            return Step::Keep;
+            return Ok(Step::Keep);
         };
         let token_len = match (&stored, form(value)) {
             (Stored::Plaintext, Some((form, _))) => goal.suite.token_len(form, stored_len),
@@ -174,7 +180,7 @@ impl Reader {
                     }
                 }
                 if tally.undecryptable_rows.len() < NAMED_ROWS {
-                    tally.undecryptable_rows.push(key.to_string());
+                    tally.undecryptable_rows.push(key()?.to_string());
                 }
             }
         }
@@ -182,7 +188,7 @@ impl Reader {
         if step != Step::Keep {
             tally.due += 1;
         }
-        step
+        Ok(step)
     }
 
     /// What to store in the place of the value classified last.
@@ -190,7 +196,7 @@ impl Reader {
         &self,
         step: Step,
         key: &RowKey,
-        value: &Value,
+        value: ValueRef<'_>,
         sealer: &mut FieldSealer,
     ) -> Result<Option<Value>, SealError> {
         let Some((form, stored)) = form(value) else {

@@ -19,8 +19,9 @@ use crate::transition::Operation;
 /// How a verb goes about its work.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Rows a page holds at most; pages of long values are shorter.
-    pub batch_size: usize,
+    /// Rows a page holds at most (pages of long values are shorter); `None`: what
+    /// suits the database.
+    pub batch_size: Option<usize>,
     /// Workers; `None`: what suits the database.
     pub workers: Option<usize>,
     /// Rows changed per second at most, over all workers.
@@ -36,7 +37,7 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
-            batch_size: 2000,
+            batch_size: None,
             workers: None,
             max_rate: None,
             apply_schema: false,
@@ -100,6 +101,13 @@ impl Engine {
             .max(1)
     }
 
+    pub(crate) fn batch_size(&self, options: &RunOptions) -> usize {
+        options
+            .batch_size
+            .unwrap_or_else(|| self.database.default_batch_size())
+            .max(1)
+    }
+
     /// Every record of the journal, proven.
     ///
     /// # Errors
@@ -124,7 +132,7 @@ impl Engine {
             &self.keyring,
             operation,
             options,
-            self.workers(options),
+            (self.workers(options), self.batch_size(options)),
             &self.observer,
             &self.stop,
         )

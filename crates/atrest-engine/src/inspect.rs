@@ -54,18 +54,18 @@ impl Engine {
                 key: row.to_string(),
             })?;
         let mut reader = column.reader(&self.keyring);
-        let classified = reader.classify(&row, &value);
+        let classified = reader.classify(&|| Ok(row.clone()), value.as_ref())?;
         let show = |bytes: &[u8]| match value {
             Value::Bytes(_) if !bytes.is_ascii() => crate::journal::hex(bytes),
             _ => String::from_utf8_lossy(bytes).into_owned(),
         };
-        let bytes = form(&value).map(|(_, v)| v);
+        let bytes = form(value.as_ref()).map(|(_, v)| v);
         let mut found = Inspection {
             column: policy.id(),
             key: row.to_string(),
             state: "null",
             stored: None,
-            bytes: crate::page::len(&value),
+            bytes: crate::page::len(value.as_ref()),
             suite: None,
             key_id: None,
             key_known: false,

@@ -19,6 +19,7 @@
 
 pub mod backup;
 mod change;
+mod classifier;
 pub mod column;
 pub mod engine;
 mod error;

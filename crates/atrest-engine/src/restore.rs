@@ -14,7 +14,7 @@ use atrest_core::Stored;
 use serde::Serialize;
 
 use crate::backup::{BackupError, BackupPage, BackupReader};
-use crate::column::Column;
+use crate::column::{Column, Reader};
 use crate::engine::RunOptions;
 use crate::journal::Journal;
 use crate::observe::{Event, Phase};
@@ -222,15 +222,8 @@ impl Engine {
                 name(report, key);
                 continue;
             };
-            let clear = |reader: &mut crate::column::Reader, value: &Value| match reader
-                .classify(key, value)
-            {
-                None => Some(None),
-                Some(Stored::Undecryptable(_)) => None,
-                Some(_) => Some(Some(reader.clear().to_vec())),
-            };
-            let was = clear(&mut reader, original);
-            let is = clear(&mut reader, now);
+            let was = clear(&mut reader, key, original)?;
+            let is = clear(&mut reader, key, now)?;
             let write = match &is {
                 None => {
                     report.undecryptable += 1;
@@ -267,6 +260,20 @@ impl Engine {
         });
         Ok(())
     }
+}
+
+/// The clear value (`None` within: NULL); `None` when it does not open.
+fn clear(
+    reader: &mut Reader,
+    key: &RowKey,
+    value: &Value,
+) -> Result<Option<Option<Vec<u8>>>, EngineError> {
+    let stored = reader.classify(&|| Ok(key.clone()), value.as_ref())?;
+    Ok(match stored {
+        None => Some(None),
+        Some(Stored::Undecryptable(_)) => None,
+        Some(_) => Some(Some(reader.clear().to_vec())),
+    })
 }
 
 fn name(report: &mut RestoreReport, key: &RowKey) {

@@ -9,22 +9,22 @@
 
 use std::sync::Arc;
 
-use atrest_core::{FieldSealer, Keyring};
+use atrest_core::Keyring;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::EngineError;
 use crate::backup::{BackupError, BackupWriter};
+use crate::classifier::{Classifier, Findings};
 use crate::column::Column;
-use crate::engine::now_unix;
 use crate::journal::{Held, RangeRecord, RunRecord, Scribe};
 use crate::observe::{Event, Observer, Phase, Stop};
 use crate::pace::Pace;
 use crate::page::{Page, Pager};
 use crate::report::Tally;
 use crate::scan::gather;
-use crate::target::{Change, JournalChange, KeyRange, Row, RowKey, Value};
-use crate::transition::{Goal, Step};
+use crate::target::{Change, JournalChange, KeyRange};
+use crate::transition::Goal;
 
 /// Pages without a change between two saves of the cursor.
 const QUIET_PAGES: u32 = 32;
@@ -224,44 +224,43 @@ impl Run {
             until: range.record.range.until.clone(),
         };
         let mut pager = Pager::new(&self.column.target, rest, self.batch);
-        let mut reader = self.column.reader(&self.keyring);
+        pager.start(Classifier::changing(
+            &self.column,
+            &self.keyring,
+            self.goal,
+        )?);
         let mut work = Work {
             range,
             changed: 0,
             missed: 0,
         };
         let mut flight = Flight::default();
+        let mut long = Classifier::changing(&self.column, &self.keyring, self.goal)?;
         let (mut tally, mut quiet) = (Tally::default(), 0);
-        while let Some(Page { rows, last }) = pager.next().await? {
+        while let Some(Page {
+            visitor: mut classifier,
+            rows,
+            cursor,
+        }) = pager.next().await?
+        {
             if self.stop.requested() {
                 flight.land(&mut work).await?;
                 return Err(EngineError::Interrupted);
             }
-            let read = rows.len() as u64;
-            let cursor = rows.last().map(|r| r.key.clone());
-            let mut sealer = FieldSealer::new(&self.keyring, self.goal.suite, now_unix())?;
-            let mut changes = Vec::new();
-            for Row { key, value } in rows {
-                if !matches!(value, Value::Deferred(_)) {
-                    self.classify(
-                        &mut reader,
-                        &mut sealer,
-                        &mut tally,
-                        key,
-                        value,
-                        &mut changes,
-                    )?;
-                    continue;
-                }
-                // A long value is a page of its own, so that only one is in memory.
+            let Findings {
+                changes, deferred, ..
+            } = classifier.take()?;
+            let last = cursor.is_none();
+            if last {
+                tally.add(classifier.tally());
+            } else {
+                pager.start(classifier);
+            }
+            // A long value is a page of its own, so that only one is in memory.
+            for key in deferred {
                 flight.land(&mut work).await?;
-                let Some(value) = self.column.target.read_one(&key).await? else {
-                    continue;
-                };
-                let mut one = Vec::new();
-                self.classify(&mut reader, &mut sealer, &mut tally, key, value, &mut one)?;
-                if !one.is_empty() {
-                    let one = self.back_up(one, pass).await?;
+                let one = self.back_up(long.long(&key).await?.changes, pass).await?;
+                if !one.rows.is_empty() {
                     self.commit(&mut work, one).await?;
                 }
             }
@@ -270,7 +269,10 @@ impl Run {
             let record = &mut work.range.record;
             record.cursor = cursor.or(record.cursor.take());
             record.done |= last;
-            self.observer.event(&Event::Rows { read, changed: 0 });
+            self.observer.event(&Event::Rows {
+                read: rows as u64,
+                changed: 0,
+            });
             quiet += 1;
             if !changes.rows.is_empty() || quiet >= QUIET_PAGES || last {
                 quiet = 0;
@@ -278,6 +280,7 @@ impl Run {
             }
         }
         flight.land(&mut work).await?;
+        tally.add(long.tally());
         Ok(Piece {
             index,
             range: work.range,
@@ -285,36 +288,6 @@ impl Run {
             changed: work.changed,
             missed: work.missed,
         })
-    }
-
-    fn classify(
-        &self,
-        reader: &mut crate::column::Reader,
-        sealer: &mut FieldSealer,
-        tally: &mut Tally,
-        key: RowKey,
-        value: Value,
-        changes: &mut Vec<Change>,
-    ) -> Result<(), EngineError> {
-        let step = reader.tally(&key, &value, &self.goal, tally);
-        if step == Step::Keep {
-            return Ok(());
-        }
-        let new = reader
-            .replacement(step, &key, &value, sealer)
-            .map_err(|source| EngineError::Seal {
-                column: self.column.name().to_owned(),
-                key: key.to_string(),
-                source,
-            })?;
-        if let Some(new) = new {
-            changes.push(Change {
-                key,
-                old: value,
-                new,
-            });
-        }
-        Ok(())
     }
 
     /// Makes the originals durable in the backup.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use atrest_core::Keyring;
 use tokio::task::JoinSet;
 
+use crate::classifier::Classifier;
 use crate::column::Column;
 use crate::observe::{Event, Observer, Phase, Stop};
-use crate::page::Pager;
+use crate::page::{Page, Pager};
 use crate::report::Tally;
-use crate::target::{KeyRange, Row, Value};
+use crate::target::KeyRange;
 use crate::transition::Goal;
 use crate::{EngineError, Operation, RunOptions};
 
@@ -20,31 +21,26 @@ pub(crate) async fn scan(
     keyring: &Keyring,
     operation: Operation,
     options: &RunOptions,
-    workers: usize,
+    (workers, batch): (usize, usize),
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<Tally, EngineError> {
     let goal = column.goal(operation, keyring, options.accept_lookalikes);
-    let counts = column.target.counts().await?;
+    let rows = column.target.rows().await?;
     observer.event(&Event::Pass {
         column: column.name(),
         phase: Phase::Scan,
-        rows: counts.total,
+        rows,
         resumed: false,
     });
-    let workers = if counts.total > 2 * options.batch_size as u64 {
-        workers
-    } else {
-        1
-    };
+    let workers = if rows > 2 * batch as u64 { workers } else { 1 };
     let mut tasks = JoinSet::new();
-    for range in column.target.split(workers, counts.total).await? {
-        let (column, keyring, observer, stop, batch) = (
+    for range in column.target.split(workers, rows).await? {
+        let (column, keyring, observer, stop) = (
             column.clone(),
             keyring.clone(),
             Arc::clone(observer),
             stop.clone(),
-            options.batch_size,
         );
         tasks.spawn(async move {
             scan_range(&column, &keyring, goal, range, batch, &*observer, &stop).await
@@ -70,27 +66,30 @@ async fn scan_range(
     observer: &dyn Observer,
     stop: &Stop,
 ) -> Result<Tally, EngineError> {
-    let mut reader = column.reader(keyring);
-    let mut tally = Tally::default();
     let mut pager = Pager::new(&column.target, range, batch);
-    while let Some(page) = pager.next().await? {
+    pager.start(Classifier::counting(column, keyring, goal));
+    while let Some(Page {
+        visitor: mut classifier,
+        rows,
+        cursor,
+    }) = pager.next().await?
+    {
         if stop.requested() {
             return Err(EngineError::Interrupted);
         }
-        let read = page.rows.len() as u64;
-        for Row { key, value } in page.rows {
-            let value = match value {
-                Value::Deferred(_) => match column.target.read_one(&key).await? {
-                    Some(value) => value,
-                    None => continue, // deleted since
-                },
-                value => value,
-            };
-            reader.tally(&key, &value, &goal, &mut tally);
+        for key in classifier.take()?.deferred {
+            classifier.long(&key).await?;
         }
-        observer.event(&Event::Rows { read, changed: 0 });
+        observer.event(&Event::Rows {
+            read: rows as u64,
+            changed: 0,
+        });
+        if cursor.is_none() {
+            return Ok(classifier.tally());
+        }
+        pager.start(classifier);
     }
-    Ok(tally)
+    Ok(Tally::default())
 }
 
 /// Waits for all workers; the first error ends the others.

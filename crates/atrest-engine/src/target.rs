@@ -4,6 +4,7 @@
 //! Implementors live elsewhere (`atrest-sql`); every one of them runs the same
 //! conformance suite.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -171,6 +172,83 @@ impl fmt::Debug for Value {
     }
 }
 
+impl Value {
+    /// Itself, borrowed.
+    #[must_use]
+    pub fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => ValueRef::Null,
+            Self::Text(v) => ValueRef::Text(v),
+            Self::Bytes(v) => ValueRef::Bytes(v),
+            Self::Number(v) => ValueRef::Number(v),
+            Self::Deferred(n) => ValueRef::Deferred(*n),
+        }
+    }
+}
+
+/// A [`Value`] where its bytes were read: nothing is copied to look at it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ValueRef<'a> {
+    /// As [`Value::Null`].
+    Null,
+    /// As [`Value::Text`].
+    Text(&'a [u8]),
+    /// As [`Value::Bytes`].
+    Bytes(&'a [u8]),
+    /// As [`Value::Number`].
+    Number(&'a [u8]),
+    /// As [`Value::Deferred`].
+    Deferred(u64),
+}
+
+impl ValueRef<'_> {
+    /// A copy.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(v) => Value::Text(v.to_vec()),
+            Self::Bytes(v) => Value::Bytes(v.to_vec()),
+            Self::Number(v) => Value::Number(v.to_vec()),
+            Self::Deferred(n) => Value::Deferred(n),
+        }
+    }
+}
+
+impl fmt::Debug for ValueRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_value().fmt(f)
+    }
+}
+
+/// Gives the key of the row at hand; only who needs it pays for making it.
+pub type KeyOf<'a> = &'a dyn Fn() -> Result<RowKey>;
+
+/// Looks at the rows of a page, one after the other in key order, on the thread
+/// that reads them.
+pub trait Visitor: Any + Send {
+    /// One row. An error ends the page.
+    fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> Result<()>;
+}
+
+/// A page that was gone through.
+pub struct Visited {
+    /// How many rows there were.
+    pub rows: usize,
+    /// The last row's key, when there were as many rows as asked for.
+    pub last: Option<RowKey>,
+    /// The visitor, back again.
+    pub visitor: Box<dyn Visitor>,
+}
+
+impl fmt::Debug for Visited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visited")
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A row of a page: its key and the column's value.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -238,17 +316,6 @@ pub struct Description {
     pub refusals: Vec<Finding>,
     /// What the operator should know.
     pub warnings: Vec<Finding>,
-}
-
-/// Counts of a column that need no key.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Rows.
-    pub total: u64,
-    /// Rows whose value is NULL.
-    pub null: u64,
-    /// The longest value, in bytes.
-    pub longest: u64,
 }
 
 /// A record of the journal as the database stores it. The engine authenticates it.
@@ -373,6 +440,12 @@ pub trait Database: Send + Sync {
     /// How many workers do good here by default.
     fn default_workers(&self) -> usize;
 
+    /// How many rows a page has by default: what is read, sealed and committed at
+    /// once.
+    fn default_batch_size(&self) -> usize {
+        2000
+    }
+
     /// Where it is, without a password: for messages.
     fn location(&self) -> &str;
 
@@ -423,17 +496,35 @@ pub trait Target: Send + Sync {
     /// `to_change`.
     async fn describe(&self, longest_token: u64, to_change: bool) -> Result<Description>;
 
-    /// Rows, NULLs and longest value, counted by the database.
-    async fn counts(&self) -> Result<Counts>;
+    /// About how many rows, for a progress bar and for cutting: from the database's
+    /// statistics where it keeps them.
+    async fn rows(&self) -> Result<u64>;
+
+    /// The longest value's length in bytes; 0 where [`Self::describe`] has no use
+    /// for it, so that nobody looks through the whole column.
+    async fn longest(&self) -> Result<u64>;
 
     /// At most `parts` ranges of about equal size that cover every key of a table
     /// of about `total` rows.
     async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>>;
 
-    /// Up to `limit` rows of `range` in key order. A value longer than `inline`
-    /// bytes comes as [`Value::Deferred`]. Fewer rows than `limit`: the range is
-    /// done.
-    async fn read(&self, range: &KeyRange, limit: usize, inline: u64) -> Result<Vec<Row>>;
+    /// Shows `visitor` up to `limit` rows of `range` in key order. A value longer
+    /// than `inline` bytes comes as [`Value::Deferred`]. Fewer rows than `limit`:
+    /// the range is done.
+    async fn visit(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+        inline: u64,
+        visitor: Box<dyn Visitor>,
+    ) -> Result<Visited>;
+
+    /// The rows that [`Self::visit`] shows.
+    async fn read(&self, range: &KeyRange, limit: usize, inline: u64) -> Result<Vec<Row>> {
+        let rows = Box::new(Rows(Vec::new()));
+        let visitor: Box<dyn Any> = self.visit(range, limit, inline, rows).await?.visitor;
+        Ok(visitor.downcast::<Rows>().map(|r| r.0).unwrap_or_default())
+    }
 
     /// One row's value, whatever its length; `None` when the row is gone.
     async fn read_one(&self, key: &RowKey) -> Result<Option<Value>>;
@@ -445,4 +536,17 @@ pub trait Target: Send + Sync {
     /// moves the journal on. Gives how many rows changed. When the journal record
     /// does not match, nothing changes: [`TargetError::Busy`].
     async fn write(&self, changes: Vec<Change>, journal: &[JournalChange]) -> Result<u64>;
+}
+
+/// Keeps the rows it is shown.
+struct Rows(Vec<Row>);
+
+impl Visitor for Rows {
+    fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> Result<()> {
+        self.0.push(Row {
+            key: key()?,
+            value: value.to_value(),
+        });
+        Ok(())
+    }
 }

@@ -139,7 +139,7 @@ pub async fn two_runs_at_once(scratch: &ScratchDatabase) {
     let policy = column("t", "v");
     let slow = RunOptions {
         max_rate: Some(60),
-        batch_size: 10,
+        batch_size: Some(10),
         ..RunOptions::default()
     };
     let (first, second) = (

@@ -175,7 +175,7 @@ pub async fn composite_keys(scratch: &ScratchDatabase) {
     policy.bind = Bind::Row;
     let engine = engine(scratch, ring(1, &[])).await;
     let options = RunOptions {
-        batch_size: 3,
+        batch_size: Some(3),
         workers: Some(3),
         ..RunOptions::default()
     };

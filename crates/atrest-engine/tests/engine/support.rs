@@ -85,7 +85,7 @@ pub async fn verified(
 /// Small pages and one worker, so that a few hundred rows take many steps.
 pub fn small_steps() -> RunOptions {
     RunOptions {
-        batch_size: 10,
+        batch_size: Some(10),
         workers: Some(1),
         ..RunOptions::default()
     }

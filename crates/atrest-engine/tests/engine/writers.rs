@@ -28,7 +28,7 @@ pub async fn plaintext_writers_are_caught_up_with(scratch: &ScratchDatabase) {
     let traffic = Traffic::start(&place, model, writers.clone());
     let engine = engine(scratch, keyring.clone()).await;
     let options = RunOptions {
-        batch_size: 100,
+        batch_size: Some(100),
         max_sweeps: 3,
         ..RunOptions::default()
     };

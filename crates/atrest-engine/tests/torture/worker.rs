@@ -100,7 +100,7 @@ pub fn main() {
         line: 1,
     };
     let options = RunOptions {
-        batch_size: BATCH,
+        batch_size: Some(BATCH),
         ..RunOptions::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

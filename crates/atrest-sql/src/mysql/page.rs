@@ -1,10 +1,13 @@
 //! The SQL that reads: pages by key, ranges, counts, samples.
 
-use atrest_engine::target::{Counts, KeyRange, KeyValue, Row, RowKey, TargetError, Value};
+use atrest_engine::target::{KeyRange, KeyValue, RowKey, TargetError, Value, Visited, Visitor};
+
+use sqlx::MySql;
+use sqlx::mysql::MySqlArguments;
 
 use super::Shared;
 use super::catalog::{ColumnInfo, KeyColumn, KeyKind, TableInfo};
-use super::value::{Args, key_of, text, value_of};
+use super::value::{Args, key_of, text, value_ref};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
@@ -115,14 +118,15 @@ fn names(key: &[KeyColumn]) -> Vec<String> {
 }
 
 /// A page of `range`: at most `limit` rows in key order.
-pub(super) async fn read(
+pub(super) async fn visit(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
     range: &KeyRange,
     limit: usize,
     inline: u64,
-) -> Result<Vec<Row>, TargetError> {
+    mut visitor: Box<dyn Visitor>,
+) -> Result<Visited, TargetError> {
     let mut args = Args::default();
     let mut sql = key_sql(Sql::new(Dialect::Mysql).add("SELECT "), &table.key).add(", ");
     // Only a long type is measured first; LENGTH of a text does not read it whole.
@@ -156,15 +160,18 @@ pub(super) async fn read(
         .fetch_all(&shared.pool)
         .await
         .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?;
-    rows.iter()
-        .map(|row| {
-            let key = key_of(shared, row, &table.key)?;
-            Ok(Row {
-                key,
-                value: value_of(shared, row, table.key.len(), column.is_bytes())?,
-            })
-        })
-        .collect()
+    for row in &rows {
+        let value = value_ref(shared, row, table.key.len(), column.is_bytes())?;
+        visitor.row(&|| key_of(shared, row, &table.key), value)?;
+    }
+    let last = (rows.len() == limit)
+        .then(|| rows.last().map(|row| key_of(shared, row, &table.key)))
+        .flatten();
+    Ok(Visited {
+        rows: rows.len(),
+        last: last.transpose()?,
+        visitor,
+    })
 }
 
 /// One row's value.
@@ -190,37 +197,52 @@ pub(super) async fn read_one(
         .await
         .map_err(|e| shared.error(format!("reading a row of {}", table.shown), e))?;
     found
-        .map(|row| value_of(shared, &row, 0, column.is_bytes()))
+        .map(|row| Ok(value_ref(shared, &row, 0, column.is_bytes())?.to_value()))
         .transpose()
 }
 
-/// Rows, NULLs, longest, by one scan.
-pub(super) async fn counts(
+/// Fewer rows than this are counted.
+const FEW: u64 = 10_000;
+
+/// About how many rows: as the server's statistics say, else counted.
+pub(super) async fn rows(shared: &Shared, table: &TableInfo) -> Result<u64, TargetError> {
+    let schema = table.full.schema.as_deref().unwrap_or(&shared.database);
+    let estimate = "SELECT CAST(table_rows AS CHAR) FROM information_schema.tables \
+                    WHERE table_schema = ? AND table_name = ?";
+    let query = sqlx::query(estimate).bind(schema).bind(&table.full.name);
+    let estimate = number(shared, table, query).await?;
+    if estimate > FEW {
+        return Ok(estimate);
+    }
+    let sql = Sql::new(Dialect::Mysql)
+        .add("SELECT CAST(COUNT(*) AS CHAR) FROM ")
+        .table(&table.full);
+    number(shared, table, sqlx::query(sql.build())).await
+}
+
+/// The longest value in bytes.
+pub(super) async fn longest(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
-) -> Result<Counts, TargetError> {
+) -> Result<u64, TargetError> {
+    let sql = Sql::new(Dialect::Mysql).add("SELECT CAST(COALESCE(MAX(LENGTH(");
+    let sql = value_sql(sql, "", column)
+        .add(")), 0) AS CHAR) FROM ")
+        .table(&table.full);
+    number(shared, table, sqlx::query(sql.build())).await
+}
+
+/// The number that a query gives as text; 0 for NULL.
+async fn number(
+    shared: &Shared,
+    table: &TableInfo,
+    query: sqlx::query::Query<'_, MySql, MySqlArguments>,
+) -> Result<u64, TargetError> {
     let fail = |e| shared.error(format!("counting {}", table.shown), e);
-    let sql = Sql::new(Dialect::Mysql)
-        .add("SELECT CAST(COUNT(*) AS CHAR), CAST(COUNT(")
-        .ident(&column.name);
-    let sql = value_sql(sql.add(") AS CHAR), CAST(COALESCE(MAX(LENGTH("), "", column);
-    let sql = sql.add(")), 0) AS CHAR) FROM ").table(&table.full);
-    let row = sqlx::query(sql.build())
-        .fetch_one(&shared.pool)
-        .await
-        .map_err(fail)?;
-    let at = |i: usize| -> Result<u64, TargetError> {
-        Ok(text(&row, i)
-            .map_err(fail)?
-            .and_then(|n| n.parse().ok())
-            .unwrap_or_default())
-    };
-    Ok(Counts {
-        total: at(0)?,
-        null: at(0)? - at(1)?,
-        longest: at(2)?,
-    })
+    let row = query.fetch_one(&shared.pool).await.map_err(fail)?;
+    let number = text(&row, 0).map_err(fail)?;
+    Ok(number.and_then(|n| n.parse().ok()).unwrap_or_default())
 }
 
 /// At most `parts` ranges: the boundaries are found by walking the key's index
@@ -292,6 +314,6 @@ pub(super) async fn sample(
         .await
         .map_err(|e| shared.error(format!("sampling {}", table.shown), e))?;
     rows.iter()
-        .map(|row| value_of(shared, row, 0, column.is_bytes()))
+        .map(|row| Ok(value_ref(shared, row, 0, column.is_bytes())?.to_value()))
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Values and keys between MySQL's wire and the engine: raw bytes.
 
-use atrest_engine::target::{KeyValue, RowKey, TargetError, Value};
+use atrest_engine::target::{KeyValue, RowKey, TargetError, ValueRef};
 use sqlx::mysql::{MySqlArguments, MySqlRow};
 use sqlx::{Arguments as _, Decode, Encode, MySql, Row as _, Type, ValueRef as _};
 
@@ -8,12 +8,12 @@ use super::Shared;
 use super::catalog::{KeyColumn, KeyKind};
 
 /// A column's bytes, `None` for NULL.
-pub(super) fn raw(row: &MySqlRow, i: usize) -> Result<Option<Vec<u8>>, sqlx::Error> {
+pub(super) fn raw(row: &MySqlRow, i: usize) -> Result<Option<&[u8]>, sqlx::Error> {
     let value = row.try_get_raw(i)?;
     if value.is_null() {
         return Ok(None);
     }
-    <Vec<u8> as Decode<MySql>>::decode(value)
+    <&[u8] as Decode<MySql>>::decode(value)
         .map(Some)
         .map_err(sqlx::Error::Decode)
 }
@@ -21,7 +21,8 @@ pub(super) fn raw(row: &MySqlRow, i: usize) -> Result<Option<Vec<u8>>, sqlx::Err
 /// A column's text, whatever type the catalog gives it (MySQL 8 calls some of
 /// its own texts binary).
 pub(super) fn text(row: &MySqlRow, i: usize) -> Result<Option<String>, sqlx::Error> {
-    let decode = |bytes| String::from_utf8(bytes).map_err(|e| sqlx::Error::Decode(e.into()));
+    let decode =
+        |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|e| sqlx::Error::Decode(e.into()));
     raw(row, i)?.map(decode).transpose()
 }
 
@@ -37,10 +38,10 @@ pub(super) fn key_of(
             .map_err(|e| shared.error("reading a key", e))?
             .unwrap_or_default();
         if column.kind == KeyKind::Bytes {
-            parts.push(KeyValue::Bytes(bytes));
+            parts.push(KeyValue::Bytes(bytes.to_vec()));
             continue;
         }
-        let text = String::from_utf8(bytes).map_err(|_| TargetError::Refused {
+        let text = std::str::from_utf8(bytes).map_err(|_| TargetError::Refused {
             what: format!(
                 "a value of key column {} is not valid text, so its row cannot be named",
                 column.name
@@ -49,7 +50,7 @@ pub(super) fn key_of(
         })?;
         parts.push(match (column.kind, text.parse()) {
             (KeyKind::Integer, Ok(n)) => KeyValue::Integer(n),
-            _ => KeyValue::Text(text),
+            _ => KeyValue::Text(text.to_owned()),
         });
     }
     Ok(RowKey(parts))
@@ -57,23 +58,23 @@ pub(super) fn key_of(
 
 /// The value in column `i`, with its length in column `i + 1` where it was too
 /// long to come along.
-pub(super) fn value_of(
+pub(super) fn value_ref<'r>(
     shared: &Shared,
-    row: &MySqlRow,
+    row: &'r MySqlRow,
     i: usize,
     bytes: bool,
-) -> Result<Value, TargetError> {
+) -> Result<ValueRef<'r>, TargetError> {
     let fail = |e| shared.error("reading a value", e);
     if let Some(value) = raw(row, i).map_err(fail)? {
         return Ok(if bytes {
-            Value::Bytes(value)
+            ValueRef::Bytes(value)
         } else {
-            Value::Text(value)
+            ValueRef::Text(value)
         });
     }
     Ok(match text(row, i + 1).map_err(fail)? {
-        None => Value::Null,
-        Some(n) => Value::Deferred(n.parse().unwrap_or_default()),
+        None => ValueRef::Null,
+        Some(n) => ValueRef::Deferred(n.parse().unwrap_or_default()),
     })
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
-    Change, Counts, Description, JournalChange, KeyRange, KeyValue, Row, RowKey, TableName, Target,
-    TargetError, Value,
+    Change, Description, JournalChange, KeyRange, KeyValue, RowKey, TableName, Target, TargetError,
+    Value, Visited, Visitor,
 };
 
 use super::catalog::{self, ColumnInfo, KeyColumn, KeyKind, TableInfo};
@@ -86,27 +86,33 @@ impl Target for PgColumn {
         .await
     }
 
-    async fn counts(&self) -> Result<Counts, TargetError> {
-        page::counts(&self.shared, &self.table, &self.column).await
+    async fn rows(&self) -> Result<u64, TargetError> {
+        page::rows(&self.shared, &self.table).await
+    }
+
+    async fn longest(&self) -> Result<u64, TargetError> {
+        page::longest(&self.shared, &self.table, &self.column).await
     }
 
     async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>, TargetError> {
         page::split(&self.shared, &self.table, parts, total).await
     }
 
-    async fn read(
+    async fn visit(
         &self,
         range: &KeyRange,
         limit: usize,
         inline: u64,
-    ) -> Result<Vec<Row>, TargetError> {
-        page::read(
+        visitor: Box<dyn Visitor>,
+    ) -> Result<Visited, TargetError> {
+        page::visit(
             &self.shared,
             &self.table,
             &self.column,
             range,
             limit,
             inline,
+            visitor,
         )
         .await
     }

@@ -1,11 +1,10 @@
 //! The SQL that reads: pages by key, ranges, counts, samples.
 
-use atrest_engine::target::{Counts, KeyRange, Row, RowKey, TargetError, Value};
-use sqlx::Row as _;
+use atrest_engine::target::{KeyRange, RowKey, TargetError, Value, Visited, Visitor};
 
 use super::Shared;
 use super::catalog::{ColumnInfo, KeyColumn, KeyKind, TableInfo};
-use super::value::{Args, key_of, value_of};
+use super::value::{Args, key_of, value_ref};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
@@ -93,14 +92,15 @@ fn within(
 }
 
 /// A page of `range`: at most `limit` rows in key order.
-pub(super) async fn read(
+pub(super) async fn visit(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
     range: &KeyRange,
     limit: usize,
     inline: u64,
-) -> Result<Vec<Row>, TargetError> {
+    mut visitor: Box<dyn Visitor>,
+) -> Result<Visited, TargetError> {
     let key = &table.key;
     let mut args = Args::default();
     // The value's text is made once, in the inner query, and only its length
@@ -124,14 +124,18 @@ pub(super) async fn read(
         .fetch_all(&shared.pool)
         .await
         .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?;
-    rows.iter()
-        .map(|row| {
-            Ok(Row {
-                key: key_of(shared, row, key)?,
-                value: value_of(shared, row, key.len(), column.is_bytes())?,
-            })
-        })
-        .collect()
+    for row in &rows {
+        let value = value_ref(shared, row, table.key.len(), column.is_bytes())?;
+        visitor.row(&|| key_of(shared, row, &table.key), value)?;
+    }
+    let last = (rows.len() == limit)
+        .then(|| rows.last().map(|row| key_of(shared, row, &table.key)))
+        .flatten();
+    Ok(Visited {
+        rows: rows.len(),
+        last: last.transpose()?,
+        visitor,
+    })
 }
 
 /// One row's value.
@@ -158,40 +162,73 @@ pub(super) async fn read_one(
         .await
         .map_err(|e| shared.error(format!("reading a row of {}", table.shown), e))?;
     found
-        .map(|row| value_of(shared, &row, 0, column.is_bytes()))
+        .map(|row| Ok(value_ref(shared, &row, 0, column.is_bytes())?.to_value()))
         .transpose()
 }
 
-/// Rows, NULLs, longest, by one scan that may be sequential and parallel.
-pub(super) async fn counts(
+/// About how many rows: as the planner's statistics say, else counted.
+pub(super) async fn rows(shared: &Shared, table: &TableInfo) -> Result<u64, TargetError> {
+    let fail = |e| shared.error(format!("counting {}", table.shown), e);
+    let estimate: f64 =
+        sqlx::query_scalar("SELECT reltuples::float8 FROM pg_class WHERE oid = $1::bigint::oid")
+            .bind(table.oid)
+            .fetch_one(&shared.pool)
+            .await
+            .map_err(fail)?;
+    if estimate > 0.0 {
+        return Ok(estimate as u64);
+    }
+    let sql = Sql::new(Dialect::Postgres)
+        .add("SELECT count(*) FROM ")
+        .table(&table.full);
+    let mut scan = whole_scan(shared).await.map_err(fail)?;
+    let rows: i64 = sqlx::query_scalar(sql.build())
+        .fetch_one(&mut *scan)
+        .await
+        .map_err(fail)?;
+    scan.rollback().await.map_err(fail)?;
+    Ok(u64::try_from(rows).unwrap_or_default())
+}
+
+/// The longest value in bytes, where the column's type or an index on it bounds
+/// what fits.
+pub(super) async fn longest(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
-) -> Result<Counts, TargetError> {
-    let fail = |e| shared.error(format!("counting {}", table.shown), e);
-    let sql = Sql::new(Dialect::Postgres)
-        .add("SELECT count(*), count(")
-        .ident(&column.name);
-    let sql = value_sql(sql.add("), coalesce(max(octet_length("), column);
-    let sql = sql.add(")), 0)::bigint FROM ").table(&table.full);
-    let mut tx = shared.pool.begin().await.map_err(fail)?;
+) -> Result<u64, TargetError> {
+    let fail = |e| shared.error(format!("looking through {}", table.shown), e);
+    let indexed: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1::bigint::oid AND $2 = ANY (indkey::int2[]))",
+    )
+    .bind(table.oid)
+    .bind(column.number)
+    .fetch_one(&shared.pool)
+    .await
+    .map_err(fail)?;
+    if column.max_length.is_none() && !indexed {
+        return Ok(0);
+    }
+    let sql = Sql::new(Dialect::Postgres).add("SELECT coalesce(max(octet_length(");
+    let sql = value_sql(sql, column)
+        .add(")), 0)::bigint FROM ")
+        .table(&table.full);
+    let mut scan = whole_scan(shared).await.map_err(fail)?;
+    let longest: i64 = sqlx::query_scalar(sql.build())
+        .fetch_one(&mut *scan)
+        .await
+        .map_err(fail)?;
+    scan.rollback().await.map_err(fail)?;
+    Ok(u64::try_from(longest).unwrap_or_default())
+}
+
+/// A transaction whose scan may be sequential and parallel.
+async fn whole_scan(shared: &Shared) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    let mut tx = shared.pool.begin().await?;
     sqlx::raw_sql("SET LOCAL enable_seqscan = on")
         .execute(&mut *tx)
-        .await
-        .map_err(fail)?;
-    let row = sqlx::query(sql.build())
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(fail)?;
-    tx.rollback().await.map_err(fail)?;
-    let at = |i: usize| -> Result<u64, TargetError> {
-        Ok(u64::try_from(row.try_get::<i64, _>(i).map_err(fail)?).unwrap_or_default())
-    };
-    Ok(Counts {
-        total: at(0)?,
-        null: at(0)? - at(1)?,
-        longest: at(2)?,
-    })
+        .await?;
+    Ok(tx)
 }
 
 /// At most `parts` ranges: the boundaries are found by walking the key's index
@@ -256,17 +293,13 @@ pub(super) async fn sample(
         .ident(&column.name)
         .add(" IS NOT NULL LIMIT ")
         .number(rows);
-    let mut tx = shared.pool.begin().await.map_err(fail)?;
-    sqlx::raw_sql("SET LOCAL enable_seqscan = on")
-        .execute(&mut *tx)
-        .await
-        .map_err(fail)?;
+    let mut scan = whole_scan(shared).await.map_err(fail)?;
     let rows = sqlx::query(sql.build())
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut *scan)
         .await
         .map_err(fail)?;
-    tx.rollback().await.map_err(fail)?;
+    scan.rollback().await.map_err(fail)?;
     rows.iter()
-        .map(|row| value_of(shared, row, 0, column.is_bytes()))
+        .map(|row| Ok(value_ref(shared, row, 0, column.is_bytes())?.to_value()))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Values and keys between PostgreSQL's wire and the engine: raw bytes, so that
 //! nothing is validated, converted or lost on the way.
 
-use atrest_engine::target::{KeyValue, RowKey, TargetError, Value};
+use atrest_engine::target::{KeyValue, RowKey, TargetError, ValueRef};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo};
@@ -58,25 +58,25 @@ pub(super) fn key_of(
 
 /// The value in column `i`, with its length in column `i + 1` where it was too
 /// long to come along.
-pub(super) fn value_of(
+pub(super) fn value_ref<'r>(
     shared: &Shared,
-    row: &PgRow,
+    row: &'r PgRow,
     i: usize,
     bytes: bool,
-) -> Result<Value, TargetError> {
+) -> Result<ValueRef<'r>, TargetError> {
     if let Some(value) = raw(shared, row, i)? {
         return Ok(if bytes {
-            Value::Bytes(value.to_vec())
+            ValueRef::Bytes(value)
         } else {
-            Value::Text(value.to_vec())
+            ValueRef::Text(value)
         });
     }
     let length: Option<i32> = row
         .try_get(i + 1)
         .map_err(|e| shared.error("reading a row", e))?;
     Ok(match length {
-        None => Value::Null,
-        Some(n) => Value::Deferred(u64::try_from(n).unwrap_or_default()),
+        None => ValueRef::Null,
+        Some(n) => ValueRef::Deferred(u64::try_from(n).unwrap_or_default()),
     })
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
-    Change, Counts, Description, JournalChange, KeyRange, KeyValue, Row, RowKey, TableName, Target,
-    TargetError, Value,
+    Change, Description, JournalChange, KeyRange, KeyValue, RowKey, TableName, Target, TargetError,
+    Value, Visited, Visitor,
 };
 
 use super::catalog::{self, ColumnInfo, TableInfo};
+use super::page::At;
 use super::value::Affinity;
 use super::{Shared, page, preflight, write};
 use crate::hex::unhex;
@@ -70,6 +71,16 @@ impl SqliteColumn {
     }
 }
 
+impl SqliteColumn {
+    fn at(&self) -> At<'_> {
+        At {
+            table: &self.table.name,
+            key: &self.key,
+            column: &self.column.name,
+        }
+    }
+}
+
 #[async_trait]
 impl Target for SqliteColumn {
     fn name(&self) -> &str {
@@ -91,41 +102,30 @@ impl Target for SqliteColumn {
         .await
     }
 
-    async fn counts(&self) -> Result<Counts, TargetError> {
-        page::counts(&self.shared, &self.table.name, &self.column.name).await
+    async fn rows(&self) -> Result<u64, TargetError> {
+        page::rows(&self.shared, &self.table.name).await
+    }
+
+    async fn longest(&self) -> Result<u64, TargetError> {
+        Ok(0) // no type bounds a length here
     }
 
     async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>, TargetError> {
         page::split(&self.shared, &self.table.name, &self.key, parts, total).await
     }
 
-    async fn read(
+    async fn visit(
         &self,
         range: &KeyRange,
         limit: usize,
         inline: u64,
-    ) -> Result<Vec<Row>, TargetError> {
-        page::read(
-            &self.shared,
-            &self.table.name,
-            &self.key,
-            &self.column.name,
-            range,
-            limit,
-            inline,
-        )
-        .await
+        visitor: Box<dyn Visitor>,
+    ) -> Result<Visited, TargetError> {
+        page::visit(&self.shared, &self.at(), range, limit, inline, visitor).await
     }
 
     async fn read_one(&self, key: &RowKey) -> Result<Option<Value>, TargetError> {
-        page::read_one(
-            &self.shared,
-            &self.table.name,
-            &self.key,
-            &self.column.name,
-            key,
-        )
-        .await
+        page::read_one(&self.shared, &self.at(), key).await
     }
 
     fn parse_key(&self, parts: &[String]) -> Result<RowKey, TargetError> {
@@ -155,15 +155,7 @@ impl Target for SqliteColumn {
         changes: Vec<Change>,
         journal: &[JournalChange],
     ) -> Result<u64, TargetError> {
-        write::write(
-            &self.shared,
-            &self.table.name,
-            &self.key,
-            &self.column.name,
-            changes,
-            journal,
-        )
-        .await
+        write::write(&self.shared, &self.at(), changes, journal).await
     }
 }
 

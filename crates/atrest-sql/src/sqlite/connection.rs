@@ -79,10 +79,6 @@ impl Connections {
         let connection = Connection::open_with_flags(&self.path, self.flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(SESSION)?;
-        if journal_mode(&connection)? == "delete" {
-            // As safe, and a commit need not make and remove a file.
-            connection.execute_batch("PRAGMA journal_mode = TRUNCATE")?;
-        }
         Ok(connection)
     }
 
@@ -199,8 +195,7 @@ impl Connections {
     /// Closes what is idle now, and the rest when it comes back.
     ///
     /// Before that, the last words of a write-ahead log go into the file, so that
-    /// no copy of an old value waits there for the next writer; and the emptied
-    /// journal is removed.
+    /// no copy of an old value waits there for the next writer.
     pub(super) async fn close(&self) {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
         let tidy = move |this: &Self| {
@@ -209,19 +204,9 @@ impl Connections {
             readers.closed = true;
             readers.idle.clear();
             connection.busy_timeout(Duration::from_secs(2))?;
-            let mode = journal_mode(&connection)?;
-            connection.execute_batch(match mode.as_str() {
-                "truncate" => "PRAGMA journal_mode = DELETE",
-                _ => "PRAGMA wal_checkpoint(TRUNCATE)",
-            })?;
-            Ok(())
+            Ok(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)
         };
         // What it says has no consequence: the next writer does it as well.
         let _ = self.blocking("closing the file", tidy).await;
     }
-}
-
-/// "delete", "wal" and so on.
-fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
-    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
 }

@@ -89,8 +89,14 @@ impl Database for SqliteDatabase {
         "sqlite"
     }
 
+    /// One writes while the other reads and seals.
     fn default_workers(&self) -> usize {
-        1
+        2
+    }
+
+    /// A commit waits for the disk five times, however many rows it holds.
+    fn default_batch_size(&self) -> usize {
+        10_000
     }
 
     fn location(&self) -> &str {

@@ -1,14 +1,21 @@
 //! The SQL that reads: pages by key, ranges, counts, samples.
 
-use atrest_engine::target::{Counts, KeyRange, Row, RowKey, TableName, TargetError, Value};
+use atrest_engine::target::{KeyRange, RowKey, TableName, TargetError, Value, Visited, Visitor};
 use rusqlite::params_from_iter;
 use rusqlite::types::{Value as Bound, ValueRef};
 
 use super::Shared;
-use super::error::Failure;
-use super::value::{bound_key, key_of, value_of};
+use super::value::{bound_key, key_of, value_ref};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
+
+/// Where a column is, by exact names.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) table: &'a TableName,
+    pub(super) key: &'a [String],
+    pub(super) column: &'a str,
+}
 
 /// A sampled value's length at most, in bytes.
 const SAMPLE_BYTES: usize = 4096;
@@ -70,15 +77,15 @@ fn within(
 }
 
 /// A page of `range`: at most `limit` rows in key order.
-pub(super) async fn read(
+pub(super) async fn visit(
     shared: &Shared,
-    table: &TableName,
-    key: &[String],
-    column: &str,
+    at: &At<'_>,
     range: &KeyRange,
     limit: usize,
     inline: u64,
-) -> Result<Vec<Row>, TargetError> {
+    mut visitor: Box<dyn Visitor>,
+) -> Result<Visited, TargetError> {
+    let At { table, key, column } = *at;
     let mut args = vec![integer(inline)];
     let sql = Sql::new(Dialect::Sqlite)
         .add("SELECT ")
@@ -92,31 +99,36 @@ pub(super) async fn read(
         .columns("", key)
         .add(" LIMIT ")
         .param();
-    let parts = key.len();
+    let (sql, parts) = (sql.text(), key.len());
     shared
         .connections
-        .rows(
-            format!("reading a page of {table}"),
-            sql.text(),
-            params_from_iter(args),
-            move |row| {
-                Ok(Row {
-                    key: key_of(row, parts)?,
-                    value: value_of(row, parts)?,
-                })
-            },
-        )
+        .read(format!("reading a page of {table}"), move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut found = statement.query(params_from_iter(args))?;
+            let (mut rows, mut last) = (0, None);
+            while let Some(row) = found.next()? {
+                rows += 1;
+                visitor.row(&|| key_of(row, parts), value_ref(row, parts)?)?;
+                if rows == limit {
+                    last = Some(key_of(row, parts)?);
+                }
+            }
+            Ok(Visited {
+                rows,
+                last,
+                visitor,
+            })
+        })
         .await
 }
 
 /// One row's value.
 pub(super) async fn read_one(
     shared: &Shared,
-    table: &TableName,
-    key: &[String],
-    column: &str,
+    at: &At<'_>,
     row: &RowKey,
 ) -> Result<Option<Value>, TargetError> {
+    let At { table, key, column } = *at;
     whole(key.len(), row)?;
     let mut args = vec![integer(u64::MAX)];
     for part in &row.0 {
@@ -130,7 +142,7 @@ pub(super) async fn read_one(
             format!("reading a row of {table}"),
             sql.text(),
             params_from_iter(args),
-            |row| value_of(row, 0),
+            |row| Ok(value_ref(row, 0)?.to_value()),
         )
         .await?;
     Ok(found.into_iter().next())
@@ -141,34 +153,16 @@ fn integer(n: u64) -> Bound {
     Bound::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
-/// Rows, NULLs, longest.
-pub(super) async fn counts(
-    shared: &Shared,
-    table: &TableName,
-    column: &str,
-) -> Result<Counts, TargetError> {
+/// How many rows.
+pub(super) async fn rows(shared: &Shared, table: &TableName) -> Result<u64, TargetError> {
     let sql = Sql::new(Dialect::Sqlite)
-        .add("SELECT count(*), count(")
-        .ident(column);
-    let sql = sql
-        .add("), coalesce(max(octet_length(")
-        .ident(column)
-        .add(")), 0) FROM ")
+        .add("SELECT count(*) FROM ")
         .table(table);
-    let counts = shared
+    let rows = shared
         .connections
-        .rows(format!("counting {table}"), sql.text(), [], |row| {
-            let at = |i| -> Result<u64, Failure> {
-                Ok(u64::try_from(row.get::<_, i64>(i)?).unwrap_or_default())
-            };
-            Ok(Counts {
-                total: at(0)?,
-                null: at(0)? - at(1)?,
-                longest: at(2)?,
-            })
-        })
+        .number(format!("counting {table}"), sql.text(), [])
         .await?;
-    Ok(counts.into_iter().next().unwrap_or_default())
+    Ok(u64::try_from(rows).unwrap_or_default())
 }
 
 /// At most `parts` ranges: the boundaries are found by walking the key's index
@@ -204,7 +198,7 @@ pub(super) async fn split(
                 format!("cutting {table} into ranges"),
                 sql.text(),
                 params_from_iter(args),
-                move |row| key_of(row, parts),
+                move |row| Ok(key_of(row, parts)?),
             )
             .await?;
         let Some(bound) = found.into_iter().next() else {

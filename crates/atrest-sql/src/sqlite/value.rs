@@ -1,10 +1,9 @@
 //! Values and keys between SQLite's storage classes and the engine.
 
-use atrest_engine::target::{KeyValue, RowKey, TargetError, Value};
+use atrest_engine::target::{KeyValue, RowKey, TargetError, ValueRef};
 use rusqlite::Row;
-use rusqlite::types::{Value as Bound, ValueRef};
+use rusqlite::types::{Value as Bound, ValueRef as Cell};
 
-use super::error::Failure;
 use crate::error::DriverError;
 
 /// A column's affinity (<https://www.sqlite.org/datatype3.html>, section 3.1).
@@ -42,32 +41,37 @@ impl Affinity {
 }
 
 /// The key in columns `0..n` of a row.
-pub(super) fn key_of(row: &Row<'_>, n: usize) -> Result<RowKey, Failure> {
+pub(super) fn key_of(row: &Row<'_>, n: usize) -> Result<RowKey, TargetError> {
     (0..n)
-        .map(|i| key_part(row.get_ref(i)?))
+        .map(|i| key_part(cell(row, i)?))
         .collect::<Result<Vec<_>, _>>()
         .map(RowKey)
 }
 
-fn key_part(value: ValueRef<'_>) -> Result<KeyValue, Failure> {
-    let refused = |what: &str, next: &str| {
-        Failure::Target(TargetError::Refused {
-            what: what.to_owned(),
-            next: next.to_owned(),
-        })
+fn cell<'r>(row: &'r Row<'_>, i: usize) -> Result<Cell<'r>, TargetError> {
+    row.get_ref(i).map_err(|e| TargetError::Database {
+        doing: "reading a row".to_owned(),
+        source: DriverError::new(e.to_string()),
+    })
+}
+
+fn key_part(value: Cell<'_>) -> Result<KeyValue, TargetError> {
+    let refused = |what: &str, next: &str| TargetError::Refused {
+        what: what.to_owned(),
+        next: next.to_owned(),
     };
     match value {
-        ValueRef::Integer(n) => Ok(KeyValue::Integer(n.into())),
-        ValueRef::Real(x) => Ok(KeyValue::Real(x.to_bits())),
-        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+        Cell::Integer(n) => Ok(KeyValue::Integer(n.into())),
+        Cell::Real(x) => Ok(KeyValue::Real(x.to_bits())),
+        Cell::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(KeyValue::Text(text.to_owned())),
             Err(_) => Err(refused(
                 "a primary key's text is not valid UTF-8, so its row cannot be named",
                 "correct the key of that row, then run the same command again",
             )),
         },
-        ValueRef::Blob(bytes) => Ok(KeyValue::Bytes(bytes.to_vec())),
-        ValueRef::Null => Err(refused(
+        Cell::Blob(bytes) => Ok(KeyValue::Bytes(bytes.to_vec())),
+        Cell::Null => Err(refused(
             "a row's primary key is NULL, so the row cannot be named",
             "give that row a key (SQLite allows NULL in a key that is not INTEGER), then run again",
         )),
@@ -76,21 +80,18 @@ fn key_part(value: ValueRef<'_>) -> Result<KeyValue, Failure> {
 
 /// The value in columns `i` (its storage class) and `i + 1` (itself; a number as
 /// its exact text; its length as an integer when it was too long to come along).
-pub(super) fn value_of(row: &Row<'_>, i: usize) -> Result<Value, Failure> {
-    let class = row.get_ref(i)?;
-    Ok(match (class, row.get_ref(i + 1)?) {
-        (_, ValueRef::Integer(n)) => Value::Deferred(u64::try_from(n).unwrap_or_default()),
-        (_, ValueRef::Blob(bytes)) => Value::Bytes(bytes.to_vec()),
-        (ValueRef::Text(b"text"), ValueRef::Text(text)) => Value::Text(text.to_vec()),
-        (ValueRef::Text(b"integer" | b"real"), ValueRef::Text(text)) => {
-            Value::Number(text.to_vec())
-        }
-        (ValueRef::Text(b"null"), _) => Value::Null,
+pub(super) fn value_ref<'r>(row: &'r Row<'_>, i: usize) -> Result<ValueRef<'r>, TargetError> {
+    Ok(match (cell(row, i)?, cell(row, i + 1)?) {
+        (_, Cell::Integer(n)) => ValueRef::Deferred(u64::try_from(n).unwrap_or_default()),
+        (_, Cell::Blob(bytes)) => ValueRef::Bytes(bytes),
+        (Cell::Text(b"text"), Cell::Text(text)) => ValueRef::Text(text),
+        (Cell::Text(b"integer" | b"real"), Cell::Text(text)) => ValueRef::Number(text),
+        (Cell::Text(b"null"), _) => ValueRef::Null,
         (class, _) => {
-            return Err(Failure::Target(TargetError::Database {
+            return Err(TargetError::Database {
                 doing: "reading a value".to_owned(),
                 source: DriverError::new(format!("unknown storage class {class:?}")),
-            }));
+            });
         }
     })
 }

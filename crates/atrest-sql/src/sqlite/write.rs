@@ -13,6 +13,7 @@ use rusqlite::CachedStatement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::error::Failure;
+use super::page::At;
 use super::value::bound_key;
 use super::{Shared, journal};
 use crate::key::whole;
@@ -42,12 +43,11 @@ impl Class {
 /// One transaction: the rows, then the journal.
 pub(super) async fn write(
     shared: &Shared,
-    table: &TableName,
-    key: &[String],
-    column: &str,
+    at: &At<'_>,
     changes: Vec<Change>,
     journal: &[JournalChange],
 ) -> Result<u64, TargetError> {
+    let At { table, key, column } = *at;
     let classes = [Class::Null, Class::Text, Class::Bytes, Class::Number];
     let statements = classes.map(|class| statement(table, key, column, class));
     let (parts, journal) = (key.len(), journal.to_vec());

@@ -21,7 +21,6 @@ pub async fn twenty_megabytes(scratch: &ScratchDatabase) {
         .await;
     let db = connect(scratch).await;
     let target = column(&db, "big", "c").await;
-    assert_eq!(target.counts().await.unwrap().longest, 20_000_000);
     let found = target.describe(30_000_000, true).await.unwrap();
     assert!(
         found.schema.is_none() && found.refusals.is_empty(),

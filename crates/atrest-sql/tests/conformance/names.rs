@@ -45,7 +45,7 @@ pub async fn odd_identifiers(scratch: &ScratchDatabase) {
             .await
             .unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!((found.key, found.refusals.len()), (vec![key], 0), "{name}");
-        assert_eq!(target.counts().await.unwrap().total, 3);
+        assert_eq!(target.rows().await.unwrap(), 3);
         assert_eq!(target.split(3, 3).await.unwrap().len(), 3);
         assert_eq!(db.sample(&table, &column, 10).await.unwrap().len(), 2);
         let rows = all(&target).await;

@@ -58,8 +58,8 @@ pub async fn empty_and_single_row_tables(scratch: &ScratchDatabase) {
     let target = column(&db, "one", "c").await;
     assert!(all(&target).await.is_empty());
     assert_eq!(target.split(4, 0).await.unwrap(), [KeyRange::default()]);
-    let counts = target.counts().await.unwrap();
-    assert_eq!((counts.total, counts.null, counts.longest), (0, 0, 0));
+    assert_eq!(target.rows().await.unwrap(), 0);
+    assert_eq!(target.longest().await.unwrap(), 0);
     assert_eq!(target.write(Vec::new(), &[]).await.unwrap(), 0);
     scratch.execute("INSERT INTO one VALUES (7, '')").await;
     assert_eq!(target.split(4, 1).await.unwrap(), [KeyRange::default()]);
@@ -93,11 +93,11 @@ pub async fn counts_and_samples(scratch: &ScratchDatabase) {
         .await;
     let db = connect(scratch).await;
     let target = column(&db, "n", "c").await;
-    let counts = target.counts().await.unwrap();
-    assert_eq!(
-        (counts.total, counts.null, counts.longest),
-        (5, 2, 10_000),
-        "longest in bytes"
+    assert_eq!(target.rows().await.unwrap(), 5);
+    let longest = target.longest().await.unwrap();
+    assert!(
+        [0, 10_000].contains(&longest),
+        "{longest}: in bytes, or of no use"
     );
     let sample = db.sample(&super::table("n"), "c", 10).await.unwrap();
     assert_eq!(sample.len(), 3, "no NULL among samples");
