@@ -27,6 +27,12 @@ use crate::retry::{ATTEMPTS, pause};
 /// message to the server ends at 1 GiB.
 const BYTES: usize = 64 << 20;
 
+/// A page does not wait for the disk. The rows and the cursor that says that they
+/// are done become durable together or not at all, originals are in the backup
+/// before, and the journal's last change, which ends a run, does wait: the
+/// write-ahead log reaches the disk in order, so everything before it is there.
+const BEGIN_PAGE: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+
 /// Failed in the driver (perhaps worth another try), or for good.
 enum Failure {
     Driver(sqlx::Error),
@@ -65,7 +71,16 @@ async fn attempt_once(
     changes: &[Change],
     journal: &[JournalChange],
 ) -> Result<u64, Failure> {
-    let mut tx = shared.pool.begin().await.map_err(Failure::Driver)?;
+    let begin = if journal.is_empty() {
+        "BEGIN"
+    } else {
+        BEGIN_PAGE
+    };
+    let mut tx = shared
+        .pool
+        .begin_with(begin)
+        .await
+        .map_err(Failure::Driver)?;
     let mut changed = 0;
     for null in [false, true] {
         let group: Vec<&Change> = changes
