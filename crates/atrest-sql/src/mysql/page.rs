@@ -2,6 +2,7 @@
 
 use atrest_engine::target::{KeyRange, KeyValue, RowKey, TargetError, Value, Visited, Visitor};
 
+use futures::TryStreamExt as _;
 use sqlx::MySql;
 use sqlx::mysql::MySqlArguments;
 
@@ -156,20 +157,26 @@ pub(super) async fn visit(
         .columns("", &names(&table.key))
         .add(" LIMIT ")
         .param();
-    let rows = sqlx::query_with(sql.build(), args.finish())
-        .fetch_all(&shared.pool)
+    let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
+    let (mut rows, mut last) = (0, None);
+    while let Some(row) = found
+        .try_next()
         .await
-        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?;
-    for row in &rows {
-        let value = value_ref(shared, row, table.key.len(), column.is_bytes())?;
-        visitor.row(&|| key_of(shared, row, &table.key), value)?;
+        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
+    {
+        rows += 1;
+        let key = || key_of(shared, &row, &table.key);
+        visitor.row(
+            &key,
+            value_ref(shared, &row, table.key.len(), column.is_bytes())?,
+        )?;
+        if rows == limit {
+            last = Some(key()?);
+        }
     }
-    let last = (rows.len() == limit)
-        .then(|| rows.last().map(|row| key_of(shared, row, &table.key)))
-        .flatten();
     Ok(Visited {
-        rows: rows.len(),
-        last: last.transpose()?,
+        rows,
+        last,
         visitor,
     })
 }

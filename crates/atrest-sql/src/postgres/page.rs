@@ -2,6 +2,8 @@
 
 use atrest_engine::target::{KeyRange, RowKey, TargetError, Value, Visited, Visitor};
 
+use futures::TryStreamExt as _;
+
 use super::Shared;
 use super::catalog::{ColumnInfo, KeyColumn, KeyKind, TableInfo};
 use super::value::{Args, key_of, value_ref};
@@ -27,10 +29,9 @@ fn key_sql(mut sql: Sql, key: &[KeyColumn]) -> Sql {
     for (i, part) in key.iter().enumerate() {
         sql = if i > 0 { sql.add(", ") } else { sql };
         sql = sql.ident(&part.name);
-        sql = if part.kind == KeyKind::Bytes {
-            sql
-        } else {
-            sql.add("::text")
+        sql = match part.kind {
+            KeyKind::Bytes | KeyKind::Integer => sql,
+            KeyKind::Text => sql.add("::text"),
         };
         sql = sql.add(" AS atrest_k").number(i as i64 + 1);
     }
@@ -120,20 +121,26 @@ pub(super) async fn visit(
     sql = order_sql(within(sql, shared, &mut args, key, range)?, key);
     args.integer(shared, limit as u64)?;
     sql = sql.add(" LIMIT ").param().add(") AS atrest_page");
-    let rows = sqlx::query_with(sql.build(), args.finish())
-        .fetch_all(&shared.pool)
+    let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
+    let (mut rows, mut last) = (0, None);
+    while let Some(row) = found
+        .try_next()
         .await
-        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?;
-    for row in &rows {
-        let value = value_ref(shared, row, table.key.len(), column.is_bytes())?;
-        visitor.row(&|| key_of(shared, row, &table.key), value)?;
+        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
+    {
+        rows += 1;
+        let key = || key_of(shared, &row, &table.key);
+        visitor.row(
+            &key,
+            value_ref(shared, &row, table.key.len(), column.is_bytes())?,
+        )?;
+        if rows == limit {
+            last = Some(key()?);
+        }
     }
-    let last = (rows.len() == limit)
-        .then(|| rows.last().map(|row| key_of(shared, row, &table.key)))
-        .flatten();
     Ok(Visited {
-        rows: rows.len(),
-        last: last.transpose()?,
+        rows,
+        last,
         visitor,
     })
 }

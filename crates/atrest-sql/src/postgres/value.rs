@@ -10,9 +10,34 @@ use sqlx::{Arguments as _, Encode, Postgres, Row as _, Type, ValueRef as _};
 use super::Shared;
 use super::catalog::{KeyColumn, KeyKind};
 
-/// `text` and `bytea` in `pg_type`.
-const TEXT_OID: u32 = 25;
-const BYTEA_OID: u32 = 17;
+/// What an array that is bound consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    Text,
+    Bytes,
+    /// Eight bytes, the highest first.
+    Integer,
+}
+
+impl Element {
+    /// The array's type in SQL.
+    pub(super) fn array(self) -> &'static str {
+        match self {
+            Self::Text => "::text[]",
+            Self::Bytes => "::bytea[]",
+            Self::Integer => "::int8[]",
+        }
+    }
+
+    /// The element's `pg_type.oid`, which is fixed (`pg_type.dat`).
+    fn oid(self) -> u32 {
+        match self {
+            Self::Text => 25,
+            Self::Bytes => 17,
+            Self::Integer => 20,
+        }
+    }
+}
 
 /// One raw column of a row, `None` when it is NULL.
 fn raw<'r>(shared: &Shared, row: &'r PgRow, i: usize) -> Result<Option<&'r [u8]>, TargetError> {
@@ -37,9 +62,16 @@ pub(super) fn key_of(
     let mut parts = Vec::with_capacity(key.len());
     for (i, column) in key.iter().enumerate() {
         let bytes = raw(shared, row, i)?.unwrap_or_default();
-        if column.kind == KeyKind::Bytes {
-            parts.push(KeyValue::Bytes(bytes.to_vec()));
-            continue;
+        match column.kind {
+            KeyKind::Bytes => {
+                parts.push(KeyValue::Bytes(bytes.to_vec()));
+                continue;
+            }
+            KeyKind::Integer => {
+                parts.push(KeyValue::Integer(integer(bytes)));
+                continue;
+            }
+            KeyKind::Text => {}
         }
         let text = std::str::from_utf8(bytes).map_err(|_| TargetError::Refused {
             what: format!(
@@ -48,12 +80,19 @@ pub(super) fn key_of(
             ),
             next: "correct the key of that row, then run the same command again".to_owned(),
         })?;
-        parts.push(match (column.kind, text.parse()) {
-            (KeyKind::Integer, Ok(n)) => KeyValue::Integer(n),
-            _ => KeyValue::Text(text.to_owned()),
-        });
+        parts.push(KeyValue::Text(text.to_owned()));
     }
     Ok(RowKey(parts))
+}
+
+/// `int2send`, `int4send`, `int8send`: two's complement, the highest byte first.
+fn integer(bytes: &[u8]) -> i128 {
+    let sign = bytes
+        .first()
+        .map_or(0, |first| i128::from(*first as i8) >> 7);
+    bytes
+        .iter()
+        .fold(sign, |n, byte| n << 8 | i128::from(*byte))
 }
 
 /// The value in column `i`, with its length in column `i + 1` where it was too
@@ -80,8 +119,19 @@ pub(super) fn value_ref<'r>(
     })
 }
 
+/// A key part's bytes as an array of keys holds them.
+pub(super) fn element_bytes(kind: KeyKind, part: &KeyValue) -> Vec<u8> {
+    match (kind, part) {
+        // One that is beyond eight bytes names no row, and -1 would name one.
+        (KeyKind::Integer, KeyValue::Integer(n)) => i64::try_from(*n)
+            .map(|n| n.to_be_bytes().to_vec())
+            .unwrap_or_default(),
+        _ => key_bytes(part),
+    }
+}
+
 /// A key part's bytes as they are bound.
-pub(super) fn key_bytes(part: &KeyValue) -> Vec<u8> {
+fn key_bytes(part: &KeyValue) -> Vec<u8> {
     match part {
         KeyValue::Integer(n) => n.to_string().into_bytes(),
         KeyValue::Text(s) => s.clone().into_bytes(),
@@ -124,17 +174,17 @@ impl Args {
         self.add(shared, i64::try_from(n).unwrap_or(i64::MAX))
     }
 
-    /// `text[]` or `bytea[]`.
+    /// An array of one dimension.
     pub(super) fn array(
         &mut self,
         shared: &Shared,
-        bytes: bool,
+        element: Element,
         items: &[Option<&[u8]>],
     ) -> Result<(), TargetError> {
-        if bytes {
-            self.add(shared, BytesArray(items))
-        } else {
-            self.add(shared, TextArray(items))
+        match element {
+            Element::Text => self.add(shared, TextArray(items)),
+            Element::Bytes => self.add(shared, BytesArray(items)),
+            Element::Integer => self.add(shared, IntegerArray(items)),
         }
     }
 
@@ -170,7 +220,7 @@ impl Type<Postgres> for TextArray<'_> {
 
 impl Encode<'_, Postgres> for TextArray<'_> {
     fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        encode_array(self.0, TEXT_OID, buf)
+        encode_array(self.0, Element::Text, buf)
     }
 }
 
@@ -184,7 +234,21 @@ impl Type<Postgres> for BytesArray<'_> {
 
 impl Encode<'_, Postgres> for BytesArray<'_> {
     fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        encode_array(self.0, BYTEA_OID, buf)
+        encode_array(self.0, Element::Bytes, buf)
+    }
+}
+
+struct IntegerArray<'a>(&'a [Option<&'a [u8]>]);
+
+impl Type<Postgres> for IntegerArray<'_> {
+    fn type_info() -> PgTypeInfo {
+        <Vec<i64> as Type<Postgres>>::type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for IntegerArray<'_> {
+    fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        encode_array(self.0, Element::Integer, buf)
     }
 }
 
@@ -192,7 +256,7 @@ impl Encode<'_, Postgres> for BytesArray<'_> {
 /// one dimension its length and lower bound, then the elements.
 fn encode_array(
     items: &[Option<&[u8]>],
-    oid: u32,
+    element: Element,
     buf: &mut PgArgumentBuffer,
 ) -> Result<IsNull, BoxDynError> {
     let bytes: usize = items
@@ -203,7 +267,7 @@ fn encode_array(
     let has_null = items.iter().any(Option::is_none);
     buf.extend_from_slice(&i32::from(!items.is_empty()).to_be_bytes());
     buf.extend_from_slice(&i32::from(has_null).to_be_bytes());
-    buf.extend_from_slice(&oid.to_be_bytes());
+    buf.extend_from_slice(&element.oid().to_be_bytes());
     if items.is_empty() {
         return Ok(IsNull::No);
     }
@@ -219,4 +283,22 @@ fn encode_array(
         }
     }
     Ok(IsNull::No)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::integer;
+
+    #[test]
+    fn integers_of_every_width() {
+        for n in [0, 1, -1, 300, i16::MIN, i16::MAX] {
+            assert_eq!(integer(&n.to_be_bytes()), n.into());
+        }
+        for n in [i32::MIN, -70_000, 70_000, i32::MAX] {
+            assert_eq!(integer(&n.to_be_bytes()), n.into());
+        }
+        for n in [i64::MIN, -1, i64::MAX] {
+            assert_eq!(integer(&n.to_be_bytes()), n.into());
+        }
+    }
 }

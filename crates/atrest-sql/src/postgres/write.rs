@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! UPDATE t AS atrest_t SET c = atrest_v.new
-//!   FROM unnest($1::text[], $2::text[], $3::text[]) AS atrest_v(k1, old, new)
-//!  WHERE atrest_t.k = atrest_v.k1::integer
+//!   FROM unnest($1::int8[], $2::text[], $3::text[]) AS atrest_v(k1, old, new)
+//!  WHERE atrest_t.k = atrest_v.k1
 //!    AND atrest_t.c::text COLLATE "C" = atrest_v.old COLLATE "C"
 //! ```
 //!
@@ -16,7 +16,7 @@ use atrest_engine::target::{Change, JournalChange, TargetError, Value};
 use sqlx::{PgConnection, SqlStr};
 
 use super::catalog::{ColumnInfo, KeyKind, TableInfo};
-use super::value::{Args, key_bytes};
+use super::value::{Args, Element, element_bytes};
 use super::{Shared, journal};
 use crate::error::is_transient;
 use crate::key::whole;
@@ -154,24 +154,24 @@ async fn update(
     for (i, part) in table.key.iter().enumerate() {
         let keys: Vec<Vec<u8>> = rows
             .iter()
-            .map(|row| row.key.0.get(i).map(key_bytes).unwrap_or_default())
+            .map(|row| row.key.0.get(i).map(|key| element_bytes(part.kind, key)))
+            .map(Option::unwrap_or_default)
             .collect();
         let keys: Vec<Option<&[u8]>> = keys.iter().map(|k| Some(k.as_slice())).collect();
-        args.array(shared, part.kind == KeyKind::Bytes, &keys)
+        args.array(shared, key_element(part.kind), &keys)
             .map_err(Failure::Final)?;
     }
+    let value = value_element(column);
     let old = rows
         .iter()
         .map(|row| bytes_of(&row.old))
         .collect::<Result<Vec<_>, _>>()?;
-    args.array(shared, column.is_bytes(), &old)
-        .map_err(Failure::Final)?;
+    args.array(shared, value, &old).map_err(Failure::Final)?;
     let new = rows
         .iter()
         .map(|row| bytes_of(&row.new))
         .collect::<Result<Vec<_>, _>>()?;
-    args.array(shared, column.is_bytes(), &new)
-        .map_err(Failure::Final)?;
+    args.array(shared, value, &new).map_err(Failure::Final)?;
     let done = sqlx::query_with(statement(table, column, old_is_null), args.finish())
         .execute(connection)
         .await
@@ -179,11 +179,24 @@ async fn update(
     Ok(done.rows_affected())
 }
 
+fn key_element(kind: KeyKind) -> Element {
+    match kind {
+        KeyKind::Integer => Element::Integer,
+        KeyKind::Bytes => Element::Bytes,
+        KeyKind::Text => Element::Text,
+    }
+}
+
+fn value_element(column: &ColumnInfo) -> Element {
+    if column.is_bytes() {
+        Element::Bytes
+    } else {
+        Element::Text
+    }
+}
+
 fn statement(table: &TableInfo, column: &ColumnInfo, old_is_null: bool) -> SqlStr {
-    let array = |sql: Sql, bytes: bool| {
-        sql.param()
-            .add(if bytes { "::bytea[]" } else { "::text[]" })
-    };
+    let array = |sql: Sql, element: Element| sql.param().add(element.array());
     let mut sql = Sql::new(Dialect::Postgres)
         .add("UPDATE ")
         .table(&table.full)
@@ -194,9 +207,10 @@ fn statement(table: &TableInfo, column: &ColumnInfo, old_is_null: bool) -> SqlSt
     }
     sql = sql.add(" FROM unnest(");
     for part in &table.key {
-        sql = array(sql, part.kind == KeyKind::Bytes).add(", ");
+        sql = array(sql, key_element(part.kind)).add(", ");
     }
-    sql = array(array(sql, column.is_bytes()).add(", "), column.is_bytes()).add(") AS atrest_v(");
+    let value = value_element(column);
+    sql = array(array(sql, value).add(", "), value).add(") AS atrest_v(");
     for i in 0..table.key.len() {
         sql = sql.add("k").number(i as i64 + 1).add(", ");
     }
@@ -207,10 +221,10 @@ fn statement(table: &TableInfo, column: &ColumnInfo, old_is_null: bool) -> SqlSt
             .ident(&part.name)
             .add(" = atrest_v.k")
             .number(i as i64 + 1);
-        sql = if part.kind == KeyKind::Bytes {
-            sql
-        } else {
-            sql.add("::").catalog(&part.type_name)
+        sql = match part.kind {
+            // Integers of all widths compare with each other, by the index too.
+            KeyKind::Bytes | KeyKind::Integer => sql,
+            KeyKind::Text => sql.add("::").catalog(&part.type_name),
         };
         sql = sql.add(" AND ");
     }
