@@ -7,6 +7,7 @@
 //! | [`target`] | the trait that databases (and later buckets) implement |
 //! | [`mod@column`] | a column of the policy joined to its target, keys and context |
 //! | [`engine`] | the verbs, each a method |
+//! | `classifier` | the visitor that sees, counts and seals every row of a page |
 //! | [`run`] | the changing pass and its sweeps (the migration protocol) |
 //! | [`scan`] | the reading pass: what is there, by classification |
 //! | [`journal`] | the engine's own progress, authenticated, in the same database |

@@ -12,7 +12,7 @@
 //! | `value.rs` | values and keys between the wire and the engine |
 //! | `column.rs` | `Target`: one column |
 //! | `page.rs` | the SQL that reads pages and cuts ranges |
-//! | `write.rs` | the set-based compare-and-swap |
+//! | `write.rs` | the compare-and-swap: set-based on a server, row by row in SQLite |
 //! | `journal.rs` | the table `atrest_journal` |
 //! | `lock.rs` | the exclusive run lock |
 //! | `preflight.rs` | refusals and warnings; `privileges.rs` beside it tries the rights |
