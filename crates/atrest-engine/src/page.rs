@@ -7,10 +7,17 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use crate::EngineError;
-use crate::target::{self, KeyOf, KeyRange, RowKey, Target, ValueRef, Visitor};
+use crate::target::{self, KeyRange, PageLimit, RowKey, Target, ValueRef, Visitor};
 
-/// Bytes of values that a page aims to hold at most.
+/// Bytes of values with which a page ends.
 const PAGE_BYTES: u64 = 8 << 20;
+
+/// A value longer than this is no part of a page: it is read by itself.
+const INLINE: u64 = 1 << 20;
+
+/// Rows of the first page at most, which tells how long values are. (A server
+/// sends all rows that were asked for, also those behind the page's last byte.)
+const FIRST: usize = 100;
 
 /// A page that a visitor has seen.
 pub(crate) struct Page<V> {
@@ -20,18 +27,16 @@ pub(crate) struct Page<V> {
     pub(crate) cursor: Option<RowKey>,
 }
 
+/// A page under way, and the bytes that were shown.
+type Ahead<V> = JoinHandle<target::Result<(Page<V>, u64)>>;
+
 /// Goes through a range page by page.
 pub(crate) struct Pager<V> {
     target: Arc<dyn Target>,
     rest: KeyRange,
     batch: usize,
     limit: usize,
-    ahead: Option<JoinHandle<target::Result<Seen<V>>>>,
-}
-
-struct Seen<V> {
-    page: Page<V>,
-    bytes: u64,
+    ahead: Option<Ahead<V>>,
 }
 
 impl<V: Visitor> Pager<V> {
@@ -42,32 +47,34 @@ impl<V: Visitor> Pager<V> {
             target: Arc::clone(target),
             rest: range,
             batch,
-            limit: batch,
+            limit: batch.min(FIRST),
             ahead: None,
         }
     }
 
     /// Begins to show `visitor` the next page.
     pub(crate) fn start(&mut self, visitor: V) {
-        let (target, range, limit) = (Arc::clone(&self.target), self.rest.clone(), self.limit);
-        let inline = PAGE_BYTES / limit as u64;
+        let (target, range) = (Arc::clone(&self.target), self.rest.clone());
+        let limit = PageLimit {
+            rows: self.limit,
+            bytes: PAGE_BYTES,
+            inline: INLINE,
+        };
         self.ahead = Some(tokio::spawn(async move {
-            let weighed = Box::new(Weighed { visitor, bytes: 0 });
-            let visited = target.visit(&range, limit, inline, weighed).await?;
-            let weighed: Box<dyn Any> = visited.visitor;
-            let Weighed { visitor, bytes } =
-                *weighed
-                    .downcast()
-                    .map_err(|_| target::TargetError::Refused {
-                        what: "a page came back with another visitor".to_owned(),
-                        next: "report this as an error of atrest".to_owned(),
-                    })?;
+            let visited = target.visit(&range, limit, Box::new(visitor)).await?;
+            let visitor: Box<dyn Any> = visited.visitor;
+            let visitor = *visitor
+                .downcast()
+                .map_err(|_| target::TargetError::Refused {
+                    what: "a page came back with another visitor".to_owned(),
+                    next: "report this as an error of atrest".to_owned(),
+                })?;
             let page = Page {
                 visitor,
                 rows: visited.rows,
                 cursor: visited.last,
             };
-            Ok(Seen { page, bytes })
+            Ok((page, visited.bytes))
         }));
     }
 
@@ -76,14 +83,13 @@ impl<V: Visitor> Pager<V> {
         let Some(ahead) = self.ahead.take() else {
             return Ok(None);
         };
-        let Seen { page, bytes } = ahead
+        let (page, bytes) = ahead
             .await
             .map_err(|e| EngineError::Worker(e.to_string()))??;
         if let Some(cursor) = &page.cursor {
             self.rest.after = Some(cursor.clone());
             let average = bytes / page.rows.max(1) as u64 + 1;
-            // Twice the average should still come inline.
-            self.limit = usize::try_from(PAGE_BYTES / (2 * average))
+            self.limit = usize::try_from(PAGE_BYTES / average)
                 .unwrap_or(usize::MAX)
                 .clamp(1, self.batch);
         }
@@ -99,24 +105,10 @@ impl<V> Drop for Pager<V> {
     }
 }
 
-/// Counts the bytes that go by.
-struct Weighed<V> {
-    visitor: V,
-    bytes: u64,
-}
-
-impl<V: Visitor> Visitor for Weighed<V> {
-    fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> target::Result<()> {
-        self.bytes += len(value);
-        self.visitor.row(key, value)
-    }
-}
-
 /// A value's stored length, in bytes.
 pub(crate) fn len(value: ValueRef<'_>) -> u64 {
     match value {
-        ValueRef::Null => 0,
-        ValueRef::Text(v) | ValueRef::Bytes(v) | ValueRef::Number(v) => v.len() as u64,
         ValueRef::Deferred(n) => n,
+        value => value.bytes(),
     }
 }

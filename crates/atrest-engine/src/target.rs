@@ -202,6 +202,15 @@ pub enum ValueRef<'a> {
 }
 
 impl ValueRef<'_> {
+    /// Bytes that are at hand: of a deferred value none.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Null | Self::Deferred(_) => 0,
+            Self::Text(v) | Self::Bytes(v) | Self::Number(v) => v.len() as u64,
+        }
+    }
+
     /// A copy.
     #[must_use]
     pub fn to_value(self) -> Value {
@@ -231,11 +240,25 @@ pub trait Visitor: Any + Send {
     fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> Result<()>;
 }
 
+/// Where a page ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimit {
+    /// After so many rows.
+    pub rows: usize,
+    /// After the row with which the values shown reach so many bytes.
+    pub bytes: u64,
+    /// A value longer than so many bytes is shown as [`ValueRef::Deferred`].
+    pub inline: u64,
+}
+
 /// A page that was gone through.
 pub struct Visited {
     /// How many rows there were.
     pub rows: usize,
-    /// The last row's key, when there were as many rows as asked for.
+    /// Bytes of the values that were shown.
+    pub bytes: u64,
+    /// The last row's key, when the page ended at its limit; `None`: the range is
+    /// done.
     pub last: Option<RowKey>,
     /// The visitor, back again.
     pub visitor: Box<dyn Visitor>,
@@ -245,6 +268,7 @@ impl fmt::Debug for Visited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Visited")
             .field("rows", &self.rows)
+            .field("bytes", &self.bytes)
             .finish_non_exhaustive()
     }
 }
@@ -508,21 +532,24 @@ pub trait Target: Send + Sync {
     /// of about `total` rows.
     async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>>;
 
-    /// Shows `visitor` up to `limit` rows of `range` in key order. A value longer
-    /// than `inline` bytes comes as [`Value::Deferred`]. Fewer rows than `limit`:
-    /// the range is done.
+    /// Shows `visitor` the rows of `range` in key order, up to `limit`.
     async fn visit(
         &self,
         range: &KeyRange,
-        limit: usize,
-        inline: u64,
+        limit: PageLimit,
         visitor: Box<dyn Visitor>,
     ) -> Result<Visited>;
 
-    /// The rows that [`Self::visit`] shows.
+    /// Up to `limit` rows of `range` in key order; a value longer than `inline`
+    /// bytes comes as [`Value::Deferred`].
     async fn read(&self, range: &KeyRange, limit: usize, inline: u64) -> Result<Vec<Row>> {
         let rows = Box::new(Rows(Vec::new()));
-        let visitor: Box<dyn Any> = self.visit(range, limit, inline, rows).await?.visitor;
+        let limit = PageLimit {
+            rows: limit,
+            bytes: u64::MAX,
+            inline,
+        };
+        let visitor: Box<dyn Any> = self.visit(range, limit, rows).await?.visitor;
         Ok(visitor.downcast::<Rows>().map(|r| r.0).unwrap_or_default())
     }
 

@@ -305,6 +305,50 @@ async fn the_lock_file_goes_with_the_lock_and_a_lost_one_is_noticed() {
     db.close().await;
 }
 
+/// In rollback-journal mode a commit waits for readers, and new readers wait for
+/// the commit: it has to give way to a long one, and be done again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_read_of_the_application_stops_neither_its_other_readers_nor_us() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute("PRAGMA journal_mode = delete").await;
+    s.execute(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')",
+    )
+    .await;
+    let db = connect(&s).await;
+    let target = column(&db, "t", "c").await;
+    let row = all(&target).await.remove(0);
+    let mut long = s.connect().await;
+    long.execute("BEGIN").await.unwrap();
+    assert_eq!(long.rows("SELECT c FROM t").await.unwrap().len(), 2);
+    let write = tokio::spawn(async move {
+        let change = Change {
+            key: row.key,
+            old: row.value,
+            new: text("sealed"),
+        };
+        target.write(vec![change], &[]).await
+    });
+    let mut slowest = std::time::Duration::ZERO;
+    for _ in 0..20 {
+        let begin = std::time::Instant::now();
+        let mut reader = s.connect().await;
+        assert_eq!(reader.rows("SELECT c FROM t").await.unwrap().len(), 2);
+        reader.close().await;
+        slowest = slowest.max(begin.elapsed());
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(slowest.as_secs() < 3, "a reader waited {slowest:?}");
+    assert!(!write.is_finished(), "the long read is still there");
+    long.execute("COMMIT").await.unwrap();
+    assert_eq!(write.await.unwrap().unwrap(), 1);
+    assert_eq!(
+        s.scalar("SELECT c FROM t WHERE id = 1").await.as_deref(),
+        Some("sealed")
+    );
+    db.close().await;
+}
+
 #[tokio::test]
 async fn the_journal_mode_stays() {
     for mode in ["delete", "wal"] {

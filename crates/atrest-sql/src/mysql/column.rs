@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
-    Change, Description, JournalChange, KeyRange, KeyValue, RowKey, TableName, Target, TargetError,
-    Value, Visited, Visitor,
+    Change, Description, JournalChange, KeyRange, KeyValue, PageLimit, RowKey, TableName, Target,
+    TargetError, Value, Visited, Visitor,
 };
 
 use super::catalog::{self, ColumnInfo, KeyColumn, KeyKind, TableInfo};
@@ -111,8 +111,7 @@ impl Target for MySqlColumn {
     async fn visit(
         &self,
         range: &KeyRange,
-        limit: usize,
-        inline: u64,
+        limit: PageLimit,
         visitor: Box<dyn Visitor>,
     ) -> Result<Visited, TargetError> {
         page::visit(
@@ -121,7 +120,6 @@ impl Target for MySqlColumn {
             &self.column,
             range,
             limit,
-            inline,
             visitor,
         )
         .await

@@ -1,6 +1,8 @@
 //! The SQL that reads: pages by key, ranges, counts, samples.
 
-use atrest_engine::target::{KeyRange, KeyValue, RowKey, TargetError, Value, Visited, Visitor};
+use atrest_engine::target::{
+    KeyRange, KeyValue, PageLimit, RowKey, TargetError, Value, Visited, Visitor,
+};
 
 use futures::TryStreamExt as _;
 use sqlx::MySql;
@@ -124,8 +126,7 @@ pub(super) async fn visit(
     table: &TableInfo,
     column: &ColumnInfo,
     range: &KeyRange,
-    limit: usize,
-    inline: u64,
+    limit: PageLimit,
     mut visitor: Box<dyn Visitor>,
 ) -> Result<Visited, TargetError> {
     let mut args = Args::default();
@@ -133,7 +134,7 @@ pub(super) async fn visit(
     // Only a long type is measured first; LENGTH of a text does not read it whole.
     let long = column
         .max_length
-        .is_none_or(|n| n.saturating_mul(4) > inline)
+        .is_none_or(|n| n.saturating_mul(4) > limit.inline)
         && (column.is_bytes() || column.is_string() || column.data_type == "json");
     if long {
         sql = value_sql(sql.add("CASE WHEN LENGTH("), "", column)
@@ -142,7 +143,7 @@ pub(super) async fn visit(
             .add(" THEN ");
         sql = value_sql(sql, "", column).add(" END, CAST(LENGTH(");
         sql = value_sql(sql, "", column).add(") AS CHAR)");
-        args.integer(shared, inline)?;
+        args.integer(shared, limit.inline)?;
     } else {
         sql = value_sql(sql, "", column).add(", NULL");
     }
@@ -151,31 +152,34 @@ pub(super) async fn visit(
         .table(&table.full)
         .add(" FORCE INDEX (PRIMARY)");
     sql = within(sql, shared, &mut args, &table.key, range)?;
-    args.integer(shared, limit as u64)?;
+    args.integer(shared, limit.rows as u64)?;
     let sql = sql
         .add(" ORDER BY ")
         .columns("", &names(&table.key))
         .add(" LIMIT ")
         .param();
     let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
-    let (mut rows, mut last) = (0, None);
+    let (mut rows, mut bytes, mut last) = (0, 0, None);
     while let Some(row) = found
         .try_next()
         .await
         .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
     {
+        let value = value_ref(shared, &row, table.key.len(), column.is_bytes())?;
         rows += 1;
+        bytes += value.bytes();
         let key = || key_of(shared, &row, &table.key);
-        visitor.row(
-            &key,
-            value_ref(shared, &row, table.key.len(), column.is_bytes())?,
-        )?;
-        if rows == limit {
+        visitor.row(&key, value)?;
+        if rows == limit.rows {
             last = Some(key()?);
+        } else if bytes >= limit.bytes {
+            last = Some(key()?);
+            break; // what the server still sends is read away
         }
     }
     Ok(Visited {
         rows,
+        bytes,
         last,
         visitor,
     })

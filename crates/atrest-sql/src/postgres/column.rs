@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
-    Change, Description, JournalChange, KeyRange, KeyValue, RowKey, TableName, Target, TargetError,
-    Value, Visited, Visitor,
+    Change, Description, JournalChange, KeyRange, KeyValue, PageLimit, RowKey, TableName, Target,
+    TargetError, Value, Visited, Visitor,
 };
 
 use super::catalog::{self, ColumnInfo, KeyColumn, KeyKind, TableInfo};
@@ -101,8 +101,7 @@ impl Target for PgColumn {
     async fn visit(
         &self,
         range: &KeyRange,
-        limit: usize,
-        inline: u64,
+        limit: PageLimit,
         visitor: Box<dyn Visitor>,
     ) -> Result<Visited, TargetError> {
         page::visit(
@@ -111,7 +110,6 @@ impl Target for PgColumn {
             &self.column,
             range,
             limit,
-            inline,
             visitor,
         )
         .await

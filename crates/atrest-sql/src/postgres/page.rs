@@ -1,6 +1,6 @@
 //! The SQL that reads: pages by key, ranges, counts, samples.
 
-use atrest_engine::target::{KeyRange, RowKey, TargetError, Value, Visited, Visitor};
+use atrest_engine::target::{KeyRange, PageLimit, RowKey, TargetError, Value, Visited, Visitor};
 
 use futures::TryStreamExt as _;
 
@@ -98,48 +98,59 @@ pub(super) async fn visit(
     table: &TableInfo,
     column: &ColumnInfo,
     range: &KeyRange,
-    limit: usize,
-    inline: u64,
+    limit: PageLimit,
     mut visitor: Box<dyn Visitor>,
 ) -> Result<Visited, TargetError> {
     let key = &table.key;
     let mut args = Args::default();
-    // The value's text is made once, in the inner query, and only its length
-    // is looked at where it is too long; LIMIT keeps the two apart.
+    args.integer(shared, limit.inline)?;
     let sql = Sql::new(Dialect::Postgres).add("SELECT ");
-    let mut sql =
-        (1..=key.len()).fold(sql, |sql, i| sql.add("atrest_k").number(i as i64).add(", "));
-    args.integer(shared, inline)?;
-    sql = sql
-        .add("CASE WHEN octet_length(atrest_c) <= ")
-        .param()
-        .add(" THEN atrest_c END, octet_length(atrest_c) FROM (SELECT ");
-    sql = value_sql(key_sql(sql, key).add(", "), column)
-        .add(" AS atrest_c FROM ")
-        .table(&table.full)
-        .add(" AS atrest_t");
-    sql = order_sql(within(sql, shared, &mut args, key, range)?, key);
-    args.integer(shared, limit as u64)?;
-    sql = sql.add(" LIMIT ").param().add(") AS atrest_page");
+    let sql = if column.is_string() || column.is_bytes() {
+        // The length is known without the value.
+        let sql = key_sql(sql, key).add(", CASE WHEN octet_length(");
+        let sql = value_sql(sql, column).add(") <= $1 THEN ");
+        let sql = value_sql(sql, column).add(" END, CASE WHEN octet_length(");
+        let sql = value_sql(sql, column).add(") > $1 THEN octet_length(");
+        value_sql(sql, column).add(") END").reserve_params(1)
+    } else {
+        // The value's text is made once, in an inner query.
+        let sql =
+            (1..=key.len()).fold(sql, |sql, i| sql.add("atrest_k").number(i as i64).add(", "));
+        let sql = sql
+            .add("CASE WHEN octet_length(atrest_c) <= ")
+            .param()
+            .add(" THEN atrest_c END, octet_length(atrest_c) FROM (SELECT ");
+        value_sql(key_sql(sql, key).add(", "), column).add(" AS atrest_c")
+    };
+    let sql = sql.add(" FROM ").table(&table.full).add(" AS atrest_t");
+    let sql = order_sql(within(sql, shared, &mut args, key, range)?, key);
+    args.integer(shared, limit.rows as u64)?;
+    let mut sql = sql.add(" LIMIT ").param();
+    if !column.is_string() && !column.is_bytes() {
+        sql = sql.add(") AS atrest_page");
+    }
     let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
-    let (mut rows, mut last) = (0, None);
+    let (mut rows, mut bytes, mut last) = (0, 0, None);
     while let Some(row) = found
         .try_next()
         .await
         .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
     {
+        let value = value_ref(shared, &row, table.key.len(), column.is_bytes())?;
         rows += 1;
+        bytes += value.bytes();
         let key = || key_of(shared, &row, &table.key);
-        visitor.row(
-            &key,
-            value_ref(shared, &row, table.key.len(), column.is_bytes())?,
-        )?;
-        if rows == limit {
+        visitor.row(&key, value)?;
+        if rows == limit.rows {
             last = Some(key()?);
+        } else if bytes >= limit.bytes {
+            last = Some(key()?);
+            break; // what the server still sends is read away
         }
     }
     Ok(Visited {
         rows,
+        bytes,
         last,
         visitor,
     })

@@ -155,6 +155,12 @@ impl Args {
             .map_err(|e| shared.error("binding a value", sqlx::Error::Encode(e)))
     }
 
+    /// Makes room for `parts` arguments of `bytes` in all, so that a page's are not
+    /// moved as they grow.
+    pub(super) fn reserve(&mut self, parts: usize, bytes: usize) {
+        self.0.reserve(parts, bytes);
+    }
+
     /// One key part: `text`, or `bytea` for a key column of that type.
     pub(super) fn key(
         &mut self,

@@ -151,6 +151,9 @@ async fn update(
         whole(table.key.len(), &row.key).map_err(Failure::Final)?;
     }
     let mut args = Args::default();
+    let bytes: usize = rows.iter().map(|r| size(&r.old) + size(&r.new)).sum();
+    let keys = 16 * rows.len() * table.key.len();
+    args.reserve(table.key.len() + 2, bytes + 8 * rows.len() + keys);
     for (i, part) in table.key.iter().enumerate() {
         let keys: Vec<Vec<u8>> = rows
             .iter()

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
-    Change, Description, JournalChange, KeyRange, KeyValue, RowKey, TableName, Target, TargetError,
-    Value, Visited, Visitor,
+    Change, Description, JournalChange, KeyRange, KeyValue, PageLimit, RowKey, TableName, Target,
+    TargetError, Value, Visited, Visitor,
 };
 
 use super::catalog::{self, ColumnInfo, TableInfo};
@@ -117,11 +117,10 @@ impl Target for SqliteColumn {
     async fn visit(
         &self,
         range: &KeyRange,
-        limit: usize,
-        inline: u64,
+        limit: PageLimit,
         visitor: Box<dyn Visitor>,
     ) -> Result<Visited, TargetError> {
-        page::visit(&self.shared, &self.at(), range, limit, inline, visitor).await
+        page::visit(&self.shared, &self.at(), range, limit, visitor).await
     }
 
     async fn read_one(&self, key: &RowKey) -> Result<Option<Value>, TargetError> {

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atrest_engine::target::TargetError;
 use rusqlite::{Connection, OpenFlags, Params, Row};
@@ -14,12 +14,17 @@ use tokio::sync::{Mutex as AsyncMutex, RwLock};
 
 use super::error::{Failure, is_busy};
 use crate::error::Place;
+use crate::retry::pause;
 
 /// How long a connection waits for another one's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Times that a transaction begins anew when it found the file locked even then.
-const ATTEMPTS: u32 = 3;
+/// How long a commit waits for readers. While it does, nobody begins to read, so it
+/// soon gives way and the transaction is done again.
+const COMMIT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a transaction is tried again when others hold the file.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What every connection runs with.
 ///
@@ -118,12 +123,12 @@ impl Connections {
     }
 
     /// Runs `work` in a transaction that holds the file's write lock from its
-    /// beginning; an error rolls it back. Begun again when another process held
-    /// the file longer than the busy timeout.
+    /// beginning; an error rolls it back. Done again when others hold the file, to
+    /// write or with a long read.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         doing: impl Into<String>,
-        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, TargetError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
         self.blocking(doing, move |this| {
@@ -136,24 +141,38 @@ impl Connections {
                 }
             };
             let connection = writer.insert(connection);
+            let begin = Instant::now();
             let mut attempt = 0;
-            while let Err(e) = connection.execute_batch("BEGIN IMMEDIATE") {
-                attempt += 1;
-                if attempt > ATTEMPTS || !is_busy(&e) {
-                    return Err(e.into());
+            loop {
+                match this.transaction(connection, &work) {
+                    Err(Failure::Driver(e)) if is_busy(&e) && begin.elapsed() < PATIENCE => {
+                        attempt += 1;
+                        std::thread::sleep(pause(attempt));
+                    }
+                    done => return done,
                 }
             }
-            let done = work(connection).and_then(|value| {
-                let _alone = this.commit.blocking_write();
-                connection.execute_batch("COMMIT")?;
-                Ok(value)
-            });
-            if done.is_err() && !connection.is_autocommit() {
-                connection.execute_batch("ROLLBACK")?;
-            }
-            done
         })
         .await
+    }
+
+    fn transaction<T>(
+        &self,
+        connection: &Connection,
+        work: impl Fn(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let done = work(connection).and_then(|value| {
+            connection.busy_timeout(COMMIT_TIMEOUT)?;
+            let _alone = self.commit.blocking_write();
+            connection.execute_batch("COMMIT")?;
+            Ok(value)
+        });
+        if done.is_err() && !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        done
     }
 
     /// Every row of a query, each through `read`.

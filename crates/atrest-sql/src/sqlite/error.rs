@@ -32,6 +32,15 @@ impl Failure {
     pub(super) fn at(self, place: &Place, doing: impl Into<String>) -> TargetError {
         match self {
             Self::Target(error) => error,
+            Self::Driver(error) if is_busy(&error) => TargetError::Refused {
+                what: format!(
+                    "{} is locked by another connection ({})",
+                    place.location,
+                    driver_error(&error)
+                ),
+                next: "find what holds it (a transaction left open, a long SELECT, a backup), let it end, then run the same command again"
+                    .to_owned(),
+            },
             Self::Driver(error) => place.said(doing, kind(&error), driver_error(&error)),
             Self::Panicked(what) => place.said(doing, Kind::Other, DriverError::new(what)),
         }

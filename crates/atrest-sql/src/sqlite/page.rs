@@ -1,6 +1,8 @@
 //! The SQL that reads: pages by key, ranges, counts, samples.
 
-use atrest_engine::target::{KeyRange, RowKey, TableName, TargetError, Value, Visited, Visitor};
+use atrest_engine::target::{
+    KeyRange, PageLimit, RowKey, TableName, TargetError, Value, Visited, Visitor,
+};
 use rusqlite::params_from_iter;
 use rusqlite::types::{Value as Bound, ValueRef};
 
@@ -81,19 +83,18 @@ pub(super) async fn visit(
     shared: &Shared,
     at: &At<'_>,
     range: &KeyRange,
-    limit: usize,
-    inline: u64,
+    limit: PageLimit,
     mut visitor: Box<dyn Visitor>,
 ) -> Result<Visited, TargetError> {
     let At { table, key, column } = *at;
-    let mut args = vec![integer(inline)];
+    let mut args = vec![integer(limit.inline)];
     let sql = Sql::new(Dialect::Sqlite)
         .add("SELECT ")
         .columns("", key)
         .add(", ");
     let sql = value_columns(sql, column).add(" FROM ").table(table);
     let sql = within(sql, &mut args, key, range)?;
-    args.push(integer(limit as u64));
+    args.push(integer(limit.rows as u64));
     let sql = sql
         .add(" ORDER BY ")
         .columns("", key)
@@ -105,16 +106,20 @@ pub(super) async fn visit(
         .read(format!("reading a page of {table}"), move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut found = statement.query(params_from_iter(args))?;
-            let (mut rows, mut last) = (0, None);
+            let (mut rows, mut bytes, mut last) = (0, 0, None);
             while let Some(row) = found.next()? {
+                let value = value_ref(row, parts)?;
                 rows += 1;
-                visitor.row(&|| key_of(row, parts), value_ref(row, parts)?)?;
-                if rows == limit {
+                bytes += value.bytes();
+                visitor.row(&|| key_of(row, parts), value)?;
+                if rows == limit.rows || bytes >= limit.bytes {
                     last = Some(key_of(row, parts)?);
+                    break;
                 }
             }
             Ok(Visited {
                 rows,
+                bytes,
                 last,
                 visitor,
             })

@@ -40,6 +40,7 @@ macro_rules! conformance {
             paging::composite_keys,
             paging::empty_and_single_row_tables,
             paging::counts_and_samples,
+            paging::a_page_ends_with_its_bytes,
             large::twenty_megabytes,
             swap::only_what_is_unchanged_changes,
             swap::collations_do_not_make_values_equal,

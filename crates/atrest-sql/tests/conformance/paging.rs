@@ -1,6 +1,8 @@
 //! Every row exactly once, for every type of key.
 
-use atrest_engine::target::{Change, KeyRange, KeyValue, RowKey, Value};
+use atrest_engine::target::{
+    Change, KeyOf, KeyRange, KeyValue, PageLimit, RowKey, TargetError, Value, ValueRef, Visitor,
+};
 use atrest_testing::ScratchDatabase;
 
 use super::{all, all_of, bytes, column, connect, long_text, text};
@@ -128,6 +130,61 @@ pub async fn counts_and_samples(scratch: &ScratchDatabase) {
     );
     let page = target.read(&KeyRange::default(), 10, 10_000).await.unwrap();
     assert_eq!(page[3].value, text(wide), "exactly the limit comes along");
+    db.close().await;
+}
+
+/// Counts what it is shown.
+struct Shown(Vec<u64>);
+
+impl Visitor for Shown {
+    fn row(&mut self, _: KeyOf<'_>, value: ValueRef<'_>) -> Result<(), TargetError> {
+        self.0.push(value.bytes());
+        Ok(())
+    }
+}
+
+pub async fn a_page_ends_with_its_bytes(scratch: &ScratchDatabase) {
+    let long = long_text(scratch);
+    scratch
+        .execute(&format!(
+            "CREATE TABLE b (k integer NOT NULL PRIMARY KEY, c {long})"
+        ))
+        .await;
+    let values: Vec<String> = (0..40)
+        .map(|i| {
+            let length = if i % 10 == 9 { 5000 } else { 1000 };
+            format!("({i}, '{}')", "x".repeat(length))
+        })
+        .collect();
+    scratch
+        .execute(&format!("INSERT INTO b VALUES {}", values.join(", ")))
+        .await;
+    let db = connect(scratch).await;
+    let target = column(&db, "b", "c").await;
+    let limit = PageLimit {
+        rows: 30,
+        bytes: 4500,
+        inline: 2000,
+    };
+    let (mut range, mut pages, mut all) = (KeyRange::default(), Vec::new(), Vec::new());
+    loop {
+        let visitor = Box::new(Shown(Vec::new()));
+        let page = target.visit(&range, limit, visitor).await.unwrap();
+        let visitor: Box<dyn std::any::Any> = page.visitor;
+        let Shown(shown) = *visitor.downcast().unwrap();
+        assert_eq!((page.rows, page.bytes), (shown.len(), shown.iter().sum()));
+        pages.push(page.rows);
+        all.extend(shown);
+        match page.last {
+            Some(key) => range.after = Some(key),
+            None => break,
+        }
+    }
+    assert_eq!(pages, [5, 6, 5, 6, 5, 6, 5, 2], "long values weigh nothing");
+    let expected: Vec<u64> = (0..40)
+        .map(|i| if i % 10 == 9 { 0 } else { 1000 })
+        .collect();
+    assert_eq!(all, expected);
     db.close().await;
 }
 
