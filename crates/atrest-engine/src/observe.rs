@@ -19,7 +19,7 @@ pub enum Phase {
 /// Something happened.
 #[derive(Debug, Clone)]
 pub enum Event<'a> {
-    /// A pass over a column begins; `rows` is what the database counted.
+    /// A pass over a column begins; `rows` is about how many it has.
     Pass {
         /// "table.column".
         column: &'a str,

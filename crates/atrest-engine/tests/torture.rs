@@ -53,6 +53,10 @@ fn worker_process() {
 }
 
 async fn torture(name: &str, dialect: Dialect, server: Option<PrivateServer>) {
+    torture_in(name, dialect, server, "WAL").await;
+}
+
+async fn torture_in(name: &str, dialect: Dialect, server: Option<PrivateServer>, mode: &str) {
     if std::env::var_os(worker::TASK).is_some() {
         return;
     }
@@ -64,7 +68,7 @@ async fn torture(name: &str, dialect: Dialect, server: Option<PrivateServer>) {
     };
     println!("{name}: seed {seed}");
     let begin = Instant::now();
-    let mut site = Site::new(dialect, server, random.next_u64()).await;
+    let mut site = Site::new(dialect, server, mode, random.next_u64()).await;
     let mut done = 0;
     while done < rounds && begin.elapsed() < Duration::from_secs(seconds) {
         for operation in OPERATIONS {
@@ -88,6 +92,11 @@ async fn torture(name: &str, dialect: Dialect, server: Option<PrivateServer>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite() {
     torture("SQLite", Dialect::Sqlite, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_with_a_rollback_journal() {
+    torture_in("SQLite, rollback journal", Dialect::Sqlite, None, "DELETE").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

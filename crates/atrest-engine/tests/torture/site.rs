@@ -49,10 +49,19 @@ pub struct Site {
 }
 
 impl Site {
-    pub async fn new(dialect: Dialect, server: Option<PrivateServer>, seed: u64) -> Self {
+    /// On `server`, else in a SQLite file of this journal mode.
+    pub async fn new(
+        dialect: Dialect,
+        server: Option<PrivateServer>,
+        journal_mode: &str,
+        seed: u64,
+    ) -> Self {
         let scratch = match &server {
             Some(server) => ScratchDatabase::on(&server.url()).await,
-            None => ScratchDatabase::sqlite_with("PRAGMA journal_mode = WAL").await,
+            None => {
+                let mode = format!("PRAGMA journal_mode = {journal_mode}");
+                ScratchDatabase::sqlite_with(&mode).await
+            }
         };
         assert_eq!(scratch.dialect(), dialect);
         let place = Place::at(scratch.url());

@@ -41,7 +41,7 @@ macro_rules! conformance {
             paging::empty_and_single_row_tables,
             paging::counts_and_samples,
             paging::a_page_ends_with_its_bytes,
-            large::twenty_megabytes,
+            large::a_value_of_many_megabytes,
             swap::only_what_is_unchanged_changes,
             swap::collations_do_not_make_values_equal,
             swap::concurrent_writers_lose_nothing,
