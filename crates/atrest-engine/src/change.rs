@@ -2,6 +2,7 @@
 //! and what is remembered afterwards.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::backup::{BackupError, Backups};
@@ -10,16 +11,12 @@ use crate::engine::{RunOptions, now_text};
 use crate::journal::{ColumnRecord, Held, Identity, Journal, LastRun, RunRecord, name};
 use crate::observe::Event;
 use crate::pace::Pace;
-use crate::plan::suspicious;
 use crate::policy::ColumnPolicy;
 use crate::report::{ColumnReport, Tally};
 use crate::run::{Outcome, Run};
 use crate::start::Start;
-use crate::target::{JournalChange, KeyRange, SchemaChange, Value};
+use crate::target::{JournalChange, KeyRange, SchemaChange};
 use crate::{Engine, EngineError, Operation};
-
-/// Rows looked at before the first is changed, to know the key.
-const PROBE_ROWS: usize = 1000;
 
 impl Engine {
     /// Runs `operation` on a column to its end, or takes an interrupted run up.
@@ -39,8 +36,10 @@ impl Engine {
         let mut lock = self.database.lock(&id).await?;
         let mut journal = self.journal().await?;
         let mut column = Column::open(&*self.database, policy, journal.column(&id)).await?;
-        self.probe(&column, operation, options).await?;
         let rows = column.target.rows().await?;
+        let opened = self
+            .probe(&column, operation, options, &journal, rows)
+            .await?;
         if operation != Operation::Decrypt {
             self.preflight(&mut column, &mut journal, policy, options)
                 .await?;
@@ -76,7 +75,8 @@ impl Engine {
         };
         lock.check().await?;
         let run = Arc::new(Run {
-            goal: column.goal(operation, &self.keyring, options.accept_lookalikes),
+            goal: column.goal(operation, &self.keyring, options),
+            opened: AtomicBool::new(opened || ranges.iter().any(|range| range.record.opened)),
             column: column.clone(),
             keyring: self.keyring.clone(),
             scribe,
@@ -99,50 +99,6 @@ impl Engine {
         drop(lock);
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(report)
-    }
-
-    /// The wrong key is known before the first row changes.
-    async fn probe(
-        &self,
-        column: &Column,
-        operation: Operation,
-        options: &RunOptions,
-    ) -> Result<(), EngineError> {
-        if options.accept_lookalikes {
-            return Ok(());
-        }
-        let mut reader = column.reader(&self.keyring);
-        let goal = column.goal(operation, &self.keyring, false);
-        let mut tally = Tally::default();
-        for row in column
-            .target
-            .read(&KeyRange::default(), PROBE_ROWS, 8 << 10)
-            .await?
-        {
-            if !matches!(row.value, Value::Deferred(_)) {
-                reader.tally(
-                    &|| Ok(row.key.clone()),
-                    row.value.as_ref(),
-                    &goal,
-                    &mut tally,
-                )?;
-            }
-        }
-        if !suspicious(&tally) {
-            return Ok(());
-        }
-        let ids: Vec<_> = tally.unknown_keys.keys().map(ToString::to_string).collect();
-        let key_ids = if ids.is_empty() {
-            String::new()
-        } else {
-            format!(" (they name key id {})", ids.join(", "))
-        };
-        Err(EngineError::WrongKey {
-            column: column.name().to_owned(),
-            rows: tally.total,
-            undecryptable: tally.foreign,
-            key_ids,
-        })
     }
 
     /// Refuses what would break the application; makes room for tokens when told.

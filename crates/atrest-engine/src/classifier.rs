@@ -91,6 +91,11 @@ impl Classifier {
         self.take()
     }
 
+    /// What was counted so far.
+    pub(crate) fn counted(&self) -> &Tally {
+        &self.tally
+    }
+
     /// What was counted.
     pub(crate) fn tally(self) -> Tally {
         self.tally

@@ -11,7 +11,7 @@ use crate::policy::{Bind, ColumnPolicy};
 use crate::report::{NAMED_ROWS, Tally};
 use crate::target::{self, Database, KeyOf, RowKey, Target, Value, ValueRef};
 use crate::transition::{Goal, Step};
-use crate::{EngineError, Operation};
+use crate::{EngineError, Operation, RunOptions};
 
 /// A column ready to be worked on.
 #[derive(Clone)]
@@ -75,13 +75,13 @@ impl Column {
         &self,
         operation: Operation,
         keyring: &Keyring,
-        accept_lookalikes: bool,
+        options: &RunOptions,
     ) -> Goal {
         Goal {
             operation,
             suite: self.policy.suite,
             primary: keyring.primary().id(),
-            accept_lookalikes,
+            accept_lookalikes: options.accept_lookalikes,
         }
     }
 
@@ -176,6 +176,9 @@ impl Reader {
                 if !u.key_known {
                     tally.foreign += 1;
                     if let Some(id) = u.key {
+                        if tally.unknown_keys.is_empty() {
+                            tally.unknown_row = Some(key()?.to_string());
+                        }
                         *tally.unknown_keys.entry(id).or_default() += 1;
                     }
                 }

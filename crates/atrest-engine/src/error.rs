@@ -55,9 +55,9 @@ pub enum EngineError {
         /// How the policy binds it.
         policy_bind: &'static str,
     },
-    /// Nothing that is encrypted opens under the keys at hand.
+    /// Values are encrypted, and nothing shows that it was with the keys at hand.
     #[error(
-        "no key in the keyring opens what {column} holds: of the first {rows} values {undecryptable} are encrypted and none opens{}; nothing was changed: set the key that was used (as keys.primary or in keys.previous) and run again",
+        "no key in the keyring opens what {column} holds: of {rows} values {undecryptable} are encrypted under other keys{}, and nothing that the application encrypted opens; nothing was changed: set the key that was used (as keys.primary or in keys.previous) and run again; if such values are the application's own text, add --accept-lookalikes",
         .key_ids
     )]
     WrongKey {
@@ -69,6 +69,20 @@ pub enum EngineError {
         undecryptable: u64,
         /// " (key ids …)", or empty when the suite names none.
         key_ids: String,
+    },
+    /// A run came to a value under another key before it had seen one open.
+    #[error(
+        "row {row} of {column} is encrypted under another key{key_ids}, and nothing that the application encrypted has opened so far; the run stopped there: set the application's key as keys.primary, and keep {primary}, under which earlier rows are encrypted by now, in keys.previous (atrest rotate brings them over); if such values are the application's own text, run again with --accept-lookalikes"
+    )]
+    WrongKeyMet {
+        /// Which column.
+        column: String,
+        /// The first such row's key.
+        row: String,
+        /// " (they name key id …)".
+        key_ids: String,
+        /// The id of the key that the run encrypted under.
+        primary: String,
     },
     /// Another run, killed earlier, wrote to another backup file.
     #[error(

@@ -124,6 +124,9 @@ pub struct RangeRecord {
     pub done: bool,
     /// Rows changed so far.
     pub changed: u64,
+    /// A value that this run did not write had opened by then.
+    #[serde(default)]
+    pub opened: bool,
     /// The backup's length when the last page was committed: a shorter file has
     /// lost originals.
     pub backup_len: u64,
@@ -354,6 +357,24 @@ impl Journal {
         (0..)
             .map_while(|i| self.ranges.get(&name::range(target, i)).cloned())
             .collect()
+    }
+
+    /// Tokens that an interrupted `encrypt` wrote before a value of the application's
+    /// had opened: they do not prove to the next one that the key is right.
+    pub(crate) fn unproven(&self, operation: Operation, target: &str) -> u64 {
+        let encrypt = |o: Operation| o == Operation::Encrypt;
+        let ranges = self.ranges(target);
+        match self.runs.get(target).map(|held| &held.record) {
+            Some(run)
+                if encrypt(operation)
+                    && encrypt(run.operation)
+                    && !run.sweeping
+                    && !ranges.iter().any(|range| range.record.opened) =>
+            {
+                ranges.iter().map(|range| range.record.changed).sum()
+            }
+            _ => 0,
+        }
     }
 
     /// What is known of the backup file with this id: how much of it was durable

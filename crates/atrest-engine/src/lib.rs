@@ -31,6 +31,7 @@ mod pace;
 mod page;
 pub mod plan;
 pub mod policy;
+mod probe;
 pub mod report;
 pub mod restore;
 pub mod run;

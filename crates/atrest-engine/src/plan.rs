@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::engine::RunOptions;
 use crate::policy::ColumnPolicy;
+use crate::probe::{key_ids, suspicious};
 use crate::report::{ColumnPlan, ColumnReport, Tally};
 use crate::target::Finding;
 use crate::{Engine, EngineError, Operation};
@@ -33,8 +34,9 @@ impl Engine {
                     .and_then(|c| c.schema.clone())
             }
         };
-        if let Some(finding) = wrong_key(&tally) {
-            description.refusals.push(finding);
+        let own = self.journal().await?.unproven(operation, &policy.id());
+        if !options.accept_lookalikes && suspicious(&tally, own) {
+            description.refusals.push(wrong_key(&tally));
         }
         let (due, bytes_after) = match operation {
             Operation::Encrypt => (tally.due, tally.bytes_sealed),
@@ -62,18 +64,13 @@ impl Engine {
     }
 }
 
-/// Values are encrypted, many of them, and none opens: these are not the keys.
-/// (A few look-alikes among plaintext are not that.)
-pub(crate) fn suspicious(tally: &Tally) -> bool {
-    tally.sealed_total() == 0 && tally.foreign > 0 && tally.foreign * 10 >= tally.total - tally.null
-}
-
-fn wrong_key(tally: &Tally) -> Option<Finding> {
-    suspicious(tally).then(|| Finding {
+fn wrong_key(tally: &Tally) -> Finding {
+    Finding {
         what: format!(
-            "{} values are encrypted and none opens under the keyring",
-            tally.foreign
+            "{} values are encrypted and none opens under the keyring{}",
+            tally.foreign,
+            key_ids(tally)
         ),
-        next: "set the key that was used, as keys.primary or in keys.previous".to_owned(),
-    })
+        next: "set the key that was used, as keys.primary or in keys.previous; --accept-lookalikes if they are the application's own text".to_owned(),
+    }
 }

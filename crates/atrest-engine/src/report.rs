@@ -29,6 +29,8 @@ pub struct Tally {
     pub foreign: u64,
     /// Key ids that undecryptable values name, with how many.
     pub unknown_keys: BTreeMap<KeyId, u64>,
+    /// The first such row's key.
+    pub unknown_row: Option<String>,
     /// The first undecryptable rows' keys.
     pub undecryptable_rows: Vec<String>,
     /// Stored bytes now.
@@ -55,6 +57,7 @@ impl Tally {
         for (key, n) in other.unknown_keys {
             *self.unknown_keys.entry(key).or_default() += n;
         }
+        self.unknown_row = self.unknown_row.take().or(other.unknown_row);
         self.undecryptable_rows.extend(other.undecryptable_rows);
         self.undecryptable_rows.truncate(NAMED_ROWS);
         self.bytes += other.bytes;

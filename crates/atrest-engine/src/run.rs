@@ -8,12 +8,12 @@
 //! running the same command again goes on from the last committed page.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use atrest_core::Keyring;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::EngineError;
 use crate::backup::{BackupError, BackupWriter};
 use crate::classifier::{Classifier, Findings};
 use crate::column::Column;
@@ -21,10 +21,12 @@ use crate::journal::{Held, RangeRecord, RunRecord, Scribe};
 use crate::observe::{Event, Observer, Phase, Stop};
 use crate::pace::Pace;
 use crate::page::{Page, Pager};
+use crate::probe::key_ids;
 use crate::report::Tally;
 use crate::scan::gather;
 use crate::target::{Change, JournalChange, KeyRange};
 use crate::transition::Goal;
+use crate::{EngineError, Operation};
 
 /// Pages without a change between two saves of the cursor.
 const QUIET_PAGES: u32 = 32;
@@ -33,6 +35,8 @@ const QUIET_PAGES: u32 = 32;
 pub(crate) struct Run {
     pub(crate) column: Column,
     pub(crate) goal: Goal,
+    /// A value opened that no run of ours wrote: the application has these keys.
+    pub(crate) opened: AtomicBool,
     pub(crate) keyring: Keyring,
     pub(crate) scribe: Scribe,
     pub(crate) backup: Option<Arc<BackupWriter>>,
@@ -92,6 +96,7 @@ impl Run {
         while clean < 2 && sweeps < max_sweeps {
             sweeps += 1;
             record.record.sweeping = true;
+            self.opened.store(true, Ordering::Relaxed);
             record.record.pass += 1;
             let (change, mac) = record.save(&self.scribe);
             self.column.target.write(Vec::new(), &[change]).await?;
@@ -188,7 +193,7 @@ impl Run {
             left -= taken;
         };
         match self.goal.operation {
-            crate::Operation::Encrypt => {
+            Operation::Encrypt => {
                 take(&mut tally.plaintext);
                 take(&mut tally.undecryptable);
             }
@@ -199,7 +204,7 @@ impl Run {
                 .for_each(|(_, n)| take(n)),
         }
         match self.goal.operation {
-            crate::Operation::Decrypt => {
+            Operation::Decrypt => {
                 tally.sealed.values_mut().for_each(take);
                 tally.plaintext += changed;
             }
@@ -243,9 +248,9 @@ impl Run {
             cursor,
         }) = pager.next().await?
         {
-            if self.stop.requested() {
+            if let Err(ended) = self.go_on(classifier.counted()) {
                 flight.land(&mut work).await?;
-                return Err(EngineError::Interrupted);
+                return Err(ended);
             }
             let Findings {
                 changes, deferred, ..
@@ -259,7 +264,9 @@ impl Run {
             // A long value is a page of its own, so that only one is in memory.
             for key in deferred {
                 flight.land(&mut work).await?;
-                let one = self.back_up(long.long(&key).await?.changes, pass).await?;
+                let one = long.long(&key).await?.changes;
+                self.go_on(long.counted())?;
+                let one = self.back_up(one, pass).await?;
                 if !one.rows.is_empty() {
                     self.commit(&mut work, one).await?;
                 }
@@ -290,6 +297,32 @@ impl Run {
         })
     }
 
+    /// Neither asked to stop, nor has `encrypt` come to a value under a missing key
+    /// before one that opens.
+    fn go_on(&self, seen: &Tally) -> Result<(), EngineError> {
+        if self.stop.requested() {
+            return Err(EngineError::Interrupted);
+        }
+        if seen.sealed_total() > 0 {
+            self.opened.store(true, Ordering::Relaxed);
+        }
+        match &seen.unknown_row {
+            Some(row)
+                if self.goal.operation == Operation::Encrypt
+                    && !self.goal.accept_lookalikes
+                    && !self.opened.load(Ordering::Relaxed) =>
+            {
+                Err(EngineError::WrongKeyMet {
+                    column: self.column.name().to_owned(),
+                    row: row.clone(),
+                    key_ids: key_ids(seen),
+                    primary: self.goal.primary.to_string(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the originals durable in the backup.
     async fn back_up(&self, rows: Vec<Change>, pass: u32) -> Result<BackedUp, EngineError> {
         let (Some(backup), false) = (&self.backup, rows.is_empty()) else {
@@ -315,6 +348,7 @@ impl Run {
         let due = changes.rows.len() as u64;
         self.pace.take(changes.rows.len()).await;
         let record = &mut work.range.record;
+        record.opened = self.opened.load(Ordering::Relaxed);
         record.backup_len = changes.len.unwrap_or(record.backup_len);
         // The count is only known afterwards; the journal's is corrected by the
         // next save, and what it guides (the cursor) is exact.

@@ -25,7 +25,7 @@ pub(crate) async fn scan(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<Tally, EngineError> {
-    let goal = column.goal(operation, keyring, options.accept_lookalikes);
+    let goal = column.goal(operation, keyring, options);
     let rows = column.target.rows().await?;
     observer.event(&Event::Pass {
         column: column.name(),

@@ -74,6 +74,7 @@ impl Engine {
                     cursor: None,
                     done: false,
                     changed: 0,
+                    opened: false,
                     backup_len: 0,
                 };
                 let mut held = Held::new(name::range(id, i), piece);

@@ -22,6 +22,7 @@ fn record() -> RangeRecord {
         },
         cursor: Some(RowKey(vec![KeyValue::Integer(50_000)])),
         done: false,
+        opened: false,
         changed: 7,
         backup_len: 0,
     }

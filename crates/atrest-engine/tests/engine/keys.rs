@@ -5,7 +5,10 @@ use atrest_engine::journal::JournalError;
 use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::ScratchDatabase;
 
-use crate::support::{clear, column, done, engine, id, ring, run, table, verified};
+use crate::states::token;
+use crate::support::{
+    clear, column, done, engine, id, ring, run, set, small_steps, table, values, verified,
+};
 
 pub async fn a_wrong_key_changes_nothing(scratch: &ScratchDatabase) {
     table(scratch, &clear(40)).await;
@@ -44,6 +47,106 @@ pub async fn a_wrong_key_changes_nothing(scratch: &ScratchDatabase) {
         }
         done(scratch, &ring(1, &[]), Operation::Decrypt, &policy).await;
     }
+}
+
+/// The application's fields were deployed first: its tokens are the newest rows, and
+/// few.
+pub async fn the_newest_rows_show_the_wrong_key(scratch: &ScratchDatabase) {
+    table(scratch, &clear(5_001)).await;
+    for id in 10_001..10_020 {
+        let token = token(9, Suite::Xaes256Gcm, "t.v", "the application's");
+        scratch
+            .execute(&format!("INSERT INTO t VALUES ({id}, '{token}')"))
+            .await;
+    }
+    let before = scratch.dump().await;
+    let (wrong, policy) = (ring(1, &[]), column("t", "v"));
+    let engine = engine(scratch, wrong.clone()).await;
+    let options = RunOptions::default();
+    for operation in [Operation::Encrypt, Operation::Rotate, Operation::Decrypt] {
+        let plan = engine.plan(operation, &policy, &options).await.unwrap();
+        assert_eq!(plan.refusals.len(), 1, "{operation:?}");
+        let refused = run(&engine, &wrong, scratch, operation, &policy, &options).await;
+        assert!(
+            matches!(refused, Err(EngineError::WrongKey { .. })),
+            "{operation:?}: {refused:?}"
+        );
+    }
+    scratch.dump().await.assert_same(&before);
+    engine.database().close().await;
+    let report = done(scratch, &ring(9, &[]), Operation::Encrypt, &policy).await;
+    assert_eq!((report.changed, report.undecryptable), (5_001, 0));
+}
+
+/// One token where no sample is taken stops the run when it comes by, again when the
+/// command is run again, and the rows until then come along to the right key.
+pub async fn a_wrong_key_that_shows_late_stops_the_run(scratch: &ScratchDatabase) {
+    let want = clear(5_000);
+    table(scratch, &want).await;
+    set(scratch, 2_100, &token(9, Suite::Xaes256Gcm, "t.v", "late")).await;
+    let (wrong, policy) = (ring(1, &[]), column("t", "v"));
+    let engine = engine(scratch, wrong.clone()).await;
+    let sealed =
+        |values: Vec<Option<String>>| values.iter().zip(&want).filter(|(a, b)| a != b).count();
+    for _ in 0..2 {
+        let stopped = run(
+            &engine,
+            &wrong,
+            scratch,
+            Operation::Encrypt,
+            &policy,
+            &small_steps(),
+        )
+        .await;
+        match stopped {
+            Err(EngineError::WrongKeyMet { row, .. }) => assert_eq!(row, "2100"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(sealed(values(scratch).await), 2_090 + 1);
+        let plan = engine
+            .plan(Operation::Encrypt, &policy, &small_steps())
+            .await;
+        assert_eq!(plan.unwrap().refusals.len(), 1);
+    }
+    // The tokens that the run itself wrote do not prove the key: where a sample shows
+    // the other one, it does not even begin.
+    set(scratch, 5_000, &token(9, Suite::Xaes256Gcm, "t.v", "new")).await;
+    let refused = run(
+        &engine,
+        &wrong,
+        scratch,
+        Operation::Encrypt,
+        &policy,
+        &small_steps(),
+    )
+    .await;
+    assert!(
+        matches!(refused, Err(EngineError::WrongKey { .. })),
+        "{refused:?}"
+    );
+    engine.database().close().await;
+
+    let both = ring(9, &[1]);
+    done(scratch, &both, Operation::Encrypt, &policy).await;
+    done(scratch, &both, Operation::Rotate, &policy).await;
+    done(scratch, &ring(9, &[]), Operation::Decrypt, &policy).await;
+    let clear = values(scratch).await;
+    assert_eq!(
+        (clear[2_099].as_deref(), clear[4_999].as_deref()),
+        (Some("late"), Some("new"))
+    );
+    assert_eq!(clear[..2_099], want[..2_099]);
+}
+
+/// One value that opens, wherever it is, shows that the keys are the application's; what
+/// a lost key left is then counted and kept.
+pub async fn a_value_that_opens_proves_the_key(scratch: &ScratchDatabase) {
+    table(scratch, &clear(5_000)).await;
+    set(scratch, 1, &token(9, Suite::Xaes256Gcm, "t.v", "lost")).await;
+    set(scratch, 2_100, &token(1, Suite::Xaes256Gcm, "t.v", "ours")).await;
+    let policy = column("t", "v");
+    let report = done(scratch, &ring(1, &[]), Operation::Encrypt, &policy).await;
+    assert_eq!((report.changed, report.undecryptable), (4_998, 1));
 }
 
 /// A key leaves the keyring only when nothing needs it any more.

@@ -7,7 +7,7 @@ use atrest_testing::ScratchDatabase;
 
 use crate::support::{clear, column, done, engine, id, ring, run, table, values, verified};
 
-fn token(key: u8, suite: Suite, context: &str, value: &str) -> String {
+pub fn token(key: u8, suite: Suite, context: &str, value: &str) -> String {
     let (ring, context) = (ring(key, &[]), Context::new(context));
     let out = seal_one(
         &ring,

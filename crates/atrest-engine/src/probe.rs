@@ -1,0 +1,145 @@
+//! Whether these are the application's keys. A wrong key in the environment seals
+//! values that the application cannot read, so it is refused before the first row:
+//! samples from all over the key tell, and where they raise a doubt, all values do.
+
+use crate::column::Column;
+use crate::engine::RunOptions;
+use crate::journal::Journal;
+use crate::report::Tally;
+use crate::target::Value;
+use crate::transition::Goal;
+use crate::{Engine, EngineError, Operation};
+
+/// Rows looked at where the key begins, and on each page where it ends: new rows,
+/// which the application seals first, are mostly there.
+const END: u64 = 1000;
+/// Pages at the end at most, where the database's count of rows was too low.
+const LAST_PAGES: usize = 10;
+/// Places between, and rows looked at in each.
+const PLACES: u64 = 32;
+const SAMPLE: u64 = 64;
+/// Values longer than this many bytes are not looked at.
+const INLINE: u64 = 8 << 10;
+
+/// Values are encrypted, and none shows that the application has these keys.
+///
+/// One value that names a missing key is enough. Fernet tokens name none, and text may
+/// look like them: a tenth of all values must. `own` tokens prove nothing
+/// ([`Journal::unproven`]).
+pub(crate) fn suspicious(tally: &Tally, own: u64) -> bool {
+    let named: u64 = tally.unknown_keys.values().sum();
+    let nameless = tally.foreign - named;
+    let many = nameless > 0 && nameless * 10 >= tally.total - tally.null;
+    tally.sealed_total() <= own && (named > 0 || many)
+}
+
+/// " (they name key id 0a1b2c3d)"; empty when they name none.
+pub(crate) fn key_ids(tally: &Tally) -> String {
+    let ids: Vec<_> = tally.unknown_keys.keys().map(ToString::to_string).collect();
+    if ids.is_empty() {
+        String::new()
+    } else {
+        format!(" (they name key id {})", ids.join(", "))
+    }
+}
+
+impl Engine {
+    /// Refuses the wrong key. Gives whether a value showed that it is the right one.
+    pub(crate) async fn probe(
+        &self,
+        column: &Column,
+        operation: Operation,
+        options: &RunOptions,
+        journal: &Journal,
+        rows: u64,
+    ) -> Result<bool, EngineError> {
+        let id = column.name();
+        // What is left of a rotate or decrypt that was interrupted may be what no key
+        // opens.
+        let begun = |held: &crate::journal::Held<crate::journal::RunRecord>| {
+            held.record.operation == operation && operation != Operation::Encrypt
+        };
+        if options.accept_lookalikes || journal.runs.get(id).is_some_and(begun) {
+            return Ok(false);
+        }
+        let own = journal.unproven(operation, id);
+        let goal = column.goal(operation, &self.keyring, options);
+        let mut tally = self.sample(column, &goal, rows).await?;
+        if suspicious(&tally, own) {
+            tally = self.scan(column, operation, options).await?;
+        }
+        if suspicious(&tally, own) {
+            return Err(EngineError::WrongKey {
+                column: id.to_owned(),
+                rows: tally.total,
+                undecryptable: tally.foreign,
+                key_ids: key_ids(&tally),
+            });
+        }
+        Ok(tally.sealed_total() > own)
+    }
+
+    /// Classifies both ends of the key and places between, of about `rows` rows; the
+    /// table's size does not matter.
+    async fn sample(&self, column: &Column, goal: &Goal, rows: u64) -> Result<Tally, EngineError> {
+        // The last range then begins END rows before the end.
+        let step = rows.saturating_sub(END) / PLACES;
+        let parts = if step == 0 { 1 } else { PLACES + 1 };
+        let ranges = column.target.split(parts as usize, step * parts).await?;
+        let last = ranges.len() - 1;
+        let mut reader = column.reader(&self.keyring);
+        let mut tally = Tally::default();
+        for (i, mut range) in ranges.into_iter().enumerate() {
+            let limit = if i == 0 || i == last { END } else { SAMPLE } as usize;
+            for _ in 0..if i == last { LAST_PAGES } else { 1 } {
+                let page = column.target.read(&range, limit, INLINE).await?;
+                for row in &page {
+                    if !matches!(row.value, Value::Deferred(_)) {
+                        let key = || Ok(row.key.clone());
+                        reader.tally(&key, row.value.as_ref(), goal, &mut tally)?;
+                    }
+                }
+                match page.last() {
+                    Some(row) if page.len() == limit => range.after = Some(row.key.clone()),
+                    _ => break,
+                }
+            }
+        }
+        Ok(tally)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atrest_core::KeyId;
+
+    /// `named` and `nameless` values that look encrypted and do not open, `sealed`
+    /// that do, of 100.
+    fn tally(named: u64, nameless: u64, sealed: u64) -> Tally {
+        let keys = |n: u64| (n > 0).then_some((KeyId([1; 4]), n)).into_iter().collect();
+        Tally {
+            total: 110,
+            null: 10,
+            foreign: named + nameless,
+            unknown_keys: keys(named),
+            sealed: keys(sealed),
+            ..Tally::default()
+        }
+    }
+
+    #[test]
+    fn one_that_names_a_key_is_enough_and_of_others_a_tenth() {
+        for (named, nameless, want) in [
+            (0, 0, false),
+            (1, 0, true),
+            (0, 9, false),
+            (0, 10, true),
+            (1, 9, true),
+        ] {
+            assert_eq!(suspicious(&tally(named, nameless, 0), 0), want);
+            assert!(!suspicious(&tally(named, nameless, 1), 0), "one opens");
+            assert_eq!(suspicious(&tally(named, nameless, 5), 5), want, "our own");
+        }
+    }
+}
