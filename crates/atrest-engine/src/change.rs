@@ -74,6 +74,7 @@ impl Engine {
             start => start?,
         };
         lock.check().await?;
+        let (pace, workers) = (Pace::new(options.max_rate), self.workers(options));
         let run = Arc::new(Run {
             goal: column.goal(operation, &self.keyring, options),
             opened: AtomicBool::new(opened || ranges.iter().any(|range| range.record.opened)),
@@ -81,9 +82,9 @@ impl Engine {
             keyring: self.keyring.clone(),
             scribe,
             backup,
-            pace: Pace::new(options.max_rate),
-            batch: self.batch_size(options),
-            workers: self.workers(options),
+            batch: pace.page(self.batch_size(options), ranges.len().min(workers)),
+            pace,
+            workers,
             observer: Arc::clone(&self.observer),
             stop: self.stop.clone(),
         });

@@ -24,7 +24,8 @@ pub struct RunOptions {
     pub batch_size: Option<usize>,
     /// Workers; `None`: what suits the database.
     pub workers: Option<usize>,
-    /// Rows changed per second at most, over all workers.
+    /// Rows changed per second at most, over all workers; pages get no longer than a
+    /// second of it.
     pub max_rate: Option<u32>,
     /// Run the DDL that a column needs.
     pub apply_schema: bool,

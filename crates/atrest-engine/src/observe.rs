@@ -1,7 +1,8 @@
 //! How a face watches a verb at work.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
 
 /// What a pass is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,17 +65,23 @@ impl Observer for Silent {
 
 /// Asks a verb to stop after the page at hand. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<watch::Sender<bool>>);
 
 impl Stop {
     /// Asks to stop.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.send_replace(true);
     }
 
     /// Was it asked?
     #[must_use]
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    /// Waits until it is asked.
+    pub(crate) async fn wait(&self) {
+        // The sender is here, so that it cannot be gone.
+        let _ = self.0.subscribe().wait_for(|asked| *asked).await;
     }
 }

@@ -346,7 +346,7 @@ impl Run {
     /// The rows and the journal in one transaction.
     async fn commit(&self, work: &mut Work, changes: BackedUp) -> Result<(), EngineError> {
         let due = changes.rows.len() as u64;
-        self.pace.take(changes.rows.len()).await;
+        self.pace.take(changes.rows.len(), &self.stop).await?;
         let record = &mut work.range.record;
         record.opened = self.opened.load(Ordering::Relaxed);
         record.backup_len = changes.len.unwrap_or(record.backup_len);

@@ -73,6 +73,7 @@ on_every_database!(
     refused::rights_to_read_only,
     interrupted::every_row_is_sealed_once,
     interrupted::by_another_operation_or_key,
+    interrupted::a_slow_run_ends_at_once,
     backups::missing_cut_or_edited_is_refused,
     backups::another_file_on_resume,
     backups::a_run_that_wrote_nothing_needs_no_file,

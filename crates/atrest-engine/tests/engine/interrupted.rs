@@ -1,10 +1,15 @@
 //! A run that was stopped goes on where it was.
 
-use atrest_engine::Operation;
+use std::time::{Duration, Instant};
+
 use atrest_engine::backup::Backups;
+use atrest_engine::observe::{Silent, Stop};
+use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::ScratchDatabase;
 
-use crate::support::{clear, column, done, engine, id, interrupted, ring, table, values, verified};
+use crate::support::{
+    clear, column, done, engine, id, interrupted, ring, run, table, values, verified,
+};
 
 /// The run is stopped once per operation; every token that was there before it was
 /// taken up is there afterwards, byte for byte.
@@ -103,4 +108,50 @@ pub async fn by_another_operation_or_key(scratch: &ScratchDatabase) {
     done(scratch, &two, Operation::Rotate, &policy).await;
     done(scratch, &ring(2, &[]), Operation::Decrypt, &policy).await;
     assert_eq!(values(scratch).await, want);
+}
+
+/// However slow a run is asked to be, it ends when it is asked to, and goes on.
+pub async fn a_slow_run_ends_at_once(scratch: &ScratchDatabase) {
+    let want = clear(500);
+    table(scratch, &want).await;
+    let (keyring, policy, stop) = (ring(1, &[]), column("t", "v"), Stop::default());
+    let engine = engine(scratch, keyring.clone())
+        .await
+        .watched(std::sync::Arc::new(Silent), stop.clone());
+    let slowly = RunOptions {
+        max_rate: Some(10),
+        ..RunOptions::default()
+    };
+    let begin = Instant::now();
+    let (stopped, ()) = tokio::join!(
+        run(
+            &engine,
+            &keyring,
+            scratch,
+            Operation::Encrypt,
+            &policy,
+            &slowly
+        ),
+        async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            stop.request();
+        }
+    );
+    assert!(
+        matches!(stopped, Err(EngineError::Interrupted)),
+        "{stopped:?}"
+    );
+    assert!(
+        begin.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begin.elapsed()
+    );
+    engine.database().close().await;
+    let half = values(scratch).await;
+    let sealed = half.iter().zip(&want).filter(|(a, b)| a != b).count();
+    assert!((1..=40).contains(&sealed), "{sealed} rows in 2 s");
+    done(scratch, &keyring, Operation::Encrypt, &policy).await;
+    for (now, half) in values(scratch).await.iter().zip(&half) {
+        assert!(want.contains(half) || half == now, "sealed twice");
+    }
 }
