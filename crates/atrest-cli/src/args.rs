@@ -249,8 +249,8 @@ pub(crate) struct ChangeArgs {
     /// gives it its original type).
     #[arg(long)]
     pub(crate) apply_schema: bool,
-    /// Encrypt values too that only look encrypted (under a key id which the keyring
-    /// lacks): they are the application's own.
+    /// Take values that only look encrypted (under a key id which the keyring lacks) for
+    /// the application's own text: encrypt encrypts them, decrypt counts them as clear.
     #[arg(long)]
     pub(crate) accept_lookalikes: bool,
     /// Ask nothing, on a terminal too.

@@ -293,6 +293,12 @@ impl Engine {
         report: &mut ColumnReport,
     ) -> Result<(), EngineError> {
         let id = policy.id();
+        if !report.unknown_keys.is_empty() {
+            report.notes.push(format!(
+                "{id}: {} values name a key id that the keyring lacks: add that key to keys.previous; if they are the application's own text, atrest decrypt --accept-lookalikes counts them as clear",
+                report.unknown_keys.values().sum::<u64>()
+            ));
+        }
         if report.sealed_total() > 0 || report.undecryptable > 0 || !report.settled {
             return Ok(());
         }

@@ -162,6 +162,12 @@ impl Reader {
             tally.null += 1;
             return Ok(Step::Keep);
         };
+        let step = goal.step(&stored);
+        let stored = if goal.is_lookalike(&stored) {
+            Stored::Plaintext
+        } else {
+            stored
+        };
         let token_len = match (&stored, form(value)) {
             (Stored::Plaintext, Some((form, _))) => goal.suite.token_len(form, stored_len),
             _ => stored_len,
@@ -187,7 +193,6 @@ impl Reader {
                 }
             }
         }
-        let step = goal.step(&stored);
         if step != Step::Keep {
             tally.due += 1;
         }

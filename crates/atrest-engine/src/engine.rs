@@ -29,7 +29,8 @@ pub struct RunOptions {
     pub max_rate: Option<u32>,
     /// Run the DDL that a column needs.
     pub apply_schema: bool,
-    /// Encrypt values that look like tokens of a key id outside the keyring.
+    /// Take values that look like tokens of a key id outside the keyring for the
+    /// application's own text.
     pub accept_lookalikes: bool,
     /// Sweeps before giving up on writers that go on writing clear values.
     pub max_sweeps: u32,

@@ -193,10 +193,7 @@ impl Run {
             left -= taken;
         };
         match self.goal.operation {
-            Operation::Encrypt => {
-                take(&mut tally.plaintext);
-                take(&mut tally.undecryptable);
-            }
+            Operation::Encrypt => take(&mut tally.plaintext),
             _ => tally
                 .sealed
                 .iter_mut()
@@ -309,7 +306,6 @@ impl Run {
         match &seen.unknown_row {
             Some(row)
                 if self.goal.operation == Operation::Encrypt
-                    && !self.goal.accept_lookalikes
                     && !self.opened.load(Ordering::Relaxed) =>
             {
                 Err(EngineError::WrongKeyMet {

@@ -53,16 +53,18 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
+    /// Not for this keyring, and by the operator's word the application's own text.
+    pub(crate) fn is_lookalike(&self, stored: &Stored) -> bool {
+        matches!(stored, Stored::Undecryptable(u) if u.key.is_some() && !u.key_known)
+            && self.accept_lookalikes
+    }
+
     /// Undecryptable values are never touched, unless the operator said that
     /// those under an unknown key id are the application's own.
     pub(crate) fn step(&self, stored: &Stored) -> Step {
         match (self.operation, stored) {
             (Operation::Encrypt, Stored::Plaintext) => Step::Seal,
-            (Operation::Encrypt, Stored::Undecryptable(u))
-                if self.accept_lookalikes && u.key.is_some() && !u.key_known =>
-            {
-                Step::SealStored
-            }
+            (Operation::Encrypt, stored) if self.is_lookalike(stored) => Step::SealStored,
             (Operation::Rotate, Stored::Sealed(Sealed { suite, key }))
                 if *key != self.primary || *suite != self.suite =>
             {

@@ -59,6 +59,7 @@ on_every_database!(
     rounds::a_long_value,
     states::mixed_states_are_counted_and_left,
     states::lookalikes_on_request,
+    states::lookalikes_come_back_whole,
     schema::types_come_back_exactly,
     schema::too_narrow_is_refused_before_the_first_row,
     keys::a_wrong_key_changes_nothing,
