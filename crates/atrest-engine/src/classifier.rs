@@ -1,7 +1,7 @@
 //! The visitor that every pass sends through a column: says what each value is,
 //! counts it, and seals or opens what is due.
 
-use atrest_core::{FieldSealer, Keyring, SealError};
+use atrest_core::{FieldSealer, Keyring};
 
 use crate::EngineError;
 use crate::column::{Column, Reader};
@@ -29,7 +29,7 @@ pub(crate) struct Findings {
     pub(crate) changes: Vec<Change>,
     /// Rows whose value is too long to come along.
     pub(crate) deferred: Vec<RowKey>,
-    failed: Option<(RowKey, SealError)>,
+    failed: Option<EngineError>,
 }
 
 impl Classifier {
@@ -69,12 +69,8 @@ impl Classifier {
     /// What the page gave; ready for the next one.
     pub(crate) fn take(&mut self) -> Result<Findings, EngineError> {
         let mut page = std::mem::take(&mut self.page);
-        if let Some((key, source)) = page.failed.take() {
-            return Err(EngineError::Seal {
-                column: self.column.name().to_owned(),
-                key: key.to_string(),
-                source,
-            });
+        if let Some(failed) = page.failed.take() {
+            return Err(failed);
         }
         if self.sealer.is_some() && !page.changes.is_empty() {
             self.sealer = Some(self.new_sealer()?);
@@ -113,6 +109,16 @@ impl Visitor for Classifier {
             return Ok(());
         };
         let key = key()?;
+        let bytes = self.reader.token_len(step, value, &self.goal);
+        if bytes > self.goal.longest_token {
+            self.page.failed.get_or_insert(EngineError::TooLong {
+                column: self.column.name().to_owned(),
+                key: key.to_string(),
+                bytes,
+                limit: self.goal.longest_token,
+            });
+            return Ok(());
+        }
         match self.reader.replacement(step, &key, value, sealer) {
             Ok(None) => {}
             Ok(Some(new)) => self.page.changes.push(Change {
@@ -121,7 +127,11 @@ impl Visitor for Classifier {
                 new,
             }),
             Err(source) => {
-                self.page.failed.get_or_insert((key, source));
+                self.page.failed.get_or_insert(EngineError::Seal {
+                    column: self.column.name().to_owned(),
+                    key: key.to_string(),
+                    source,
+                });
             }
         }
         Ok(())

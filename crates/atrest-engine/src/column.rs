@@ -82,6 +82,7 @@ impl Column {
             suite: self.policy.suite,
             primary: keyring.primary().id(),
             accept_lookalikes: options.accept_lookalikes,
+            longest_token: options.longest_token,
         }
     }
 
@@ -197,6 +198,18 @@ impl Reader {
             tally.due += 1;
         }
         Ok(step)
+    }
+
+    /// How long the token in place of the value classified last will be, in bytes; 0
+    /// where none will be.
+    pub(crate) fn token_len(&self, step: Step, value: ValueRef<'_>, goal: &Goal) -> u64 {
+        match (step, form(value)) {
+            (Step::Seal, Some((form, _))) => goal.suite.token_len(form, self.clear.len() as u64),
+            (Step::SealStored, Some((form, stored))) => {
+                goal.suite.token_len(form, stored.len() as u64)
+            }
+            _ => 0,
+        }
     }
 
     /// What to store in the place of the value classified last.

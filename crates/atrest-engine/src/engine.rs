@@ -32,6 +32,9 @@ pub struct RunOptions {
     /// Take values that look like tokens of a key id outside the keyring for the
     /// application's own text.
     pub accept_lookalikes: bool,
+    /// The longest token that the database takes, in bytes; a value that would need
+    /// more is refused.
+    pub longest_token: u64,
     /// Sweeps before giving up on writers that go on writing clear values.
     pub max_sweeps: u32,
 }
@@ -44,6 +47,7 @@ impl Default for RunOptions {
             max_rate: None,
             apply_schema: false,
             accept_lookalikes: false,
+            longest_token: 1_000_000_000,
             max_sweeps: 12,
         }
     }

@@ -120,6 +120,20 @@ pub enum EngineError {
         /// Why.
         source: atrest_core::SealError,
     },
+    /// No database takes a token of that length.
+    #[error(
+        "the value of {column} in row {key} would need a token of {bytes} bytes, and the database takes {limit} at most; the row was left as it is: shorten the value or keep it outside the database, then run again (atrest decrypt brings back what is encrypted so far)"
+    )]
+    TooLong {
+        /// Which column.
+        column: String,
+        /// The row.
+        key: String,
+        /// The token's length.
+        bytes: u64,
+        /// The longest there is.
+        limit: u64,
+    },
     /// A worker of ours died: a defect.
     #[error(
         "a worker stopped unexpectedly ({0}); every row is whole: run the same command again, and report this"

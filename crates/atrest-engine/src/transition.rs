@@ -50,6 +50,8 @@ pub(crate) struct Goal {
     /// Take values that only look like tokens, under a key id that this keyring
     /// does not have, for plaintext (asked for by the operator).
     pub(crate) accept_lookalikes: bool,
+    /// The longest token that the database takes, in bytes.
+    pub(crate) longest_token: u64,
 }
 
 impl Goal {
@@ -90,6 +92,7 @@ mod tests {
             suite: Suite::Xaes256Gcm,
             primary: NEW,
             accept_lookalikes,
+            longest_token: u64::MAX,
         }
     }
 

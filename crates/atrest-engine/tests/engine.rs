@@ -72,6 +72,7 @@ on_every_database!(
     refused::no_primary_key,
     refused::two_runs_at_once,
     refused::rights_to_read_only,
+    refused::a_value_too_long_for_a_token,
     interrupted::every_row_is_sealed_once,
     interrupted::by_another_operation_or_key,
     interrupted::a_slow_run_ends_at_once,

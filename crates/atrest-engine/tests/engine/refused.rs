@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use atrest_core::{Form, Suite};
 use atrest_engine::journal::JournalError;
 use atrest_engine::target::TargetError;
 use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::{Dialect, ScratchDatabase};
 
-use crate::support::{clear, column, done, engine, ring, run, table, values};
+use crate::support::{clear, column, done, engine, ring, run, small_steps, table, values};
 
 pub async fn another_context(scratch: &ScratchDatabase) {
     table(scratch, &clear(20)).await;
@@ -252,4 +253,37 @@ pub async fn rights_to_read_only(scratch: &ScratchDatabase) {
         "{said}"
     );
     assert_eq!(values(scratch).await, before);
+}
+
+/// No type bounds the length, and no database takes the token: the row is named.
+pub async fn a_value_too_long_for_a_token(scratch: &ScratchDatabase) {
+    let (keyring, policy) = (ring(1, &[]), column("t", "v"));
+    let options = |longest_token| RunOptions {
+        longest_token,
+        ..small_steps()
+    };
+    let mut rows = clear(40);
+    rows[32] = Some("x".repeat(600));
+    table(scratch, &rows).await;
+    let engine = engine(scratch, keyring.clone()).await;
+    let named = |result: Result<_, EngineError>, row: &str| match result {
+        Err(error @ EngineError::TooLong { .. }) => {
+            assert!(error.to_string().contains(&format!("t.v in row {row} ")));
+        }
+        other => panic!("{other:?}"),
+    };
+    let change = |operation, longest| {
+        let (engine, keyring, policy, options) = (&engine, &keyring, &policy, options(longest));
+        async move { run(engine, keyring, scratch, operation, policy, &options).await }
+    };
+    let token = Suite::Xaes256Gcm.token_len(Form::Text, 600);
+    named(change(Operation::Encrypt, token - 1).await, "33");
+    let after = values(scratch).await;
+    assert_eq!(after[30..], rows[30..], "neither it nor its page");
+    assert!(change(Operation::Encrypt, token).await.is_ok());
+    // A token that is there already is in nobody's way: what is due is measured.
+    assert!(change(Operation::Encrypt, 10).await.is_ok());
+    assert!(change(Operation::Decrypt, 10).await.is_ok());
+    engine.database().close().await;
+    assert_eq!(values(scratch).await, rows);
 }
