@@ -1,15 +1,12 @@
 //! The backup files of one command.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atrest_core::Keyring;
 
-use super::open::lock;
-use super::{BackupError, BackupReader, BackupWriter, HEADER_LEN, Known, MAGIC, Origin, START};
+use super::{BackupError, BackupReader, BackupWriter, Known, Origin, START};
 use crate::journal::BackupRef;
 
 /// The backup files of one command (one operation on one database): made when the
@@ -66,15 +63,17 @@ impl Backups {
             // One command, whatever became of the journal since its first column.
             return Ok(Joined::New(Arc::clone(writer)));
         }
-        remove_empty(path);
-        let there = path.symlink_metadata().is_ok();
-        let writer = Arc::new(if there {
-            BackupWriter::join(path, &self.keyring, origin, known)?
+        let (writer, earlier) = if path.symlink_metadata().is_err() {
+            (BackupWriter::create(path, &self.keyring, origin)?, false)
+        } else if let Some(writer) = BackupWriter::take_over(path, &self.keyring, origin)? {
+            (writer, false)
         } else {
-            BackupWriter::create(path, &self.keyring, origin)?
-        });
+            let writer = BackupWriter::join(path, &self.keyring, origin, known)?;
+            (writer, true)
+        };
+        let writer = Arc::new(writer);
         open.insert(path.to_owned(), Arc::clone(&writer));
-        Ok(if there {
+        Ok(if earlier {
             Joined::Earlier(writer)
         } else {
             Joined::New(writer)
@@ -128,42 +127,22 @@ impl Backups {
         fresh.filter(|r| r.len > START as u64).collect()
     }
 
-    /// To be called when every column is done, or the command cannot go on: removes
+    /// To be called when every column is done, or the command cannot go on: discards
     /// files that no page went to, closes the others, and gives them.
     #[must_use]
     pub fn finish(&self) -> Vec<PathBuf> {
         let open = std::mem::take(&mut *self.open());
-        let (used, empty): (Vec<_>, Vec<_>) = open
+        let (used, empty): (BTreeMap<_, _>, BTreeMap<_, _>) = open
             .into_iter()
             .partition(|(_, w)| w.reference().len > START as u64);
-        for (path, _) in empty {
-            // An empty file left behind harms nobody.
-            let _ = std::fs::remove_file(path);
+        for writer in empty.values() {
+            writer.discard();
         }
-        for (_, writer) in &used {
+        for writer in used.values() {
             // Every page is durable. A file that cannot be closed says so itself,
             // whenever it is read.
             let _ = writer.close();
         }
-        used.into_iter().map(|(path, _)| path).collect()
-    }
-}
-
-/// Removes a file of ours that no page went to: a crash between making it and
-/// writing it into the journal leaves one, and nothing is in it.
-fn remove_empty(path: &Path) {
-    let Ok(file) = File::open(path) else { return };
-    let mut bytes = Vec::new();
-    let whole = (&file)
-        .take(START as u64 + 1)
-        .read_to_end(&mut bytes)
-        .is_ok();
-    let shown = bytes.len().min(MAGIC.len());
-    let ours = bytes[..shown] == MAGIC[..shown]
-        && bytes.len() <= START
-        && bytes.iter().skip(HEADER_LEN).all(|mark| *mark == 0);
-    if whole && ours && lock(&file, path).is_ok() {
-        // If it cannot be removed, creating it says why.
-        let _ = std::fs::remove_file(path);
+        used.into_keys().collect()
     }
 }

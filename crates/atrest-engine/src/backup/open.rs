@@ -2,16 +2,19 @@
 //! earlier run of the same operation.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use atrest_core::Keyring;
+use rustix::fs::OFlags;
 
 use super::write::{State, raise};
-use super::{BackupError, BackupReader, BackupWriter, Header, Origin, START, io, mark};
+use super::{
+    BackupError, BackupReader, BackupWriter, HEADER_LEN, Header, MAGIC, Origin, START, io, mark,
+};
 
 /// A run that ends, or dies, lets go of its file within this many pauses.
 const LOCK_TRIES: u32 = 20;
@@ -32,7 +35,7 @@ impl BackupWriter {
     /// # Errors
     /// [`BackupError::Exists`] when the path is taken; the file system's.
     pub fn create(path: &Path, keyring: &Keyring, origin: Origin) -> Result<Self, BackupError> {
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
@@ -49,13 +52,48 @@ impl BackupWriter {
                 }
             })?;
         lock(&file, path)?;
-        let links = file.metadata().map_or(1, |meta| meta.nlink());
-        if links == 0 {
+        if !is_at(&file, path) {
             // Another run took it for a left-over before it was locked.
             return Err(BackupError::InUse {
                 path: path.to_owned(),
             });
         }
+        Self::begin(file, path, keyring, origin, false)
+    }
+
+    /// A new file in the place of one that holds nothing; `None` when what is there,
+    /// if anything, is no such file. A crash of ours leaves one, and the operator may
+    /// have made one: it is written into and never removed, so that it does not matter
+    /// whose it is. A link, or another user's file, is neither.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub(super) fn take_over(
+        path: &Path,
+        keyring: &Keyring,
+        origin: Origin,
+    ) -> Result<Option<Self>, BackupError> {
+        let Ok(Some(file)) = open_regular(OpenOptions::new().read(true).write(true), path) else {
+            return Ok(None);
+        };
+        // Locked first: it may be filling at this moment.
+        if lock(&file, path).is_err() || !is_at(&file, path) || !holds_nothing(&file) {
+            return Ok(None);
+        }
+        file.set_len(0)
+            .and_then(|()| file.set_permissions(Permissions::from_mode(0o600)))
+            .map_err(|e| io("write", path, e))?;
+        Self::begin(file, path, keyring, origin, true).map(Some)
+    }
+
+    /// Header and mark into an empty file; `found`: it was there before us.
+    fn begin(
+        mut file: File,
+        path: &Path,
+        keyring: &Keyring,
+        origin: Origin,
+        found: bool,
+    ) -> Result<Self, BackupError> {
         let random = |bytes: &mut [u8]| {
             aws_lc_rs::rand::fill(bytes).map_err(|_| BackupError::Random {
                 path: path.to_owned(),
@@ -65,6 +103,7 @@ impl BackupWriter {
         random(&mut file_id)?;
         let header = Header::new(keyring.primary().id(), file_id, origin);
         let durable = |file: &mut File| {
+            file.rewind()?;
             file.write_all(&[&header.0[..], &mark::OPEN].concat())?;
             file.sync_all()?;
             // The name itself must survive a crash too.
@@ -80,6 +119,7 @@ impl BackupWriter {
             len: START as u64,
             frames: 0,
             passes: BTreeMap::new(),
+            found,
             closed: false,
             failed: false,
             frame: Vec::new(),
@@ -156,11 +196,12 @@ impl BackupWriter {
         keyring: &Keyring,
         check: impl FnOnce(&Header) -> Result<Known, BackupError>,
     ) -> Result<Self, BackupError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|e| io("open", path, e))?;
+        let mut file = open_regular(OpenOptions::new().read(true).write(true), path)
+            .map_err(|e| io("open", path, e))?
+            .ok_or_else(|| BackupError::Exists {
+                path: path.to_owned(),
+                why: "is no regular file",
+            })?;
         let mut patience = LOCK_TRIES;
         while let Err(in_use) = lock(&file, path) {
             patience -= 1;
@@ -200,12 +241,54 @@ impl BackupWriter {
             len,
             frames: reader.frames(),
             passes,
+            found: false,
             closed: reader.closed(),
             failed: false,
             frame: Vec::new(),
         };
         Self::new(path, keyring, header, state)
     }
+}
+
+/// Opens a file and nothing else: a device may act, and a pipe wait, when it is opened.
+pub(super) fn open_regular(
+    options: &mut OpenOptions,
+    path: &Path,
+) -> std::io::Result<Option<File>> {
+    if !path.metadata()?.is_file() {
+        return Ok(None);
+    }
+    // What came in its place since does not hold us up either.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = options.custom_flags(flags).open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// What stands at `path`, links not followed, is this very file.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(ours), Ok(there)) = (file.metadata(), path.symlink_metadata()) else {
+        return false;
+    };
+    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
+}
+
+/// Our own file, and no byte in it, or the beginning of a backup that no page went to.
+fn holds_nothing(file: &File) -> bool {
+    let owner = file.metadata().map(|meta| meta.uid());
+    if !owner.is_ok_and(|uid| uid == rustix::process::geteuid().as_raw()) {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    let whole = file.take(START as u64 + 1).read_to_end(&mut bytes).is_ok();
+    let ours = bytes.starts_with(MAGIC)
+        && bytes
+            .iter()
+            .skip(MAGIC.len())
+            .take(2)
+            .all(|fixed| *fixed == 1)
+        && bytes.iter().skip(HEADER_LEN).all(|mark| *mark == 0)
+        && bytes.len() <= START;
+    whole && (bytes.is_empty() || ours)
 }
 
 /// Two runs must never append to one file. The lock goes with the open file, also

@@ -1,11 +1,12 @@
 //! Reading a backup, frame by frame, each proven before any of it is used.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use atrest_core::{Keyring, hazmat};
 
+use super::open::open_regular;
 use super::{
     BackupError, BackupPage, HEADER_LEN, Header, NONCE_LEN, START, TAG_LEN, codec, io, mark,
 };
@@ -40,13 +41,15 @@ impl BackupReader {
     /// that is not whole [`BackupError::Forged`] and [`BackupError::Length`]; the
     /// file system's.
     pub fn open(path: &Path, keyring: &Keyring) -> Result<Self, BackupError> {
-        let file = File::open(path).map_err(|e| io("read", path, e))?;
-        let len = file.metadata().map_err(|e| io("read", path, e))?.len();
-        let mut file = BufReader::with_capacity(1 << 20, file);
-        let mut bytes = [0; START];
         let not_ours = || BackupError::NotABackup {
             path: path.to_owned(),
         };
+        let file = open_regular(OpenOptions::new().read(true), path)
+            .map_err(|e| io("read", path, e))?
+            .ok_or_else(not_ours)?;
+        let len = file.metadata().map_err(|e| io("read", path, e))?.len();
+        let mut file = BufReader::with_capacity(1 << 20, file);
+        let mut bytes = [0; START];
         file.read_exact(&mut bytes).map_err(|e| {
             if e.kind() == ErrorKind::UnexpectedEof {
                 not_ours()

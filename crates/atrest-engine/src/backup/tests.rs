@@ -3,6 +3,7 @@
 
 mod closed;
 mod joined;
+mod taken;
 
 use std::path::Path;
 
@@ -256,34 +257,6 @@ fn another_key_an_existing_file_and_what_is_no_backup_are_refused() {
             Err(BackupError::NotABackup { .. })
         ));
     }
-}
-
-/// A crash between making the file and writing it into the journal leaves a file
-/// without a frame; the same command must be able to go on.
-#[test]
-fn a_file_that_holds_nothing_is_taken_over() {
-    let (_folder, path) = place();
-    file(&path, 0);
-    let header = std::fs::read(&path).unwrap();
-    assert_eq!(header.len(), START);
-    for len in [0, 5, HEADER_LEN, HEADER_LEN + 5, START] {
-        std::fs::write(&path, &header[..len]).unwrap();
-        let backups = Backups::new(&ring(7), Some(path.clone()), true);
-        let Joined::New(writer) = backups.join(&path, origin(), &unknown).unwrap() else {
-            panic!("{len}: a file that holds nothing is no earlier run's")
-        };
-        append(&writer, &page(1));
-        assert_eq!(backups.finish(), std::slice::from_ref(&path));
-        assert_eq!(read(&path, &ring(7)).unwrap(), (vec![page(1)], false));
-    }
-    // A short file of somebody else's is not ours to take.
-    std::fs::write(&path, b"notes").unwrap();
-    let backups = Backups::new(&ring(7), Some(path.clone()), true);
-    assert!(matches!(
-        backups.join(&path, origin(), &unknown),
-        Err(BackupError::Exists { .. })
-    ));
-    assert_eq!(std::fs::read(&path).unwrap(), b"notes");
 }
 
 #[test]

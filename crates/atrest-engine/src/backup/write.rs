@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use atrest_core::{Keyring, hazmat};
 use zeroize::Zeroize;
 
+use super::open::is_at;
 use super::{BackupError, HEADER_LEN, Header, NONCE_LEN, TAG_LEN, codec, io, mark};
 use crate::journal::BackupRef;
 use crate::target::{RowKey, Value};
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) frames: u64,
     /// The highest pass of each target.
     pub(super) passes: BTreeMap<String, u32>,
+    /// It was there, and held nothing, before us.
+    pub(super) found: bool,
     /// The mark is set.
     pub(super) closed: bool,
     /// The disk failed: what is in the file is not known to be durable.
@@ -119,6 +122,20 @@ impl BackupWriter {
             .map_err(|e| io("close", &self.path, e))?;
         state.closed = true;
         Ok(())
+    }
+
+    /// For a file that no page went to: gone if it is ours, empty again if it was there
+    /// before us. What came in its place since stays.
+    pub(super) fn discard(&self) {
+        let state = self.state();
+        // An empty file left behind harms nobody.
+        let _ = if state.found {
+            state.file.set_len(0)
+        } else if is_at(&state.file, &self.path) {
+            std::fs::remove_file(&self.path)
+        } else {
+            Ok(())
+        };
     }
 
     /// Appends a page of originals and makes it durable; gives the file's length
