@@ -131,6 +131,12 @@ pub enum BackupError {
         /// The file.
         path: PathBuf,
     },
+    /// Its disk failed in this run.
+    #[error("the disk failed under backup {}, and nothing more is written to it in this run; no row of this page was changed: see to the disk, then run the same command again, or name a file on another disk with --backup FILE", .path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+    },
     /// No random bytes.
     #[error("the operating system gave no random bytes for backup {}; nothing was changed: run again", .path.display())]
     Random {

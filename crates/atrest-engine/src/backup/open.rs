@@ -210,6 +210,7 @@ impl BackupWriter {
             }
             std::thread::sleep(LOCK_PAUSE);
         }
+        from_the_disk(&file).map_err(|e| io("open", path, e))?;
         let mut reader = BackupReader::open(path, keyring)?;
         let header = reader.header();
         let known = check(&header)?;
@@ -262,6 +263,16 @@ pub(super) fn open_regular(
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = options.custom_flags(flags).open(path)?;
     Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// What is read next is what the disk holds: what a killed writer left in memory alone
+/// is durable, and what a failing disk lost is not shown from memory as if it were there
+/// (where the system can be asked to forget it).
+fn from_the_disk(file: &File) -> std::io::Result<()> {
+    file.sync_data()?;
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    Ok(())
 }
 
 /// What stands at `path`, links not followed, is this very file.

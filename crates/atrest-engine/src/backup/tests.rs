@@ -2,6 +2,7 @@
 //! to it.
 
 mod closed;
+mod failing;
 mod joined;
 mod taken;
 

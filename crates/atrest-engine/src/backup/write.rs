@@ -20,8 +20,18 @@ pub struct BackupWriter {
     path: PathBuf,
     header: Header,
     cipher: hazmat::Xaes256Gcm,
-    sync: File,
     state: Mutex<State>,
+    disk: Mutex<Disk>,
+    /// What makes a file durable.
+    pub(super) flush: fn(&File) -> std::io::Result<()>,
+}
+
+/// One flush at a time: the system reports a failed one once, and whoever flushes next
+/// is told that all is well.
+struct Disk {
+    file: File,
+    /// So many bytes are durable.
+    len: u64,
 }
 
 pub(super) struct State {
@@ -34,7 +44,7 @@ pub(super) struct State {
     pub(super) found: bool,
     /// The mark is set.
     pub(super) closed: bool,
-    /// The disk failed: what is in the file is not known to be durable.
+    /// The disk failed: nothing more is written to the file, nor called durable.
     pub(super) failed: bool,
     pub(super) frame: Vec<u8>,
 }
@@ -60,18 +70,39 @@ impl BackupWriter {
                 path: path.to_owned(),
                 key: header.key(),
             })?;
-        let sync = state.file.try_clone().map_err(|e| io("open", path, e))?;
+        let file = state.file.try_clone().map_err(|e| io("open", path, e))?;
+        let disk = Disk {
+            file,
+            len: state.len,
+        };
         Ok(Self {
             path: path.to_owned(),
             header,
             cipher,
-            sync,
             state: Mutex::new(state),
+            disk: Mutex::new(disk),
+            flush: File::sync_data,
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Taken before the state where both are.
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, of a file whose disk did not fail.
+    fn sound(&self) -> Result<MutexGuard<'_, State>, BackupError> {
+        let state = self.state();
+        if state.failed {
+            return Err(BackupError::Failed {
+                path: self.path.clone(),
+            });
+        }
+        Ok(state)
     }
 
     /// Where it is.
@@ -103,6 +134,7 @@ impl BackupWriter {
     /// # Errors
     /// The file system's; the file then is as readable as one that a crash left.
     pub fn close(&self) -> Result<(), BackupError> {
+        let mut disk = self.disk();
         let state = &mut *self.state();
         if state.closed || state.failed {
             return Ok(());
@@ -112,14 +144,14 @@ impl BackupWriter {
                 path: self.path.clone(),
             }
         })?;
-        // What a failed append could not take away must not lie behind the end.
-        state
-            .file
-            .set_len(state.len)
-            .and_then(|()| state.file.sync_all())
+        (self.flush)(&disk.file)
             .and_then(|()| state.file.write_all_at(&mark, HEADER_LEN as u64))
-            .and_then(|()| state.file.sync_data())
-            .map_err(|e| io("close", &self.path, e))?;
+            .and_then(|()| (self.flush)(&disk.file))
+            .map_err(|e| {
+                state.failed = true;
+                io("close", &self.path, e)
+            })?;
+        disk.len = state.len;
         state.closed = true;
         Ok(())
     }
@@ -142,24 +174,52 @@ impl BackupWriter {
     /// up to and with the page. Blocks.
     ///
     /// # Errors
-    /// The file system's; the file then ends where it ended before.
+    /// The file system's; the file then ends where it ended before. After a failed
+    /// flush, or when a torn page cannot be taken away, [`BackupError::Failed`] for
+    /// every page that is not durable yet and for every later one.
     pub fn append(
         &self,
         target: &str,
         pass: u32,
         rows: &[(&RowKey, &Value)],
     ) -> Result<u64, BackupError> {
-        let len = {
+        let len = self.write(target, pass, rows)?;
+        self.sync(len)?;
+        Ok(len)
+    }
+
+    /// Appends a page; gives the file's length then.
+    pub(super) fn write(
+        &self,
+        target: &str,
+        pass: u32,
+        rows: &[(&RowKey, &Value)],
+    ) -> Result<u64, BackupError> {
+        let mut state = self.sound()?;
+        self.append_frame(&mut state, target, pass, rows)?;
+        Ok(state.len)
+    }
+
+    /// Makes the file durable up to `len`, and with it what other workers wrote until
+    /// now: they find it done.
+    pub(super) fn sync(&self, len: u64) -> Result<(), BackupError> {
+        let mut disk = self.disk();
+        if disk.len >= len {
+            return Ok(());
+        }
+        let written = self.sound()?.len;
+        if let Err(error) = (self.flush)(&disk.file) {
             let mut state = self.state();
-            self.append_frame(&mut state, target, pass, rows)?;
-            state.len
-        };
-        // Outside the lock: workers share the disk's flushes.
-        if let Err(error) = self.sync.sync_data() {
-            self.state().failed = true;
+            state.failed = true;
+            state.len = disk.len;
+            // The system still shows what the disk may have lost. It goes, so that
+            // nobody builds on it; no row of it was changed. Best effort: whoever
+            // opens the file again asks the disk itself.
+            let _ = disk.file.set_len(disk.len);
             return Err(io("write", &self.path, error));
         }
-        Ok(len)
+        disk.len = written;
+        Ok(())
     }
 
     fn append_frame(
@@ -179,14 +239,18 @@ impl BackupWriter {
             frames,
             passes,
             closed,
+            failed,
             frame,
             ..
         } = state;
         if *closed {
             // Durable before the file grows: a mark tells one length.
             file.write_all_at(&mark::OPEN, HEADER_LEN as u64)
-                .and_then(|()| file.sync_data())
-                .map_err(|e| io("write", &self.path, e))?;
+                .and_then(|()| (self.flush)(file))
+                .map_err(|e| {
+                    *failed = true;
+                    io("write", &self.path, e)
+                })?;
             *closed = false;
         }
         frame.clear();
@@ -209,10 +273,12 @@ impl BackupWriter {
             .and_then(|()| file.write_all(&nonce))
             .and_then(|()| file.write_all(frame));
         if let Err(error) = written {
-            // Best effort: a torn frame is also cut when the file is opened again.
-            let _ = file
+            // A torn frame is also cut when the file is opened again. Until then
+            // nothing may follow it.
+            *failed = file
                 .set_len(*len)
-                .and_then(|()| file.seek(SeekFrom::Start(*len)));
+                .and_then(|()| file.seek(SeekFrom::Start(*len)))
+                .is_err();
             return Err(io("write", &self.path, error));
         }
         *len += (prefix.len() + NONCE_LEN + frame.len()) as u64;

@@ -118,7 +118,7 @@ fn what_is_no_regular_file_is_refused_at_once_and_stays() {
         std::thread::spawn(move || {
             let read = BackupReader::open(&there, &ring(7)).map(drop);
             let reopened = BackupWriter::reopen(&there, &ring(7), "", 0).map(drop);
-            done.send((read, join(&there).map(drop), reopened))
+            let _timed_out = done.send((read, join(&there).map(drop), reopened));
         });
         let (read, joined, reopened) = outcome
             .recv_timeout(std::time::Duration::from_secs(20))
