@@ -76,6 +76,7 @@ on_every_database!(
     interrupted::every_row_is_sealed_once,
     interrupted::by_another_operation_or_key,
     interrupted::a_slow_run_ends_at_once,
+    interrupted::a_page_lost_behind_a_durable_frame,
     backups::missing_cut_or_edited_is_refused,
     backups::another_file_on_resume,
     backups::a_run_that_wrote_nothing_needs_no_file,

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use atrest_engine::backup::Backups;
 use atrest_engine::observe::{Silent, Stop};
+use atrest_engine::restore::RestoreMode;
 use atrest_engine::{EngineError, Operation, RunOptions};
-use atrest_testing::ScratchDatabase;
+use atrest_testing::{Dialect, ScratchDatabase};
 
 use crate::support::{
-    clear, column, done, engine, id, interrupted, ring, run, table, values, verified,
+    clear, column, done, engine, id, interrupted, ring, run, small_steps, table, values, verified,
 };
 
 /// The run is stopped once per operation; every token that was there before it was
@@ -154,4 +155,70 @@ pub async fn a_slow_run_ends_at_once(scratch: &ScratchDatabase) {
     for (now, half) in values(scratch).await.iter().zip(&half) {
         assert!(want.contains(half) || half == now, "sealed twice");
     }
+}
+
+/// A page's transaction fails when the next page's originals are durable already: the
+/// file is ahead of the journal, and the run goes on in it.
+pub async fn a_page_lost_behind_a_durable_frame(scratch: &ScratchDatabase) {
+    let want = clear(100);
+    table(scratch, &want).await;
+    let (keyring, policy) = (ring(1, &[]), column("t", "v"));
+    let path = scratch.folder().join("ahead");
+    let (up, down): (&[&str], &[&str]) = match scratch.dialect() {
+        Dialect::Sqlite => (
+            &[
+                "CREATE TRIGGER lost BEFORE UPDATE ON t WHEN OLD.id = 35 BEGIN SELECT RAISE(ABORT, 'lost'); END",
+            ],
+            &["DROP TRIGGER lost"],
+        ),
+        Dialect::MySql => (
+            &[
+                "CREATE TRIGGER lost BEFORE UPDATE ON t FOR EACH ROW IF OLD.id = 35 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'lost'; END IF",
+            ],
+            &["DROP TRIGGER lost"],
+        ),
+        Dialect::Postgres => (
+            &[
+                "CREATE FUNCTION lost() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'lost'; END $$",
+                "CREATE TRIGGER lost BEFORE UPDATE ON t FOR EACH ROW WHEN (OLD.id = 35) EXECUTE FUNCTION lost()",
+            ],
+            &["DROP TRIGGER lost ON t", "DROP FUNCTION lost()"],
+        ),
+    };
+    for statement in up {
+        scratch.execute(statement).await;
+    }
+    let engine = engine(scratch, keyring.clone()).await;
+    let backups = Backups::new(&keyring, Some(path.clone()), false);
+    let encrypt = Operation::Encrypt;
+    let lost = engine
+        .change(encrypt, &policy, &small_steps(), &backups)
+        .await;
+    assert!(matches!(lost, Err(EngineError::Target(_))), "{lost:?}");
+    drop(backups);
+    let half = values(scratch).await;
+    assert!(half[..30].iter().zip(&want).all(|(a, b)| a != b));
+    assert_eq!(half[30..], want[30..]);
+    let options = RunOptions::default();
+    let columns = [&policy];
+    let compare = || engine.restore(&path, &columns, RestoreMode::Compare, &options);
+    let reports = compare().await.unwrap();
+    assert_eq!((reports[0].entries, reports[0].same), (50, 50));
+
+    for statement in down {
+        scratch.execute(statement).await;
+    }
+    let backups = Backups::new(&keyring, Some(path.clone()), false);
+    let report = engine
+        .change(encrypt, &policy, &small_steps(), &backups)
+        .await;
+    assert_eq!(report.unwrap().changed, 100);
+    let _files = backups.finish();
+    for (now, half) in values(scratch).await.iter().zip(&half) {
+        assert!(want.contains(half) || half == now, "sealed twice");
+    }
+    let reports = compare().await.unwrap();
+    assert!(reports[0].clean(), "{reports:?}");
+    assert_eq!(reports[0].same, 100);
+    engine.database().close().await;
 }
