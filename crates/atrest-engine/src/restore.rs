@@ -5,9 +5,9 @@
 //! A row that a later pass backed up again is judged by that later entry alone. Runs
 //! that share a file count their passes on, so that "later" holds for all of them.
 
-use std::collections::hash_map::DefaultHasher;
+mod last;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use atrest_core::Stored;
@@ -21,6 +21,8 @@ use crate::observe::{Event, Phase};
 use crate::policy::ColumnPolicy;
 use crate::target::{Change, KeyRange, Row, RowKey, Value};
 use crate::{Engine, EngineError};
+
+use last::Survey;
 
 /// Rows asked for at once while following a backup page through the table.
 const CHUNK: usize = 1000;
@@ -73,16 +75,6 @@ pub enum RestoreMode {
     Force,
 }
 
-/// The last pass of each row that several passes may hold (by [`hash`]), and how many
-/// entries each column has.
-type Survey = (HashMap<u64, u32>, BTreeMap<String, u64>);
-
-fn hash(target: &str, key: &RowKey) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (target, key).hash(&mut hasher);
-    hasher.finish()
-}
-
 impl Engine {
     /// Follows a backup through the columns of the policy.
     ///
@@ -96,7 +88,8 @@ impl Engine {
         options: &RunOptions,
     ) -> Result<Vec<RestoreReport>, EngineError> {
         let journal = self.journal().await?;
-        let (later, total) = self.survey(path, &journal)?;
+        let survey = self.survey(path, &journal)?;
+        let total = &survey.total;
         let mut columns = BTreeMap::new();
         let mut locks = Vec::new();
         for policy in policies {
@@ -114,7 +107,6 @@ impl Engine {
             };
             columns.insert(policy.id(), (column, report));
         }
-        let mut reader = BackupReader::open(path, &self.keyring)?;
         let rows = total
             .iter()
             .filter(|(id, _)| columns.contains_key(*id))
@@ -126,22 +118,26 @@ impl Engine {
             rows,
             resumed: false,
         });
-        while let Some(page) = reader.next_page()? {
-            if self.stop.requested() {
-                return Err(EngineError::Interrupted);
+        let open = || BackupReader::open(path, &self.keyring);
+        let (mut unfinished, mut torn) = (false, false);
+        for mut share in survey.shares() {
+            share.learn(open)?;
+            let mut reader = open()?;
+            while let Some(mut page) = reader.next_page()? {
+                if self.stop.requested() {
+                    return Err(EngineError::Interrupted);
+                }
+                let Some((column, report)) = columns.get_mut(&page.target) else {
+                    continue;
+                };
+                let read = share.keep(&mut page);
+                let changed = self.page(column, &page, mode, report).await?;
+                self.observer.event(&Event::Rows { read, changed });
             }
-            let Some((column, report)) = columns.get_mut(&page.target) else {
-                continue;
-            };
-            let superseded = |key: &RowKey| {
-                later
-                    .get(&hash(&page.target, key))
-                    .is_some_and(|last| *last > page.pass)
-            };
-            self.page(column, &page, &superseded, mode, report).await?;
+            unfinished |= !reader.closed();
+            torn |= reader.torn();
         }
         self.observer.event(&Event::PassEnd);
-        let (unfinished, torn) = (!reader.closed(), reader.torn());
         let mut reports: Vec<_> = columns
             .into_values()
             .map(|(_, report)| RestoreReport {
@@ -177,43 +173,33 @@ impl Engine {
         Ok(())
     }
 
-    /// The last pass that holds each row which more than one pass may hold, and how
-    /// many entries each column has. Proves the whole file: nothing of one that is
-    /// damaged, or shorter than the journal knows it was, is used.
+    /// Proves the whole file: nothing of one that is damaged, or shorter than the
+    /// journal knows it was, is used.
     fn survey(&self, path: &Path, journal: &Journal) -> Result<Survey, EngineError> {
         let mut reader = BackupReader::open(path, &self.keyring)?;
-        let (mut later, mut total) = (HashMap::new(), BTreeMap::<String, u64>::new());
-        while let Some(page) = reader.next_page()? {
-            *total.entry(page.target.clone()).or_default() += page.rows.len() as u64;
-            if page.pass > 0 {
-                for (key, _) in &page.rows {
-                    let last = later.entry(hash(&page.target, key)).or_insert(page.pass);
-                    *last = (*last).max(page.pass);
-                }
-            }
-        }
+        let survey = Survey::of(&mut reader)?;
         let (len, known) = (reader.offset(), journal.known(&reader.id()).len);
         if len < known {
             let path = path.to_owned();
             return Err(BackupError::Cut { path, len, known }.into());
         }
-        Ok((later, total))
+        Ok(survey)
     }
 
+    /// Follows one page; gives how many rows were to be written.
     async fn page(
         &self,
         column: &Column,
         page: &BackupPage,
-        superseded: &(dyn Fn(&RowKey) -> bool + Sync),
         mode: RestoreMode,
         report: &mut RestoreReport,
-    ) -> Result<(), EngineError> {
+    ) -> Result<u64, EngineError> {
         let current = current(column, page).await?;
         let mut reader = column.reader(&self.keyring);
         let mut changes = Vec::new();
         let mut done = HashSet::new();
         for (key, original) in &page.rows {
-            if superseded(key) || !done.insert(key) {
+            if !done.insert(key) {
                 continue;
             }
             report.entries += 1;
@@ -254,11 +240,7 @@ impl Engine {
             report.changed += changed;
             report.skipped += due.saturating_sub(changed);
         }
-        self.observer.event(&Event::Rows {
-            read: page.rows.len() as u64,
-            changed: due,
-        });
-        Ok(())
+        Ok(due)
     }
 }
 
