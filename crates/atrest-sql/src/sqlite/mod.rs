@@ -96,7 +96,7 @@ impl Database for SqliteDatabase {
 
     /// A commit waits for the disk five times, however many rows it holds.
     fn default_batch_size(&self) -> usize {
-        10_000
+        5_000
     }
 
     fn location(&self) -> &str {
