@@ -20,6 +20,7 @@
 //!
 //! Every identifier becomes SQL in one audited place, `quote.rs`.
 
+mod changes;
 mod ddl;
 mod error;
 mod findings;
@@ -29,8 +30,8 @@ mod mysql;
 mod nearest;
 mod postgres;
 mod quote;
-mod retry;
 mod sqlite;
+mod transaction;
 mod url;
 
 pub use url::connect;

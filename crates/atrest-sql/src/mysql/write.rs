@@ -19,22 +19,16 @@ use super::catalog::{ColumnInfo, KeyKind, TableInfo};
 use super::page::{bound_key, value_sql};
 use super::value::Args;
 use super::{Shared, journal};
-use crate::error::is_transient;
+use crate::changes::{bytes_of, pieces};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
-use crate::retry::{ATTEMPTS, pause};
+use crate::transaction::{Failure, Tries};
 
 /// Rows of one statement.
 const SIZES: [usize; 4] = [1, 8, 64, 512];
 
 /// Bytes of values in one statement at most, unless it is a single row.
 const BYTES: u64 = 8 << 20;
-
-/// Failed in the driver (perhaps worth another try), or for good.
-enum Failure {
-    Driver(sqlx::Error),
-    Final(TargetError),
-}
 
 /// One transaction: the rows, then the journal. Run again, a bounded number of
 /// times, when it was a deadlock's victim.
@@ -45,87 +39,39 @@ pub(super) async fn write(
     changes: &[Change],
     journal: &[JournalChange],
 ) -> Result<u64, TargetError> {
-    let mut attempt = 0;
+    let mut tries = Tries::default();
     loop {
-        match attempt_once(shared, table, column, changes, journal).await {
+        match attempt(shared, table, column, changes, journal).await {
             Ok(changed) => return Ok(changed),
-            Err(Failure::Driver(e)) if attempt < ATTEMPTS && is_transient(&e) => {
-                attempt += 1;
-                tokio::time::sleep(pause(attempt)).await;
+            Err(failure) => {
+                let doing = format!("changing {}", table.shown);
+                tries.again(&shared.place, doing, failure).await?;
             }
-            Err(Failure::Driver(e)) => {
-                return Err(shared.error(format!("changing {}", table.shown), e));
-            }
-            Err(Failure::Final(e)) => return Err(e),
         }
     }
 }
 
-async fn attempt_once(
+async fn attempt(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
     changes: &[Change],
     journal: &[JournalChange],
 ) -> Result<u64, Failure> {
-    let mut tx = shared.pool.begin().await.map_err(Failure::Driver)?;
+    let mut tx = shared.pool.begin().await?;
     let mut changed = 0;
     for null in [false, true] {
         let group: Vec<&Change> = changes
             .iter()
             .filter(|c| (c.old == Value::Null) == null)
             .collect();
-        for piece in pieces(&group, BYTES.min(shared.packet / 2)) {
+        for piece in pieces(&group, SIZES[SIZES.len() - 1], BYTES.min(shared.packet / 2)) {
             changed += update(shared, &mut tx, table, column, piece, null).await?;
         }
     }
-    if !journal::swap(&mut tx, journal)
-        .await
-        .map_err(Failure::Driver)?
-    {
-        return Err(Failure::Final(journal::busy(journal)));
-    }
-    tx.commit().await.map_err(Failure::Driver)?;
+    journal::swap(&mut tx, journal).await?;
+    tx.commit().await?;
     Ok(changed)
-}
-
-/// Cuts at `most` bytes and at the largest statement.
-fn pieces<'a, 'c>(mut rows: &'a [&'c Change], most: u64) -> Vec<&'a [&'c Change]> {
-    let mut out = Vec::new();
-    while !rows.is_empty() {
-        let mut bytes = 0;
-        let n = rows
-            .iter()
-            .take(SIZES[SIZES.len() - 1])
-            .take_while(|row| {
-                bytes += size(&row.old) + size(&row.new);
-                bytes <= most
-            })
-            .count()
-            .max(1);
-        let (piece, rest) = rows.split_at(n);
-        out.push(piece);
-        rows = rest;
-    }
-    out
-}
-
-fn size(value: &Value) -> u64 {
-    match value {
-        Value::Text(v) | Value::Bytes(v) | Value::Number(v) => v.len() as u64,
-        Value::Null | Value::Deferred(_) => 0,
-    }
-}
-
-fn bytes_of(value: &Value) -> Result<Option<&[u8]>, Failure> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Text(v) | Value::Bytes(v) | Value::Number(v) => Ok(Some(v)),
-        Value::Deferred(_) => Err(Failure::Final(TargetError::Refused {
-            what: "a value was to be changed that had not been read whole".to_owned(),
-            next: "report this as an error of atrest".to_owned(),
-        })),
-    }
 }
 
 async fn update(
@@ -142,22 +88,20 @@ async fn update(
         .unwrap_or(rows.len());
     let mut args = Args::default();
     for row in rows {
-        whole(table.key.len(), &row.key).map_err(Failure::Final)?;
+        whole(table.key.len(), &row.key)?;
         for part in &row.key.0 {
-            args.key(shared, part).map_err(Failure::Final)?;
+            args.key(shared, part)?;
         }
         for value in [&row.old, &row.new] {
-            args.bytes(shared, bytes_of(value)?)
-                .map_err(Failure::Final)?;
+            args.bytes(shared, bytes_of(value)?)?;
         }
     }
     for _ in 0..(size - rows.len()) * (table.key.len() + 2) {
-        args.bytes(shared, None).map_err(Failure::Final)?;
+        args.bytes(shared, None)?;
     }
     let done = sqlx::query_with(statement(table, column, old_is_null, size), args.finish())
         .execute(connection)
-        .await
-        .map_err(Failure::Driver)?;
+        .await?;
     Ok(done.rows_affected())
 }
 

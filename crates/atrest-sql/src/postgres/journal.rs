@@ -4,8 +4,7 @@ use atrest_engine::target::{JournalChange, JournalRecord, TargetError};
 use sqlx::{PgConnection, Row as _};
 
 use super::Shared;
-use crate::error::is_transient;
-use crate::retry::{ATTEMPTS, pause};
+use crate::transaction::{Failure, Tries, busy};
 
 /// All records, or `None` without the table.
 pub(super) async fn read(shared: &Shared) -> Result<Option<Vec<JournalRecord>>, TargetError> {
@@ -59,36 +58,25 @@ pub(super) async fn create(shared: &Shared) -> Result<(), TargetError> {
 
 /// Compare-and-swap of all `changes` in a transaction of their own.
 pub(super) async fn write(shared: &Shared, changes: &[JournalChange]) -> Result<(), TargetError> {
-    let fail = |e| shared.error("writing atrest_journal", e);
-    let mut attempt = 0;
-    loop {
-        let mut tx = shared.pool.begin().await.map_err(fail)?;
-        match swap(&mut tx, changes).await {
-            Ok(true) => return tx.commit().await.map_err(fail),
-            Ok(false) => return Err(busy(changes)),
-            Err(e) if attempt < ATTEMPTS && is_transient(&e) => {
-                attempt += 1;
-                drop(tx);
-                tokio::time::sleep(pause(attempt)).await;
-            }
-            Err(e) => return Err(fail(e)),
-        }
+    let mut tries = Tries::default();
+    while let Err(failure) = attempt(shared, changes).await {
+        let doing = "writing atrest_journal";
+        tries.again(&shared.place, doing, failure).await?;
     }
+    Ok(())
 }
 
-/// What a swap that did not match means.
-pub(super) fn busy(changes: &[JournalChange]) -> TargetError {
-    let names: Vec<&str> = changes.iter().map(|c| c.name.as_str()).collect();
-    TargetError::Busy {
-        what: names.join(", "),
-    }
+async fn attempt(shared: &Shared, changes: &[JournalChange]) -> Result<(), Failure> {
+    let mut tx = shared.pool.begin().await?;
+    swap(&mut tx, changes).await?;
+    Ok(tx.commit().await?)
 }
 
-/// Compare-and-swap inside a transaction; on `false` the caller rolls back.
+/// Compare-and-swap inside a transaction; on an error the caller rolls back.
 pub(super) async fn swap(
     connection: &mut PgConnection,
     changes: &[JournalChange],
-) -> Result<bool, sqlx::Error> {
+) -> Result<(), Failure> {
     for change in changes {
         let query = match (&change.expected, &change.record) {
             (None, Some((body, mac))) => {
@@ -113,16 +101,16 @@ pub(super) async fn swap(
                     .fetch_one(&mut *connection)
                     .await?;
                 if there > 0 {
-                    return Ok(false);
+                    return Err(busy(changes));
                 }
                 continue;
             }
         };
         if query.execute(&mut *connection).await?.rows_affected() != 1 {
-            return Ok(false);
+            return Err(busy(changes));
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Drops the table.

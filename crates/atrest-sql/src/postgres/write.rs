@@ -18,26 +18,20 @@ use sqlx::{PgConnection, SqlStr};
 use super::catalog::{ColumnInfo, KeyKind, TableInfo};
 use super::value::{Args, Element, element_bytes};
 use super::{Shared, journal};
-use crate::error::is_transient;
+use crate::changes::{bytes_of, pieces, size};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
-use crate::retry::{ATTEMPTS, pause};
+use crate::transaction::{Failure, Tries};
 
 /// Bytes of values in one statement at most, unless it is a single row: a
 /// message to the server ends at 1 GiB.
-const BYTES: usize = 64 << 20;
+const BYTES: u64 = 64 << 20;
 
 /// A page does not wait for the disk. The rows and the cursor that says that they
 /// are done become durable together or not at all, originals are in the backup
 /// before, and the journal's last change, which ends a run, does wait: the
 /// write-ahead log reaches the disk in order, so everything before it is there.
 const BEGIN_PAGE: &str = "BEGIN; SET LOCAL synchronous_commit = off";
-
-/// Failed in the driver (perhaps worth another try), or for good.
-enum Failure {
-    Driver(sqlx::Error),
-    Final(TargetError),
-}
 
 /// One transaction: the rows, then the journal. Run again, a bounded number of
 /// times, when it was a deadlock's victim.
@@ -48,23 +42,19 @@ pub(super) async fn write(
     changes: &[Change],
     journal: &[JournalChange],
 ) -> Result<u64, TargetError> {
-    let mut attempt = 0;
+    let mut tries = Tries::default();
     loop {
-        match attempt_once(shared, table, column, changes, journal).await {
+        match attempt(shared, table, column, changes, journal).await {
             Ok(changed) => return Ok(changed),
-            Err(Failure::Driver(e)) if attempt < ATTEMPTS && is_transient(&e) => {
-                attempt += 1;
-                tokio::time::sleep(pause(attempt)).await;
+            Err(failure) => {
+                let doing = format!("changing {}", table.shown);
+                tries.again(&shared.place, doing, failure).await?;
             }
-            Err(Failure::Driver(e)) => {
-                return Err(shared.error(format!("changing {}", table.shown), e));
-            }
-            Err(Failure::Final(e)) => return Err(e),
         }
     }
 }
 
-async fn attempt_once(
+async fn attempt(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
@@ -76,67 +66,20 @@ async fn attempt_once(
     } else {
         BEGIN_PAGE
     };
-    let mut tx = shared
-        .pool
-        .begin_with(begin)
-        .await
-        .map_err(Failure::Driver)?;
+    let mut tx = shared.pool.begin_with(begin).await?;
     let mut changed = 0;
     for null in [false, true] {
         let group: Vec<&Change> = changes
             .iter()
             .filter(|c| (c.old == Value::Null) == null)
             .collect();
-        for piece in pieces(&group) {
+        for piece in pieces(&group, usize::MAX, BYTES) {
             changed += update(shared, &mut tx, table, column, piece, null).await?;
         }
     }
-    if !journal::swap(&mut tx, journal)
-        .await
-        .map_err(Failure::Driver)?
-    {
-        return Err(Failure::Final(journal::busy(journal)));
-    }
-    tx.commit().await.map_err(Failure::Driver)?;
+    journal::swap(&mut tx, journal).await?;
+    tx.commit().await?;
     Ok(changed)
-}
-
-/// Cuts at [`BYTES`].
-fn pieces<'a, 'c>(mut rows: &'a [&'c Change]) -> Vec<&'a [&'c Change]> {
-    let mut out = Vec::new();
-    while !rows.is_empty() {
-        let mut bytes = 0;
-        let n = rows
-            .iter()
-            .take_while(|row| {
-                bytes += size(&row.old) + size(&row.new);
-                bytes <= BYTES
-            })
-            .count()
-            .max(1);
-        let (piece, rest) = rows.split_at(n);
-        out.push(piece);
-        rows = rest;
-    }
-    out
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Text(v) | Value::Bytes(v) | Value::Number(v) => v.len(),
-        Value::Null | Value::Deferred(_) => 0,
-    }
-}
-
-fn bytes_of(value: &Value) -> Result<Option<&[u8]>, Failure> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Text(v) | Value::Bytes(v) | Value::Number(v) => Ok(Some(v)),
-        Value::Deferred(_) => Err(Failure::Final(TargetError::Refused {
-            what: "a value was to be changed that had not been read whole".to_owned(),
-            next: "report this as an error of atrest".to_owned(),
-        })),
-    }
 }
 
 async fn update(
@@ -148,10 +91,11 @@ async fn update(
     old_is_null: bool,
 ) -> Result<u64, Failure> {
     for row in rows {
-        whole(table.key.len(), &row.key).map_err(Failure::Final)?;
+        whole(table.key.len(), &row.key)?;
     }
     let mut args = Args::default();
-    let bytes: usize = rows.iter().map(|r| size(&r.old) + size(&r.new)).sum();
+    let bytes: u64 = rows.iter().map(|row| size(row)).sum();
+    let bytes = usize::try_from(bytes).unwrap_or_default();
     let keys = 16 * rows.len() * table.key.len();
     args.reserve(table.key.len() + 2, bytes + 8 * rows.len() + keys);
     for (i, part) in table.key.iter().enumerate() {
@@ -161,24 +105,22 @@ async fn update(
             .map(Option::unwrap_or_default)
             .collect();
         let keys: Vec<Option<&[u8]>> = keys.iter().map(|k| Some(k.as_slice())).collect();
-        args.array(shared, key_element(part.kind), &keys)
-            .map_err(Failure::Final)?;
+        args.array(shared, key_element(part.kind), &keys)?;
     }
     let value = value_element(column);
     let old = rows
         .iter()
         .map(|row| bytes_of(&row.old))
         .collect::<Result<Vec<_>, _>>()?;
-    args.array(shared, value, &old).map_err(Failure::Final)?;
+    args.array(shared, value, &old)?;
     let new = rows
         .iter()
         .map(|row| bytes_of(&row.new))
         .collect::<Result<Vec<_>, _>>()?;
-    args.array(shared, value, &new).map_err(Failure::Final)?;
+    args.array(shared, value, &new)?;
     let done = sqlx::query_with(statement(table, column, old_is_null), args.finish())
         .execute(connection)
-        .await
-        .map_err(Failure::Driver)?;
+        .await?;
     Ok(done.rows_affected())
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, RwLock};
 
 use super::error::{Failure, is_busy};
 use crate::error::Place;
-use crate::retry::pause;
+use crate::transaction::pause;
 
 /// How long a connection waits for another one's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);

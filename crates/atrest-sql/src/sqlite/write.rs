@@ -16,6 +16,7 @@ use super::error::Failure;
 use super::page::At;
 use super::value::bound_key;
 use super::{Shared, journal};
+use crate::changes::not_whole;
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
@@ -91,13 +92,6 @@ fn update(statement: &mut CachedStatement<'_>, change: &Change) -> Result<u64, F
         bind(ToSqlOutput::Borrowed(ValueRef::Blob(old)))?;
     }
     Ok(statement.raw_execute()? as u64)
-}
-
-fn not_whole() -> TargetError {
-    TargetError::Refused {
-        what: "a value was to be changed that had not been read whole".to_owned(),
-        next: "report this as an error of atrest".to_owned(),
-    }
 }
 
 /// Parameters: the key's parts, the new value, the old one.
