@@ -104,8 +104,8 @@ impl Target for MySqlColumn {
         page::longest(&self.shared, &self.table, &self.column).await
     }
 
-    async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>, TargetError> {
-        page::split(&self.shared, &self.table, parts, total).await
+    async fn key_at(&self, range: &KeyRange, offset: u64) -> Result<Option<RowKey>, TargetError> {
+        page::key_at(&self.shared, &self.table, range, offset).await
     }
 
     async fn visit(

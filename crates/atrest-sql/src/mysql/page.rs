@@ -127,7 +127,7 @@ pub(super) async fn visit(
     column: &ColumnInfo,
     range: &KeyRange,
     limit: PageLimit,
-    mut visitor: Box<dyn Visitor>,
+    visitor: Box<dyn Visitor>,
 ) -> Result<Visited, TargetError> {
     let mut args = Args::default();
     let mut sql = key_sql(Sql::new(Dialect::Mysql).add("SELECT "), &table.key).add(", ");
@@ -159,30 +159,18 @@ pub(super) async fn visit(
         .add(" LIMIT ")
         .param();
     let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
-    let (mut rows, mut bytes, mut last) = (0, 0, None);
+    let mut page = limit.begin(visitor);
     while let Some(row) = found
         .try_next()
         .await
         .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
     {
         let value = value_ref(shared, &row, table.key.len(), column.is_bytes())?;
-        rows += 1;
-        bytes += value.bytes();
-        let key = || key_of(shared, &row, &table.key);
-        visitor.row(&key, value)?;
-        if rows == limit.rows {
-            last = Some(key()?);
-        } else if bytes >= limit.bytes {
-            last = Some(key()?);
+        if !page.row(&|| key_of(shared, &row, &table.key), value)? {
             break; // what the server still sends is read away
         }
     }
-    Ok(Visited {
-        rows,
-        bytes,
-        last,
-        visitor,
-    })
+    Ok(page.end())
 }
 
 /// One row's value.
@@ -256,46 +244,33 @@ async fn number(
     Ok(number.and_then(|n| n.parse().ok()).unwrap_or_default())
 }
 
-/// At most `parts` ranges: the boundaries are found by walking the key's index
-/// once.
-pub(super) async fn split(
+/// The key of the row of `range` with `offset` rows before it.
+pub(super) async fn key_at(
     shared: &Shared,
     table: &TableInfo,
-    parts: usize,
-    total: u64,
-) -> Result<Vec<KeyRange>, TargetError> {
-    let fail = |e| shared.error(format!("cutting {} into ranges", table.shown), e);
-    let step = total.div_ceil(parts.max(1) as u64).max(1);
-    let mut ranges = Vec::new();
-    let mut range = KeyRange::default();
-    while ranges.len() as u64 + 1 < total.div_ceil(step) {
-        let mut args = Args::default();
-        let sql = key_sql(Sql::new(Dialect::Mysql).add("SELECT "), &table.key);
-        let sql = sql
-            .add(" FROM ")
-            .table(&table.full)
-            .add(" FORCE INDEX (PRIMARY)");
-        let sql = within(sql, shared, &mut args, &table.key, &range)?;
-        args.integer(shared, step - 1)?;
-        let sql = sql
-            .add(" ORDER BY ")
-            .columns("", &names(&table.key))
-            .add(" LIMIT 1 OFFSET ")
-            .param();
-        let found = sqlx::query_with(sql.build(), args.finish())
-            .fetch_optional(&shared.pool)
-            .await
-            .map_err(fail)?;
-        let Some(row) = found else { break };
-        let bound = key_of(shared, &row, &table.key)?;
-        ranges.push(KeyRange {
-            after: range.after.take(),
-            until: Some(bound.clone()),
-        });
-        range.after = Some(bound);
-    }
-    ranges.push(range);
-    Ok(ranges)
+    range: &KeyRange,
+    offset: u64,
+) -> Result<Option<RowKey>, TargetError> {
+    let mut args = Args::default();
+    let sql = key_sql(Sql::new(Dialect::Mysql).add("SELECT "), &table.key);
+    let sql = sql
+        .add(" FROM ")
+        .table(&table.full)
+        .add(" FORCE INDEX (PRIMARY)");
+    let sql = within(sql, shared, &mut args, &table.key, range)?;
+    args.integer(shared, offset)?;
+    let sql = sql
+        .add(" ORDER BY ")
+        .columns("", &names(&table.key))
+        .add(" LIMIT 1 OFFSET ")
+        .param();
+    let found = sqlx::query_with(sql.build(), args.finish())
+        .fetch_optional(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("cutting {} into ranges", table.shown), e))?;
+    found
+        .map(|row| key_of(shared, &row, &table.key))
+        .transpose()
 }
 
 /// Up to `rows` values that are not NULL, each cut to 4 KiB.

@@ -110,8 +110,8 @@ impl Target for SqliteColumn {
         Ok(0) // no type bounds a length here
     }
 
-    async fn split(&self, parts: usize, total: u64) -> Result<Vec<KeyRange>, TargetError> {
-        page::split(&self.shared, &self.table.name, &self.key, parts, total).await
+    async fn key_at(&self, range: &KeyRange, offset: u64) -> Result<Option<RowKey>, TargetError> {
+        page::key_at(&self.shared, &self.table.name, &self.key, range, offset).await
     }
 
     async fn visit(

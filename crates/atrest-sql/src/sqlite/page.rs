@@ -84,7 +84,7 @@ pub(super) async fn visit(
     at: &At<'_>,
     range: &KeyRange,
     limit: PageLimit,
-    mut visitor: Box<dyn Visitor>,
+    visitor: Box<dyn Visitor>,
 ) -> Result<Visited, TargetError> {
     let At { table, key, column } = *at;
     let mut args = vec![integer(limit.inline)];
@@ -106,23 +106,13 @@ pub(super) async fn visit(
         .read(format!("reading a page of {table}"), move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut found = statement.query(params_from_iter(args))?;
-            let (mut rows, mut bytes, mut last) = (0, 0, None);
+            let mut page = limit.begin(visitor);
             while let Some(row) = found.next()? {
-                let value = value_ref(row, parts)?;
-                rows += 1;
-                bytes += value.bytes();
-                visitor.row(&|| key_of(row, parts), value)?;
-                if rows == limit.rows || bytes >= limit.bytes {
-                    last = Some(key_of(row, parts)?);
+                if !page.row(&|| key_of(row, parts), value_ref(row, parts)?)? {
                     break;
                 }
             }
-            Ok(Visited {
-                rows,
-                bytes,
-                last,
-                visitor,
-            })
+            Ok(page.end())
         })
         .await
 }
@@ -170,53 +160,38 @@ pub(super) async fn rows(shared: &Shared, table: &TableName) -> Result<u64, Targ
     Ok(u64::try_from(rows).unwrap_or_default())
 }
 
-/// At most `parts` ranges: the boundaries are found by walking the key's index
-/// once.
-pub(super) async fn split(
+/// The key of the row of `range` with `offset` rows before it.
+pub(super) async fn key_at(
     shared: &Shared,
     table: &TableName,
     key: &[String],
-    parts: usize,
-    total: u64,
-) -> Result<Vec<KeyRange>, TargetError> {
-    let step = total.div_ceil(parts.max(1) as u64).max(1);
-    let mut ranges = Vec::new();
-    let mut range = KeyRange::default();
-    while ranges.len() as u64 + 1 < total.div_ceil(step) {
-        let mut args = Vec::new();
-        let sql = Sql::new(Dialect::Sqlite)
-            .add("SELECT ")
-            .columns("", key)
-            .add(" FROM ")
-            .table(table);
-        let sql = within(sql, &mut args, key, &range)?;
-        let sql = sql
-            .add(" ORDER BY ")
-            .columns("", key)
-            .add(" LIMIT 1 OFFSET ")
-            .param();
-        args.push(integer(step - 1));
-        let parts = key.len();
-        let found = shared
-            .connections
-            .rows(
-                format!("cutting {table} into ranges"),
-                sql.text(),
-                params_from_iter(args),
-                move |row| Ok(key_of(row, parts)?),
-            )
-            .await?;
-        let Some(bound) = found.into_iter().next() else {
-            break;
-        };
-        ranges.push(KeyRange {
-            after: range.after.take(),
-            until: Some(bound.clone()),
-        });
-        range.after = Some(bound);
-    }
-    ranges.push(range);
-    Ok(ranges)
+    range: &KeyRange,
+    offset: u64,
+) -> Result<Option<RowKey>, TargetError> {
+    let mut args = Vec::new();
+    let sql = Sql::new(Dialect::Sqlite)
+        .add("SELECT ")
+        .columns("", key)
+        .add(" FROM ")
+        .table(table);
+    let sql = within(sql, &mut args, key, range)?;
+    let sql = sql
+        .add(" ORDER BY ")
+        .columns("", key)
+        .add(" LIMIT 1 OFFSET ")
+        .param();
+    args.push(integer(offset));
+    let parts = key.len();
+    let found = shared
+        .connections
+        .rows(
+            format!("cutting {table} into ranges"),
+            sql.text(),
+            params_from_iter(args),
+            move |row| Ok(key_of(row, parts)?),
+        )
+        .await?;
+    Ok(found.into_iter().next())
 }
 
 /// Up to `rows` values that are not NULL, each cut to 4 KiB.
