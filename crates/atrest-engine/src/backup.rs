@@ -197,10 +197,15 @@ impl Header {
         self.0[32..] == origin.0
     }
 
-    /// The cipher for this file; `None` when the keyring lacks its key.
-    fn cipher(&self, keyring: &Keyring) -> Option<hazmat::Xaes256Gcm> {
-        let key = keyring.get(self.key())?;
-        Some(hazmat::Xaes256Gcm::new(&key.derive::<32>(Purpose::Backup)))
+    /// The cipher for the file at `path`, which begins so.
+    fn cipher(&self, keyring: &Keyring, path: &Path) -> Result<hazmat::Xaes256Gcm, BackupError> {
+        let key = keyring
+            .get(self.key())
+            .ok_or_else(|| BackupError::UnknownKey {
+                path: path.to_owned(),
+                key: self.key(),
+            })?;
+        Ok(hazmat::Xaes256Gcm::new(&key.derive::<32>(Purpose::Backup)))
     }
 
     fn aad(&self, number: u64) -> [u8; HEADER_LEN + 8] {

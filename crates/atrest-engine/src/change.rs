@@ -170,6 +170,9 @@ impl Engine {
             self.database.journal_create().await?;
         }
         let changes = journal.adopt(&self.scribe());
+        if journal.exists && changes.is_empty() && journal.identity.is_some() {
+            return Ok(());
+        }
         if !changes.is_empty() {
             self.database.journal_write(&changes).await?;
         }

@@ -64,12 +64,7 @@ impl BackupReader {
             return Err(not_ours());
         };
         let header = Header::parse(header).ok_or_else(not_ours)?;
-        let cipher = header
-            .cipher(keyring)
-            .ok_or_else(|| BackupError::UnknownKey {
-                path: path.to_owned(),
-                key: header.key(),
-            })?;
+        let cipher = header.cipher(keyring, path)?;
         let closed = mark::read(&cipher, &header, mark).ok_or_else(|| BackupError::Forged {
             path: path.to_owned(),
             offset: HEADER_LEN as u64,

@@ -64,12 +64,7 @@ impl BackupWriter {
         header: Header,
         state: State,
     ) -> Result<Self, BackupError> {
-        let cipher = header
-            .cipher(keyring)
-            .ok_or_else(|| BackupError::UnknownKey {
-                path: path.to_owned(),
-                key: header.key(),
-            })?;
+        let cipher = header.cipher(keyring, path)?;
         let file = state.file.try_clone().map_err(|e| io("open", path, e))?;
         let disk = Disk {
             file,

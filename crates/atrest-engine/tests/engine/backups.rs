@@ -4,7 +4,9 @@ use atrest_engine::backup::{BackupError, Backups};
 use atrest_engine::{Engine, EngineError, Operation, RunOptions};
 use atrest_testing::ScratchDatabase;
 
-use crate::support::{clear, column, done, engine, interrupted, ring, small_steps, table, values};
+use crate::support::{
+    clear, column, done, engine, fresh, interrupted, ring, small_steps, table, values,
+};
 
 async fn resume(engine: &Engine, backups: Backups) -> Result<u64, EngineError> {
     let report = engine
@@ -23,13 +25,12 @@ pub async fn missing_cut_or_edited_is_refused(scratch: &ScratchDatabase) {
     table(scratch, &clear(200)).await;
     let keyring = ring(1, &[]);
     let path = scratch.folder().join("a.backup");
-    let fresh = |name: &str| Backups::new(&keyring, Some(scratch.folder().join(name)), false);
     interrupted(
         scratch,
         &keyring,
         Operation::Encrypt,
         &column("t", "v"),
-        fresh("a.backup"),
+        fresh(scratch, &keyring, "a.backup"),
     )
     .await;
     let good = std::fs::read(&path).unwrap();
@@ -37,7 +38,7 @@ pub async fn missing_cut_or_edited_is_refused(scratch: &ScratchDatabase) {
     let engine = engine(scratch, keyring.clone()).await;
 
     std::fs::remove_file(&path).unwrap();
-    let refused = resume(&engine, fresh("b.backup")).await;
+    let refused = resume(&engine, fresh(scratch, &keyring, "b.backup")).await;
     assert!(
         matches!(refused, Err(EngineError::BackupMissing { .. })),
         "{refused:?}"
@@ -45,7 +46,7 @@ pub async fn missing_cut_or_edited_is_refused(scratch: &ScratchDatabase) {
 
     for len in [96, good.len() / 2, good.len() - 1] {
         std::fs::write(&path, &good[..len]).unwrap();
-        let refused = resume(&engine, fresh("b.backup")).await;
+        let refused = resume(&engine, fresh(scratch, &keyring, "b.backup")).await;
         assert!(
             matches!(refused, Err(EngineError::Backup(BackupError::Cut { .. }))),
             "{len}: {refused:?}"
@@ -56,7 +57,7 @@ pub async fn missing_cut_or_edited_is_refused(scratch: &ScratchDatabase) {
         let mut edited = good.clone();
         edited[at] ^= 1;
         std::fs::write(&path, &edited).unwrap();
-        let refused = resume(&engine, fresh("b.backup")).await;
+        let refused = resume(&engine, fresh(scratch, &keyring, "b.backup")).await;
         assert!(
             matches!(
                 refused,
@@ -72,7 +73,12 @@ pub async fn missing_cut_or_edited_is_refused(scratch: &ScratchDatabase) {
     }
     assert_eq!(values(scratch).await, before);
     std::fs::write(&path, &good).unwrap();
-    assert_eq!(resume(&engine, fresh("b.backup")).await.unwrap(), 200);
+    assert_eq!(
+        resume(&engine, fresh(scratch, &keyring, "b.backup"))
+            .await
+            .unwrap(),
+        200
+    );
     engine.database().close().await;
     assert!(!scratch.folder().join("b.backup").exists());
     done(scratch, &keyring, Operation::Decrypt, &column("t", "v")).await;
@@ -140,8 +146,7 @@ pub async fn a_run_that_wrote_nothing_needs_no_file(scratch: &ScratchDatabase) {
     watch.stop.request();
     let engine = engine(scratch, keyring.clone()).await;
     let stopping = engine.clone().watched(watch.clone(), watch.stop.clone());
-    let fresh = |name: &str| Backups::new(&keyring, Some(scratch.folder().join(name)), false);
-    let first = fresh("a");
+    let first = fresh(scratch, &keyring, "a");
     let stopped = stopping
         .change(Operation::Encrypt, &policy, &small_steps(), &first)
         .await;
@@ -151,7 +156,12 @@ pub async fn a_run_that_wrote_nothing_needs_no_file(scratch: &ScratchDatabase) {
     );
     assert!(first.finish().is_empty() && !scratch.folder().join("a").exists());
     assert_eq!(engine.open_runs().await.unwrap().len(), 1);
-    assert_eq!(resume(&engine, fresh("b")).await.unwrap(), 30);
+    assert_eq!(
+        resume(&engine, fresh(scratch, &keyring, "b"))
+            .await
+            .unwrap(),
+        30
+    );
     assert!(scratch.folder().join("b").exists());
     engine.database().close().await;
 }

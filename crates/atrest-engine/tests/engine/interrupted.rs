@@ -9,7 +9,8 @@ use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::{Dialect, ScratchDatabase};
 
 use crate::support::{
-    clear, column, done, engine, id, interrupted, ring, run, small_steps, table, values, verified,
+    clear, column, done, engine, fresh, id, interrupted, ring, run, small_steps, table, values,
+    verified,
 };
 
 /// The run is stopped once per operation; every token that was there before it was
@@ -18,7 +19,6 @@ pub async fn every_row_is_sealed_once(scratch: &ScratchDatabase) {
     let want = clear(200);
     table(scratch, &want).await;
     let policy = column("t", "v");
-    let file = |name: &str| Some(scratch.folder().join(name));
     let one = ring(1, &[]);
 
     interrupted(
@@ -26,7 +26,7 @@ pub async fn every_row_is_sealed_once(scratch: &ScratchDatabase) {
         &one,
         Operation::Encrypt,
         &policy,
-        Backups::new(&one, file("a"), false),
+        fresh(scratch, &one, "a"),
     )
     .await;
     let half = values(scratch).await;
@@ -52,7 +52,7 @@ pub async fn every_row_is_sealed_once(scratch: &ScratchDatabase) {
         &two,
         Operation::Rotate,
         &policy,
-        Backups::new(&two, file("b"), false),
+        fresh(scratch, &two, "b"),
     )
     .await;
     let half = values(scratch).await;
@@ -67,7 +67,7 @@ pub async fn every_row_is_sealed_once(scratch: &ScratchDatabase) {
         &two,
         Operation::Decrypt,
         &policy,
-        Backups::new(&two, file("c"), false),
+        fresh(scratch, &two, "c"),
     )
     .await;
     let report = done(scratch, &two, Operation::Decrypt, &policy).await;
@@ -81,13 +81,12 @@ pub async fn by_another_operation_or_key(scratch: &ScratchDatabase) {
     table(scratch, &want).await;
     let policy = column("t", "v");
     let one = ring(1, &[]);
-    let file = |name: &str| Some(scratch.folder().join(name));
     interrupted(
         scratch,
         &one,
         Operation::Encrypt,
         &policy,
-        Backups::new(&one, file("a"), false),
+        fresh(scratch, &one, "a"),
     )
     .await;
     done(scratch, &one, Operation::Decrypt, &policy).await;
@@ -98,7 +97,7 @@ pub async fn by_another_operation_or_key(scratch: &ScratchDatabase) {
         &one,
         Operation::Encrypt,
         &policy,
-        Backups::new(&one, file("b"), false),
+        fresh(scratch, &one, "b"),
     )
     .await;
     let two = ring(2, &[1]);

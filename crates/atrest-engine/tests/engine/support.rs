@@ -40,6 +40,11 @@ pub async fn engine(scratch: &ScratchDatabase, keyring: Keyring) -> Engine {
     Engine::new(database, keyring)
 }
 
+/// A new backup of this name in the scratch folder.
+pub fn fresh(scratch: &ScratchDatabase, keyring: &Keyring, name: &str) -> Backups {
+    Backups::new(keyring, Some(scratch.folder().join(name)), false)
+}
+
 /// Runs an operation with a backup of its own in the scratch folder.
 pub async fn run(
     engine: &Engine,
@@ -51,7 +56,7 @@ pub async fn run(
 ) -> Result<ColumnReport, EngineError> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = format!("{}.backup", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let backups = Backups::new(keyring, Some(scratch.folder().join(name)), false);
+    let backups = fresh(scratch, keyring, &name);
     let report = engine.change(operation, policy, options, &backups).await;
     let _files = backups.finish();
     report
