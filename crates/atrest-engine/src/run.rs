@@ -1,5 +1,6 @@
 //! The migration protocol (docs/protocol.md): a pass that changes every row that
-//! is due, page by page, then sweeps until two passes in a row find nothing.
+//! is due, page by page, then sweeps until two passes in a row find nothing, or one
+//! does while nobody else writes.
 //!
 //! Per page: read, classify, seal, append the originals to the backup and make it
 //! durable, then one transaction that changes each row only if it still holds
@@ -31,6 +32,9 @@ use crate::{EngineError, Operation};
 /// Pages without a change between two saves of the cursor.
 const QUIET_PAGES: u32 = 32;
 
+/// Passes in a row that find nothing, until a run is over.
+const CLEAN_PASSES: u32 = 2;
+
 /// What all workers of a run share.
 pub(crate) struct Run {
     pub(crate) column: Column,
@@ -55,7 +59,20 @@ pub(crate) struct Outcome {
     pub(crate) settled: bool,
     /// Rows of the last pass that a writer got to first.
     pub(crate) missed: u64,
+    /// Nobody else wrote during the last pass: it is as good as any number of them.
+    alone: bool,
     pub(crate) ranges: Vec<Held<RangeRecord>>,
+}
+
+impl Outcome {
+    /// How many passes in a row found nothing, after `before` of them.
+    fn clean(&self, before: u32) -> u32 {
+        match (self.tally.due, self.alone) {
+            (0, true) => CLEAN_PASSES,
+            (0, false) => before + 1,
+            _ => 0,
+        }
+    }
 }
 
 /// What one worker counted on one range.
@@ -88,12 +105,12 @@ impl Run {
                 .await?;
             // A pass that was taken up again has not seen what writers did to its
             // first half since.
-            clean = u32::from(!resumed && pass.tally.due == 0);
+            clean = if resumed { 0 } else { pass.clean(0) };
             ranges = pass.ranges.clone();
             outcome = Some(pass);
         }
         let mut sweeps = 0;
-        while clean < 2 && sweeps < max_sweeps {
+        while clean < CLEAN_PASSES && sweeps < max_sweeps {
             sweeps += 1;
             record.record.sweeping = true;
             self.opened.store(true, Ordering::Relaxed);
@@ -110,11 +127,11 @@ impl Run {
                     false,
                 )
                 .await?;
-            clean = if pass.tally.due == 0 { clean + 1 } else { 0 };
+            clean = pass.clean(clean);
             ranges = pass.ranges.clone();
             outcome = Some(pass);
         }
-        let settled = clean >= 2;
+        let settled = clean >= CLEAN_PASSES;
         match outcome {
             Some(outcome) => Ok(Outcome {
                 sweeps,
@@ -126,6 +143,7 @@ impl Run {
                 sweeps,
                 settled,
                 missed: 0,
+                alone: false,
                 ranges,
             }),
         }
@@ -146,6 +164,7 @@ impl Run {
             rows,
             resumed,
         });
+        let history = self.column.target.history().await?;
         let slots = Arc::new(Semaphore::new(self.workers));
         let mut tasks = JoinSet::new();
         let mut done = Vec::new();
@@ -171,6 +190,7 @@ impl Run {
             sweeps: 0,
             settled: false,
             missed: 0,
+            alone: false,
             ranges: Vec::new(),
         };
         for piece in gather(tasks).await? {
@@ -180,6 +200,7 @@ impl Run {
         }
         done.sort_by_key(|(index, _)| *index);
         outcome.ranges = done.into_iter().map(|(_, range)| range).collect();
+        outcome.alone = history.is_some() && history == self.column.target.history().await?;
         self.observer.event(&Event::PassEnd);
         Ok(outcome)
     }

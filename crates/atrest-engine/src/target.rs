@@ -263,4 +263,12 @@ pub trait Target: Send + Sync {
     /// moves the journal on. Gives how many rows changed. When the journal record
     /// does not match, nothing changes: [`TargetError::Busy`].
     async fn write(&self, changes: Vec<Change>, journal: &[JournalChange]) -> Result<u64>;
+
+    /// A number that is another one after any transaction that may have changed the
+    /// database, except those of [`Self::write`] on this connection to it. Between
+    /// two calls that give the same number, nobody else changed anything, and
+    /// nobody had begun to. `None` where the database cannot tell, or cannot now.
+    async fn history(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
 }

@@ -18,6 +18,17 @@ use conformance::{all, assert_refused, bytes, column, connect, describe, says, t
 conformance!(ScratchDatabase::mariadb);
 
 #[tokio::test]
+async fn nobody_can_tell_whether_others_write() {
+    let s = ScratchDatabase::mariadb().await;
+    s.execute("CREATE TABLE t (id integer PRIMARY KEY, c text)")
+        .await;
+    let db = connect(&s).await;
+    let target = column(&db, "t", "c").await;
+    assert_eq!(target.history().await.unwrap(), None);
+    db.close().await;
+}
+
+#[tokio::test]
 async fn what_fits_stays() {
     let s = ScratchDatabase::mariadb().await;
     s.execute("CREATE TABLE t (id INT PRIMARY KEY, a TEXT, b VARCHAR(5000), c VARCHAR(40), d BLOB, e TINYTEXT, f MEDIUMTEXT, g TEXT CHARACTER SET utf16)").await;

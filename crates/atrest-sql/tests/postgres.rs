@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+use atrest_testing::{PrivateServer, ScratchDatabase};
+
 mod conformance;
 mod postgres_cases;
 
@@ -15,6 +17,14 @@ mod oldest_here {
 
     crate::conformance!(ScratchDatabase::postgres);
     crate::postgres_cases!(ScratchDatabase::postgres);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_noticed() {
+    for server in [PrivateServer::postgres(), PrivateServer::postgres18()] {
+        let scratch = ScratchDatabase::on(&server.url()).await;
+        conformance::history::only_others_move_it(&scratch).await;
+    }
 }
 
 mod postgres18 {

@@ -11,12 +11,68 @@ mod conformance;
 
 use atrest_engine::target::{Change, KeyValue, TargetError, Value};
 use atrest_testing::ScratchDatabase;
+use atrest_testing::connection::Connection;
 use conformance::roundtrip::Case;
 use conformance::{
     all, assert_refused, bytes, column, connect, describe, paging, roundtrip, says, table, text,
 };
 
 conformance!(ScratchDatabase::sqlite);
+
+#[tokio::test]
+async fn others_are_noticed() {
+    for mode in ["DELETE", "WAL"] {
+        let s = ScratchDatabase::sqlite().await;
+        s.scalar(&format!("PRAGMA journal_mode = {mode}")).await;
+        conformance::history::only_others_move_it(&s).await;
+    }
+}
+
+/// The rollback journal stays while we write, and is gone afterwards; a write-ahead
+/// log stays one; and a journal that a killed writer left disturbs nobody.
+#[tokio::test]
+async fn the_kind_of_journal_comes_back() {
+    for mode in ["delete", "wal"] {
+        let s = ScratchDatabase::sqlite().await;
+        s.scalar(&format!("PRAGMA journal_mode = {mode}")).await;
+        s.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, c TEXT)")
+            .await;
+        s.execute("INSERT INTO t VALUES (1, 'a')").await;
+        let path = s.url().strip_prefix("sqlite:").unwrap().to_owned();
+        let journal = std::path::PathBuf::from(format!("{path}-journal"));
+        let db = connect(&s).await;
+        let target = column(&db, "t", "c").await;
+        let row = all(&target).await.remove(0);
+        let change = Change {
+            key: row.key,
+            old: row.value,
+            new: text("sealed"),
+        };
+        assert_eq!(target.write(vec![change], &[]).await.unwrap(), 1);
+        assert_eq!(journal.exists(), mode == "delete");
+        // What a process that is killed now leaves behind:
+        let left = s.folder().join("left.db");
+        std::fs::copy(&path, &left).unwrap();
+        if mode == "delete" {
+            std::fs::copy(&journal, s.folder().join("left.db-journal")).unwrap();
+            let url = format!("sqlite:{}", left.display());
+            let mut other = Connection::open(&url).await.unwrap();
+            other
+                .execute("INSERT INTO t VALUES (2, 'b')")
+                .await
+                .unwrap();
+            let values = other.rows("SELECT c FROM t ORDER BY id").await.unwrap();
+            assert_eq!(values.len(), 2);
+            other.close().await;
+            assert!(!s.folder().join("left.db-journal").exists());
+        }
+        db.close().await;
+        assert!(!journal.exists(), "{mode}");
+        let now = s.scalar("PRAGMA journal_mode").await;
+        assert_eq!(now.as_deref(), Some(mode));
+        assert_eq!(s.scalar("SELECT c FROM t").await.as_deref(), Some("sealed"));
+    }
+}
 
 #[tokio::test]
 async fn keys_of_every_type() {

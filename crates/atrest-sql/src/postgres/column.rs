@@ -9,7 +9,7 @@ use atrest_engine::target::{
 };
 
 use super::catalog::{self, ColumnInfo, KeyColumn, KeyKind, TableInfo};
-use super::{Shared, page, preflight, write};
+use super::{Shared, history, page, preflight, write};
 use crate::hex::unhex;
 use crate::quote::column_name;
 
@@ -147,6 +147,10 @@ impl Target for PgColumn {
         journal: &[JournalChange],
     ) -> Result<u64, TargetError> {
         write::write(&self.shared, &self.table, &self.column, &changes, journal).await
+    }
+
+    async fn history(&self) -> Result<Option<u64>, TargetError> {
+        history::read(&self.shared).await
     }
 }
 

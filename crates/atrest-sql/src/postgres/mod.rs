@@ -3,6 +3,7 @@
 mod catalog;
 mod column;
 mod dependents;
+mod history;
 mod journal;
 mod lock;
 mod page;
@@ -14,6 +15,7 @@ mod write;
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +49,8 @@ pub(crate) struct PgDatabase {
 struct Shared {
     pool: PgPool,
     place: Place,
+    /// Transaction ids that were given to us, for [`history`].
+    ids: AtomicU64,
 }
 
 impl Shared {
@@ -111,7 +115,11 @@ pub(crate) async fn connect(url: &str) -> Result<PgDatabase, TargetError> {
         });
     }
     Ok(PgDatabase {
-        shared: Arc::new(Shared { pool, place }),
+        shared: Arc::new(Shared {
+            pool,
+            place,
+            ids: AtomicU64::new(0),
+        }),
         options,
     })
 }

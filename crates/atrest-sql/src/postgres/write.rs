@@ -12,6 +12,8 @@
 //! The new one is assigned, not cast, to a string type, because a cast would cut
 //! what is too long and an assignment refuses it.
 
+use std::sync::atomic::Ordering;
+
 use atrest_engine::target::{Change, JournalChange, TargetError, Value};
 use sqlx::{PgConnection, SqlStr};
 
@@ -31,7 +33,11 @@ const BYTES: u64 = 64 << 20;
 /// are done become durable together or not at all, originals are in the backup
 /// before, and the journal's last change, which ends a run, does wait: the
 /// write-ahead log reaches the disk in order, so everything before it is there.
-const BEGIN_PAGE: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+///
+/// The plan is the generic one: rows by the key's index, whatever the arrays hold.
+/// A custom one is made anew for every page, and copies the arrays for it.
+const BEGIN_PAGE: &str =
+    "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = 'force_generic_plan'";
 
 /// One transaction: the rows, then the journal. Run again, a bounded number of
 /// times, when it was a deadlock's victim.
@@ -79,6 +85,9 @@ async fn attempt(
     }
     journal::swap(&mut tx, journal).await?;
     tx.commit().await?;
+    if !journal.is_empty() {
+        shared.ids.fetch_add(1, Ordering::Relaxed);
+    }
     Ok(changed)
 }
 

@@ -156,6 +156,11 @@ impl Target for SqliteColumn {
     ) -> Result<u64, TargetError> {
         write::write(&self.shared, &self.at(), changes, journal).await
     }
+
+    async fn history(&self) -> Result<Option<u64>, TargetError> {
+        let version = self.shared.connections.data_version().await?;
+        Ok(u64::try_from(version).ok())
+    }
 }
 
 /// A key's value from text, as the column's affinity would store that text.

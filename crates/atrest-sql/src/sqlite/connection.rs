@@ -30,8 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 ///
 /// - What is overwritten or deleted is wiped from the file's pages.
 /// - A page must never become a join that builds an index over the table.
-const SESSION: &str =
-    "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA automatic_index = OFF";
+/// - The file is read where the system has it in memory: 2 GiB of it at most.
+const SESSION: &str = "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; \
+     PRAGMA automatic_index = OFF; PRAGMA mmap_size = 2147418112";
 
 /// What the one that writes runs with, too: dirty pages wait in memory for the
 /// commit, however many, and none goes into the file before, which would lock
@@ -56,6 +57,22 @@ pub(super) struct Connections {
 struct Readers {
     idle: Vec<Connection>,
     closed: bool,
+}
+
+/// Sets the kind of rollback journal, where it is the kind `from`; a write-ahead
+/// log stays one.
+///
+/// While we write, the journal's file stays and only its header is wiped after each
+/// transaction, which spares making, syncing and deleting a file; at the end it goes
+/// as always. The kind is a connection's own matter, and a file that a killed
+/// process left is one that the next transaction of anybody overwrites or deletes
+/// ([`PRAGMA journal_mode`](https://sqlite.org/pragma.html#pragma_journal_mode)).
+fn change_journal(connection: &Connection, from: &str, to: &str) -> rusqlite::Result<()> {
+    let kind = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    if kind("PRAGMA journal_mode")? == from {
+        kind(&format!("PRAGMA journal_mode = {to}"))?;
+    }
+    Ok(())
 }
 
 impl Connections {
@@ -130,17 +147,7 @@ impl Connections {
         doing: impl Into<String>,
         work: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, TargetError> {
-        let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        self.blocking(doing, move |this| {
-            let connection = match writer.take() {
-                Some(connection) => connection,
-                None => {
-                    let connection = this.open()?;
-                    connection.execute_batch(WRITER)?;
-                    connection
-                }
-            };
-            let connection = writer.insert(connection);
+        self.writer(doing, move |this, connection| {
             let begin = Instant::now();
             let mut attempt = 0;
             loop {
@@ -152,6 +159,36 @@ impl Connections {
                     done => return done,
                 }
             }
+        })
+        .await
+    }
+
+    /// A number that every commit to the file through another connection changes.
+    pub(super) async fn data_version(&self) -> Result<i64, TargetError> {
+        self.writer("asking whether others write", |_, connection| {
+            Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Runs `work` on the connection that writes, opened when it is not yet.
+    async fn writer<T: Send + 'static>(
+        &self,
+        doing: impl Into<String>,
+        work: impl FnOnce(&Self, &Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, TargetError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        self.blocking(doing, move |this| {
+            let connection = match writer.take() {
+                Some(connection) => connection,
+                None => {
+                    let connection = this.open()?;
+                    connection.execute_batch(WRITER)?;
+                    change_journal(&connection, "delete", "persist")?;
+                    connection
+                }
+            };
+            work(this, writer.insert(connection))
         })
         .await
     }
@@ -223,6 +260,7 @@ impl Connections {
             readers.closed = true;
             readers.idle.clear();
             connection.busy_timeout(Duration::from_secs(2))?;
+            change_journal(&connection, "persist", "delete")?;
             Ok(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)
         };
         // What it says has no consequence: the next writer does it as well.

@@ -9,6 +9,7 @@
     reason = "every server's tests are a crate of their own and use their own part of the suite"
 )]
 
+pub mod history;
 pub mod journal;
 pub mod large;
 pub mod locks;
