@@ -1,4 +1,4 @@
-//! Formats and keys of atrest: what is written to a database, and what it takes
+//! Formats and keys of atrest: what is written to a database or a disk, and what it takes
 //! to read it again. `spec/` is the same thing as a document.
 //!
 //! | noun | file |
@@ -7,6 +7,7 @@
 //! | [`Purpose`] | the one table of what a key's subkeys are for |
 //! | [`Suite`], [`Form`], [`Context`] | how a value is sealed, stored, and bound to its place |
 //! | [`FieldSealer`], [`FieldOpener`] | values to tokens and back |
+//! | [`object`] | files of any size, and any part of one |
 //! | [`Stored`] | what a stored value is, decided by cryptography |
 //! | [`hazmat`] | the constructions themselves, for code that knows why |
 //!
@@ -35,6 +36,7 @@ mod base64;
 mod buffer;
 mod cbc;
 mod cbc_hmac;
+mod cobblestone;
 mod context;
 mod fernet;
 mod field_cbc_hmac;
@@ -49,6 +51,7 @@ mod key_id;
 mod key_parse;
 mod keyring;
 mod mac;
+pub mod object;
 mod opener;
 mod purpose;
 mod random;

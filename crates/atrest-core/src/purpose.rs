@@ -11,7 +11,7 @@
 /// | [`FieldA256CbcHs512`](Self::FieldA256CbcHs512) | `field/a256cbc-hs512` | 64 |
 /// | [`Journal`](Self::Journal) | `journal` | 32 |
 /// | [`Backup`](Self::Backup) | `backup` | 32 |
-/// | (reserved) | `object/cobblestone-256` | 32 |
+/// | [`ObjectCobblestone256`](Self::ObjectCobblestone256) | `object/cobblestone-256` | 32 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// The key's public name.
@@ -20,6 +20,8 @@ pub enum Purpose {
     FieldXaes256Gcm,
     /// Field tokens of the suite `a256cbc-hs512`.
     FieldA256CbcHs512,
+    /// Objects of the suite `cobblestone-256`.
+    ObjectCobblestone256,
     /// MAC of the engine's journal records.
     Journal,
     /// The engine's backup file.
@@ -28,10 +30,11 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::KeyId,
         Self::FieldXaes256Gcm,
         Self::FieldA256CbcHs512,
+        Self::ObjectCobblestone256,
         Self::Journal,
         Self::Backup,
     ];
@@ -48,6 +51,7 @@ impl Purpose {
             Self::KeyId => "key-id",
             Self::FieldXaes256Gcm => "field/xaes-256-gcm",
             Self::FieldA256CbcHs512 => "field/a256cbc-hs512",
+            Self::ObjectCobblestone256 => "object/cobblestone-256",
             Self::Journal => "journal",
             Self::Backup => "backup",
         }
