@@ -33,6 +33,9 @@ struct State {
     links: Mutex<Vec<(u64, TcpStream, TcpStream)>>,
 }
 
+/// No end of the bytes that clients may send.
+const NEVER: i64 = -1;
+
 impl CutProxy {
     /// A proxy before the server of this URL.
     pub fn to(url: &str) -> Self {
@@ -56,7 +59,7 @@ impl CutProxy {
             closing: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
-            budget: AtomicI64::new(-1),
+            budget: AtomicI64::new(NEVER),
             links: Mutex::new(Vec::new()),
         });
         let accepting = Arc::clone(&state);
@@ -82,6 +85,11 @@ impl CutProxy {
     /// exactly these on. New ones are taken.
     pub fn cut_after(&self, bytes: u32) {
         self.state.budget.store(i64::from(bytes), Ordering::SeqCst);
+    }
+
+    /// Forgets a [`Self::cut_after`] that has not come to pass.
+    pub fn cut_no_more(&self) {
+        self.state.budget.store(NEVER, Ordering::SeqCst);
     }
 
     /// Refuses new connections (and cuts the present ones), or takes them again.

@@ -154,6 +154,8 @@ impl Site {
                     proxy.cut_after(u32::try_from(random.below(50_000)).unwrap());
                 }
                 at_work &= !self.wait(&mut child, fault).await.success();
+                // A run that ended before the cut leaves it to nobody else.
+                self.proxy.as_ref().expect("a link").cut_no_more();
             }
             Fault::DiskFull => at_work = !self.wait(&mut child, fault).await.success(),
             Fault::ServerKill => {
