@@ -17,9 +17,14 @@ line on standard output.
     {"op": "open", ...as read}
         -> {"suite": S, "key": I, "value": V} | {"error": "..."}
 
+    {"op": "object_seal", "keys": [K, ...], "id": V, "value": V}
+        -> {"value": V}
+    {"op": "object_open", "keys": [K, ...], "id": V, "value": V}
+        -> {"key": I, "value": V} | {"error": "..."}
+
 S is a suite's name; F is "text" or "bytes"; K is a key in base64url, the first one
 the primary; C is the logical id, then the row's key values; I is a key id in hex;
-V is base64 of bytes: the clear value, or what the column stores.
+V is base64 of bytes: the clear value, or what is stored; an object's logical id.
 """
 
 import base64
@@ -32,6 +37,7 @@ import sys
 import time
 
 try:
+    from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
     from cryptography.exceptions import InvalidTag
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet
     from cryptography.hazmat.primitives import hashes, padding
@@ -40,7 +46,7 @@ try:
     from cryptography.hazmat.primitives.hmac import HMAC
     from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 except ImportError as error:
-    sys.exit(f"atrest_spec.py needs the Python package `cryptography` ({error}); "
+    sys.exit(f"atrest_spec.py needs the Python package `cryptography` 50 or later ({error}); "
              f"install it with: {sys.executable} -m pip install cryptography")
 
 VERSION = 0x01
@@ -254,6 +260,32 @@ def sealed(suite: str, key: bytes, plaintext: bytes) -> dict:
             "value": to_text(plaintext)}
 
 
+# Objects ----------------------------------------------------------------------
+
+def object_header(key: bytes) -> bytes:
+    return b"ATREST" + bytes([VERSION, 0x03]) + key_id(key) + bytes(4)
+
+
+def object_seal(key: bytes, name: bytes, clear: bytes) -> bytes:
+    """The header, then a Cobblestone-256 message whose context begins with it."""
+    head = object_header(key)
+    sealer = Cobblestone256Encryptor(subkey(key, "object/cobblestone-256", 32), head + name)
+    return head + sealer.update(clear) + sealer.finalize()
+
+
+def object_open(keys, name: bytes, stored: bytes):
+    """(key, clear bytes); None when it does not open."""
+    head = stored[:16]
+    key = next((k for k in keys if object_header(k) == head), None)
+    if key is None:
+        return None
+    opener = Cobblestone256Decryptor(subkey(key, "object/cobblestone-256", 32), head + name)
+    try:
+        return key, opener.update(stored[16:]) + opener.finalize()
+    except Exception:  # its kinds differ between versions of the package; all mean no
+        return None
+
+
 # Command line -----------------------------------------------------------------
 
 def to_text(data: bytes) -> str:
@@ -265,6 +297,14 @@ def answer(request: dict) -> dict:
     if any(len(key) != 32 for key in keys):
         return {"error": "every key is base64url of 32 bytes"}
     value = base64.b64decode(request["value"], validate=True)
+    if request["op"].startswith("object_"):
+        name = base64.b64decode(request["id"], validate=True)
+        if request["op"] == "object_seal":
+            return {"value": to_text(object_seal(keys[0], name, value))}
+        opened = object_open(keys, name, value)
+        if opened is None:
+            return {"error": "the object does not open"}
+        return {"key": key_id(opened[0]).hex(), "value": to_text(opened[1])}
     form, context = request["form"], request["context"]
     if request["op"] == "seal":
         return {"value": to_text(seal(request["suite"], form, keys, context, value))}

@@ -2,6 +2,7 @@
 //! Every test asserts how many it ran.
 
 mod cbc;
+mod cobblestone;
 mod fernet;
 mod gcm;
 mod hash_mac;

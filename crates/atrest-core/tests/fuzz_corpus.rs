@@ -9,6 +9,8 @@ mod fernet_body;
 mod key_parse_body;
 #[path = "../../../fuzz/fuzz_targets/keyid_body.rs"]
 mod keyid_body;
+#[path = "../../../fuzz/fuzz_targets/object_body.rs"]
+mod object_body;
 #[path = "../../../fuzz/fuzz_targets/token_bytes_body.rs"]
 mod token_bytes_body;
 #[path = "../../../fuzz/fuzz_targets/token_text_body.rs"]
@@ -53,6 +55,11 @@ fn token_text() {
 #[test]
 fn token_bytes() {
     replay("token_bytes", token_bytes_body::run);
+}
+
+#[test]
+fn object() {
+    replay("object", object_body::run);
 }
 
 #[test]

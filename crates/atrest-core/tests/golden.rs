@@ -9,6 +9,7 @@
 
 use std::path::PathBuf;
 
+use atrest_core::object::{open_object, seal_object};
 use atrest_core::{Context, FieldOpener, Form, Key, Keyring, Sealed, Stored, Suite, seal_one};
 use serde_json::{Value, json};
 
@@ -91,6 +92,73 @@ fn golden_fernet() {
 #[test]
 fn golden_a256cbc_hs512() {
     check(Suite::A256CbcHs512);
+}
+
+/// Objects of lengths around the borders of a chunk; their content is told by its
+/// length, so that the file stays small.
+fn object_content(length: usize) -> Vec<u8> {
+    (0..length).map(|i| (7 * i + length) as u8).collect()
+}
+
+#[test]
+fn golden_cobblestone_256() {
+    let folder = env!("CARGO_MANIFEST_DIR");
+    let file = std::fs::read_to_string(format!("{folder}/tests/golden/cobblestone-256.json"));
+    let file: Value = serde_json::from_str(&file.unwrap()).unwrap();
+    let key = Key::parse(file["key"].as_str().unwrap()).unwrap();
+    let keyring = Keyring::new(Key::from_bytes([0xaa; 32]), vec![key]).unwrap();
+    let mut ran = 0;
+    for case in file["cases"].as_array().unwrap() {
+        let id = case["id"].as_str().unwrap();
+        let length = case["length"].as_u64().unwrap();
+        let object = base64_simd::STANDARD.decode_to_vec(case["object"].as_str().unwrap());
+        let clear = open_object(&keyring, id.as_bytes(), &object.unwrap()).unwrap();
+        assert_eq!(
+            clear,
+            object_content(length.try_into().unwrap()),
+            "{length}"
+        );
+        ran += 1;
+    }
+    assert_eq!(ran, OBJECT_LENGTHS.len());
+}
+
+const OBJECT_LENGTHS: [usize; 6] = [0, 1, 100, 16_383, 16_384, 16_385];
+
+#[test]
+#[ignore = "writes the golden file of objects where there is none; run by hand"]
+fn write_missing_golden_objects() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/golden/cobblestone-256.json"
+    );
+    if std::path::Path::new(path).exists() {
+        return;
+    }
+    let key: [u8; 32] = std::array::from_fn(|i| i as u8 + 1);
+    let keyring = Keyring::new(Key::from_bytes(key), vec![]).unwrap();
+    let cases: Vec<Value> = OBJECT_LENGTHS
+        .into_iter()
+        .zip(
+            ["", "gate/2026-11-22.mp4", "größe/雪.png"]
+                .into_iter()
+                .cycle(),
+        )
+        .map(|(length, id)| {
+            let object = seal_object(&keyring, id.as_bytes(), &object_content(length)).unwrap();
+            let object = base64_simd::STANDARD.encode_to_string(object);
+            json!({"id": id, "length": length, "object": object})
+        })
+        .collect();
+    let key = Key::from_bytes(key);
+    let file = json!({
+        "suite": "cobblestone-256",
+        "content": "byte i of an object of n clear bytes is (7 i + n) mod 256",
+        "key": *key.to_base64url(),
+        "key_id": key.id().to_string(),
+        "cases": cases,
+    });
+    std::fs::write(path, serde_json::to_string_pretty(&file).unwrap() + "\n").unwrap();
 }
 
 #[test]

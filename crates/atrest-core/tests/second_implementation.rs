@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use atrest_core::object::{open_object, seal_object};
 use atrest_core::{Context, FieldOpener, Form, Key, Keyring, Stored, Suite, seal_one};
 use serde_json::{Value, json};
 use shake::Shake128;
@@ -227,6 +228,67 @@ fn python_seals_rust_opens_a256cbc_hs512() {
 #[test]
 fn pyca_multifernet_seals_rust_opens() {
     python_seals_rust_opens(Suite::Fernet);
+}
+
+/// An object's length: mostly short, sometimes at or around a chunk's border.
+fn object(random: &mut Random) -> Vec<u8> {
+    let length = match random.below(20) {
+        0 => 16_383 + random.below(3),
+        1 => random.below(40_000),
+        _ => random.below(300),
+    };
+    random.bytes(length)
+}
+
+fn object_request(op: &str, keys: &[[u8; 32]], id: &[u8], value: &[u8]) -> Value {
+    let mut request = request(op, Form::Bytes, keys, &[], value);
+    request["id"] = json!(base64_simd::STANDARD.encode_to_string(id));
+    request
+}
+
+#[test]
+fn rust_seals_pyca_cobblestone_256_opens() {
+    let mut random = Random::new("rust seals objects");
+    let (mut requests, mut wanted) = (Vec::new(), Vec::new());
+    for n in 0..VALUES {
+        let (keys, clear) = (random.keys(), object(&mut random));
+        let length = random.below(40);
+        let id = random.bytes(length);
+        let mut sealed = seal_object(&keyring(&keys), &id, &clear).unwrap();
+        let damaged = n % 10 == 0;
+        if damaged {
+            let at = random.below(sealed.len());
+            sealed[at] ^= 1 << random.below(8);
+            assert!(open_object(&keyring(&keys), &id, &sealed).is_err());
+        }
+        requests.push(object_request("object_open", &keys, &id, &sealed));
+        wanted.push((!damaged).then_some((keys, clear)));
+    }
+    for (answer, wanted) in ask(requests).iter().zip(&wanted) {
+        let Some((keys, clear)) = wanted else {
+            assert!(answer["error"].is_string(), "{answer}");
+            continue;
+        };
+        assert_eq!(answer["key"], *Key::from_bytes(keys[0]).id().to_string());
+        assert_eq!(value(answer), *clear);
+    }
+}
+
+#[test]
+fn pyca_cobblestone_256_seals_rust_opens() {
+    let mut random = Random::new("python seals objects");
+    let (mut requests, mut wanted) = (Vec::new(), Vec::new());
+    for _ in 0..VALUES {
+        let (keys, clear) = (random.keys(), object(&mut random));
+        let length = random.below(40);
+        let id = random.bytes(length);
+        requests.push(object_request("object_seal", &keys, &id, &clear));
+        wanted.push((keys, id, clear));
+    }
+    for (answer, (keys, id, clear)) in ask(requests).iter().zip(wanted) {
+        let opened = open_object(&keyring(&keys), &id, &value(answer)).unwrap();
+        assert_eq!(opened, clear);
+    }
 }
 
 /// Both read 10,000 damaged, moved, foreign and merely similar values alike.

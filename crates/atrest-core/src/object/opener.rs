@@ -1,6 +1,7 @@
 //! Opening: any chunk, by its number.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::header::LEN as HEADER_LEN;
@@ -76,19 +77,19 @@ impl ObjectOpener {
     /// [`ObjectError::Damaged`], with everything in `clear` wiped;
     /// [`ObjectError::TooLong`]; [`ObjectError::Cipher`] when `clear` is too small.
     pub fn open(&self, first: u64, sealed: &[u8], clear: &mut [u8]) -> Result<usize, ObjectError> {
-        let mut done = 0;
-        for (chunk, slot) in (first..).zip(sealed.chunks(SLOT_LEN)) {
-            let opened = check(chunk).and_then(|()| {
+        let opened = numbered(first, sealed.len()).and_then(|numbers| {
+            let mut done = 0;
+            for (chunk, slot) in numbers.zip(sealed.chunks(SLOT_LEN)) {
                 let len = slot.len().checked_sub(TAG);
                 let len = len.ok_or(ObjectError::Damaged { chunk })?;
                 let room = clear.get_mut(done..done + len).ok_or(ObjectError::Cipher)?;
                 let opened = self.cipher.open(chunk, slot, room);
                 opened.map_err(|_| ObjectError::Damaged { chunk })?;
-                Ok(len)
-            });
-            done += opened.inspect_err(|_| clear.fill(0))?;
-        }
-        Ok(done)
+                done += len;
+            }
+            Ok(done)
+        });
+        opened.inspect_err(|_| clear.fill(0))
     }
 
     /// Opens chunks where they are: each [`SLOT_LEN`] of `slots` then begins with
@@ -97,24 +98,24 @@ impl ObjectOpener {
     /// # Errors
     /// [`ObjectError::Damaged`], with all of `slots` wiped; [`ObjectError::TooLong`].
     pub fn open_in_place(&self, first: u64, slots: &mut [u8]) -> Result<(), ObjectError> {
-        let opened = (first..)
-            .zip(slots.chunks_mut(SLOT_LEN))
-            .try_for_each(|(chunk, slot)| {
-                check(chunk)?;
+        let opened = numbered(first, slots.len()).and_then(|numbers| {
+            for (chunk, slot) in numbers.zip(slots.chunks_mut(SLOT_LEN)) {
                 let opened = self.cipher.open_in_place(chunk, slot);
-                opened.map_err(|_| ObjectError::Damaged { chunk })
-            });
+                opened.map_err(|_| ObjectError::Damaged { chunk })?;
+            }
+            Ok(())
+        });
         opened.inspect_err(|_| slots.fill(0))
     }
 }
 
-/// Is there a chunk with this number?
-const fn check(chunk: u64) -> Result<(), ObjectError> {
-    if chunk < MAX_CHUNKS {
-        Ok(())
-    } else {
-        Err(ObjectError::TooLong)
+/// The numbers of the chunks in `sealed` bytes from number `first` on.
+fn numbered(first: u64, sealed: usize) -> Result<Range<u64>, ObjectError> {
+    let end = first.saturating_add(sealed.div_ceil(SLOT_LEN) as u64);
+    if end > MAX_CHUNKS {
+        return Err(ObjectError::TooLong);
     }
+    Ok(first..end)
 }
 
 impl fmt::Debug for ObjectOpener {

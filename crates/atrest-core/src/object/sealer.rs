@@ -83,7 +83,7 @@ impl ObjectSealer {
     pub fn chunks(&mut self, clear: usize) -> Result<SealChunks, ObjectError> {
         let full = (clear / CHUNK_LEN) as u64;
         let ends = clear == 0 || !clear.is_multiple_of(CHUNK_LEN);
-        let next = self.next + full + u64::from(ends);
+        let next = self.next + full + u64::from(ends); // far below 2^64
         if self.ended || next > MAX_CHUNKS {
             return Err(ObjectError::TooLong);
         }

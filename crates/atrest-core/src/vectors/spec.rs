@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use super::hex;
 use crate::fernet::FernetKey;
 use crate::hazmat::{Mac, Xaes256Gcm};
+use crate::object::{ObjectSealer, open_object};
 use crate::{Context, FieldOpener, Form, Key, Keyring, Purpose, Stored, Suite};
-use crate::{base64, field_cbc_hmac, hash_mac, header, hkdf};
+use crate::{base64, field_cbc_hmac, header};
 
 /// `name = value` of every indented line, by section.
 fn examples() -> HashMap<String, HashMap<String, String>> {
@@ -72,10 +73,26 @@ fn spec_keys_and_subkeys() {
     assert_eq!(derived(Purpose::Backup), subkeys["backup"]);
     let long = to_hex(&key.derive::<64>(Purpose::FieldA256CbcHs512)[..]);
     assert_eq!(long, subkeys["field/a256cbc-hs512"]);
-    let mut reserved = [0; 32];
-    let prk = hash_mac::hmac_sha256(key.expose_secret());
-    hkdf::expand(&prk, &[b"atrest/v1/object/cobblestone-256"], &mut reserved);
-    assert_eq!(to_hex(&reserved), subkeys["object/cobblestone-256"]);
+    assert_eq!(
+        derived(Purpose::ObjectCobblestone256),
+        subkeys["object/cobblestone-256"]
+    );
+}
+
+#[test]
+fn spec_objects() {
+    let example = &examples()["Objects: suite cobblestone-256"];
+    let keyring = Keyring::new(key(), vec![]).unwrap();
+    let id = example["logical id"].as_bytes();
+    let salt: [u8; 24] = hex(&example["salt"]).try_into().unwrap();
+    let mut sealer = ObjectSealer::with_salt(&keyring, id, &salt).unwrap();
+    let mut last = vec![0; example["clear"].len() + 16];
+    let chunks = sealer.chunks(example["clear"].len()).unwrap();
+    chunks.seal(example["clear"].as_bytes(), &mut last).unwrap();
+    let object = [sealer.prologue(), &last[..]].concat();
+    assert_eq!(to_hex(&object), example["object"]);
+    let clear = open_object(&keyring, id, &object).unwrap();
+    assert_eq!(clear, example["clear"].as_bytes());
 }
 
 #[test]
