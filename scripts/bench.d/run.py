@@ -14,10 +14,12 @@ from pathlib import Path
 import backends
 import columns
 import micro
+import objects
 
 PAGE = Path("docs/performance.md")
 PARTS = {
     "micro": lambda options, folder: micro.measure(options),
+    "objects": lambda options, folder: objects.measure(options),
     "postgres": lambda options, folder: columns.measure(backends.Postgres, options, folder),
     "mariadb": lambda options, folder: columns.measure(backends.Mariadb, options, folder),
     "sqlite": lambda options, folder: columns.measure(backends.Sqlite, options, folder),
