@@ -75,6 +75,7 @@ on_every_database!(
     refused::a_value_too_long_for_a_token,
     interrupted::every_row_is_sealed_once,
     interrupted::by_another_operation_or_key,
+    interrupted::an_error_drops_the_other_workers_pages,
     interrupted::a_slow_run_ends_at_once,
     interrupted::a_page_lost_behind_a_durable_frame,
     backups::missing_cut_or_edited_is_refused,

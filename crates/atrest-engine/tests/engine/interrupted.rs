@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use atrest_core::Suite;
 use atrest_engine::backup::Backups;
 use atrest_engine::observe::{Silent, Stop};
 use atrest_engine::restore::RestoreMode;
 use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::{Dialect, ScratchDatabase};
 
+use crate::states::token;
 use crate::support::{
-    clear, column, done, engine, fresh, id, interrupted, ring, run, small_steps, table, values,
-    verified,
+    clear, column, done, engine, fresh, id, interrupted, ring, run, set, small_steps, table,
+    values, verified,
 };
 
 /// The run is stopped once per operation; every token that was there before it was
@@ -72,6 +74,48 @@ pub async fn every_row_is_sealed_once(scratch: &ScratchDatabase) {
     .await;
     let report = done(scratch, &two, Operation::Decrypt, &policy).await;
     assert_eq!(report.changed, 200);
+    assert_eq!(values(scratch).await, want);
+}
+
+/// One worker's error drops the pages that the others are committing: each is there
+/// whole and with its journal, or not at all.
+pub async fn an_error_drops_the_other_workers_pages(scratch: &ScratchDatabase) {
+    let want = clear(5_000);
+    table(scratch, &want).await;
+    let (one, policy) = (ring(1, &[]), column("t", "v"));
+    let options = RunOptions {
+        workers: Some(4),
+        ..small_steps()
+    };
+    let engine = engine(scratch, one.clone()).await;
+    let late = 2_100; // where no sample looks
+    let foreign = token(9, Suite::Xaes256Gcm, "t.v", "foreign");
+    set(scratch, late, &foreign).await;
+    let stopped = run(
+        &engine,
+        &one,
+        scratch,
+        Operation::Encrypt,
+        &policy,
+        &options,
+    )
+    .await;
+    assert!(
+        matches!(stopped, Err(EngineError::WrongKeyMet { .. })),
+        "{stopped:?}"
+    );
+    set(scratch, late, want[late - 1].as_deref().unwrap()).await;
+    engine.database().close().await;
+    let half = values(scratch).await;
+    let sealed = half.iter().zip(&want).filter(|(a, b)| a != b).count();
+    assert!((100..4_900).contains(&sealed), "{sealed}");
+    let report = done(scratch, &one, Operation::Encrypt, &policy).await;
+    assert!(report.settled, "{report:?}");
+    for ((now, half), clear) in values(scratch).await.iter().zip(&half).zip(&want) {
+        assert_ne!(now, clear);
+        assert!(half == clear || half == now, "sealed twice");
+    }
+    done(scratch, &one, Operation::Decrypt, &policy).await;
     assert_eq!(values(scratch).await, want);
 }
 
