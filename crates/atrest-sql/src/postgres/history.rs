@@ -14,24 +14,29 @@ use atrest_engine::target::TargetError;
 use super::Shared;
 
 /// The next transaction id less all of ours; `None` while an older transaction that
-/// has changed something is under way.
+/// has changed something is under way, and on a server that has no such ids.
 pub(super) async fn read(shared: &Shared) -> Result<Option<u64>, TargetError> {
-    let fail = |e| shared.error("asking whether others write", e);
-    let mut connection = shared.pool.acquire().await.map_err(fail)?;
-    let id: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
+    match ids(shared).await {
+        Ok((id, oldest)) => {
+            let ours = shared.ids.fetch_add(1, Ordering::Relaxed) + 1;
+            let id = u64::try_from(id).ok().filter(|_| oldest > id);
+            Ok(id.map(|id| id.wrapping_sub(ours)))
+        }
+        // What speaks PostgreSQL's protocol and is something else.
+        Err(sqlx::Error::Database(_)) => Ok(None),
+        Err(e) => Err(shared.error("asking whether others write", e)),
+    }
+}
+
+/// A transaction's own id, and the oldest one under way after it.
+async fn ids(shared: &Shared) -> sqlx::Result<(i64, i64)> {
+    let mut connection = shared.pool.acquire().await?;
+    let id = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
         .fetch_one(&mut *connection)
-        .await
-        .map_err(fail)?;
-    let ours = shared.ids.fetch_add(1, Ordering::Relaxed) + 1;
+        .await?;
     // A snapshot ends with the newest id that ended: this one's, or a later one.
-    let oldest: i64 =
-        sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(fail)?;
-    let quiet = oldest > id;
-    Ok(u64::try_from(id)
-        .ok()
-        .filter(|_| quiet)
-        .map(|id| id.wrapping_sub(ours)))
+    let oldest = sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok((id, oldest))
 }
