@@ -82,8 +82,7 @@ impl Session {
     pub(crate) async fn database(&self) -> anyhow::Result<Arc<dyn Database>> {
         let url = self
             .policy
-            .database
-            .url
+            .database_url()?
             .resolve(&|name| self.environment.get(name).map(str::to_owned))?;
         let url = from_folder(&url, self.policy.directory());
         Ok(atrest_sql::connect(&url).await?)

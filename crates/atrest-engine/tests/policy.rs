@@ -184,8 +184,8 @@ fn every_mistake_names_its_line_and_what_to_do() {
             &["line 5", "does not encrypt files yet"],
         ),
         (
-            "[keys]\nprimary = \"env:K\"\n".to_owned(),
-            &["line 3", "[database]", "url = "],
+            "[keys]\nprimary = \"env:K\"\n[[column]]\ntable = \"t\"\nname = \"c\"\n".to_owned(),
+            &["line 6", "[database]", "url = "],
         ),
         (
             "[database]\nurl = \"sqlite:a\"\n".to_owned(),
@@ -273,12 +273,23 @@ fn no_message_and_no_debug_shows_a_password_or_a_pasted_key() {
         assert!(!format!("{policy:?}").contains(secret), "{policy:?}");
         assert!(
             policy
-                .database
-                .url
+                .database_url()
+                .unwrap()
                 .to_string()
                 .starts_with(url.split(':').next().unwrap())
         );
     }
+}
+
+#[test]
+fn a_policy_of_keys_alone_has_no_database() {
+    let policy = Policy::parse("[keys]\nprimary = \"env:K\"\n", "atrest.toml").unwrap();
+    assert!(policy.database.is_none());
+    let error = policy.database_url().unwrap_err().to_string();
+    assert!(
+        error.starts_with("atrest.toml, line 3: the policy has no `[database]`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -292,12 +303,12 @@ fn variables_of_the_url_are_replaced_and_an_unset_one_is_an_error() {
     };
     // What a variable holds is not read again.
     assert_eq!(
-        *policy.database.url.resolve(&vars).unwrap(),
+        *policy.database_url().unwrap().resolve(&vars).unwrap(),
         "mysql://app:${PW}@h/${x}$y"
     );
     let error = policy
-        .database
-        .url
+        .database_url()
+        .unwrap()
         .resolve(&|name| vars(name).filter(|_| name != "PW"))
         .unwrap_err();
     assert!(
@@ -314,15 +325,15 @@ fn variables_of_the_url_are_replaced_and_an_unset_one_is_an_error() {
     .unwrap();
     assert_eq!(
         *whole
-            .database
-            .url
+            .database_url()
+            .unwrap()
             .resolve(&|_| Some("SQLITE:x.db".to_owned()))
             .unwrap(),
         "SQLITE:x.db"
     );
     let error = whole
-        .database
-        .url
+        .database_url()
+        .unwrap()
         .resolve(&|_| Some("top-secret".to_owned()))
         .unwrap_err()
         .to_string();

@@ -31,7 +31,7 @@
 //! assert_eq!(email.bind, Bind::Column);
 //! assert_eq!(email.context(), "people.email");
 //!
-//! let url = policy.database.url.resolve(&|name| (name == "DB_PASSWORD").then(|| "s3cret".into()))?;
+//! let url = policy.database_url()?.resolve(&|name| (name == "DB_PASSWORD").then(|| "s3cret".into()))?;
 //! assert_eq!(*url, "postgresql://app:s3cret@localhost/attendance");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -56,10 +56,13 @@ pub struct Policy {
     pub origin: String,
     /// `[keys]`.
     pub keys: KeysPolicy,
-    /// `[database]`.
-    pub database: DatabasePolicy,
+    /// `[database]`; a policy without columns may have none. See
+    /// [`Policy::database_url`].
+    pub database: Option<DatabasePolicy>,
     /// `[[column]]`, in the order of the file. May be empty.
     pub columns: Vec<ColumnPolicy>,
+    /// The file's last line.
+    end: At,
 }
 
 /// `[keys]`: where keys come from, as URIs for `atrest-keys`.
@@ -136,6 +139,20 @@ impl Policy {
             .env_file
             .as_ref()
             .map(|path| self.directory().join(path))
+    }
+
+    /// Where the database is, as the policy writes it.
+    ///
+    /// # Errors
+    /// [`PolicyError::Missing`] when there is no `[database]`.
+    pub fn database_url(&self) -> Result<&DatabaseUrl, PolicyError> {
+        let found = self.database.as_ref().map(|database| &database.url);
+        found.ok_or_else(|| PolicyError::Missing {
+            at: self.end.clone(),
+            key: read::DATABASE_HEADER,
+            inside: "the policy",
+            example: read::DATABASE_EXAMPLE,
+        })
     }
 
     /// The column with this [`ColumnPolicy::id`].

@@ -19,6 +19,9 @@ use crate::target::TableName;
 const TOP: [&str; 4] = ["keys", "database", "column", "files"];
 const KEYS: [&str; 4] = ["primary", "previous", "env_file", "allow_readable_files"];
 const DATABASE: [&str; 1] = ["url"];
+/// `[database]` in messages, and one that would do.
+pub(super) const DATABASE_HEADER: &str = "[database]";
+pub(super) const DATABASE_EXAMPLE: &str = "[database]` with `url = \"postgresql://localhost/app\"";
 const COLUMN: [&str; 5] = ["table", "name", "suite", "context", "bind"];
 
 type Found<'t, 'i> = Option<&'t Spanned<DeValue<'i>>>;
@@ -40,16 +43,11 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
     }
     let keys = source.table(top.get("keys"), text.len(), "the policy", "keys", "[keys]")?;
     let keys = source.keys(&source.section(keys.0, keys.1, "[keys]", &KEYS)?)?;
-    let database = source.table(
-        top.get("database"),
-        text.len(),
-        "the policy",
-        "database",
-        "[database]",
-    )?;
-    let database = source.section(database.0, database.1, "[database]", &DATABASE)?;
-    let (url, span) = source.required(&database, "url", "url = \"postgresql://localhost/app\"")?;
-    let url = DatabaseUrl::new(url, source.at(span))?;
+    // Files need no database; columns do.
+    let database = match (top.get("database"), top.get("column")) {
+        (None, None) => None,
+        (found, _) => Some(source.database(found)?),
+    };
 
     let columns = match top.get("column") {
         Some(value) => source.columns(value)?,
@@ -58,8 +56,9 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
     Ok(Policy {
         origin: origin.to_owned(),
         keys,
-        database: DatabasePolicy { url },
+        database,
         columns,
+        end: source.at(text.len()..text.len()),
     })
 }
 
@@ -146,7 +145,7 @@ impl Source<'_> {
             let example = if key == "keys" {
                 "[keys]` with `primary = \"env:FIELD_ENCRYPTION_KEY\""
             } else {
-                "[database]` with `url = \"postgresql://localhost/app\""
+                DATABASE_EXAMPLE
             };
             return Err(PolicyError::Missing {
                 at: self.at(end..end),
@@ -208,6 +207,15 @@ impl Source<'_> {
                 inside: section.name,
                 example,
             })
+    }
+
+    fn database(&self, found: Found<'_, '_>) -> Result<DatabasePolicy, PolicyError> {
+        let end = self.text.len();
+        let table = self.table(found, end, "the policy", "database", DATABASE_HEADER)?;
+        let section = self.section(table.0, table.1, DATABASE_HEADER, &DATABASE)?;
+        let (url, span) = self.required(&section, "url", "url = \"postgresql://localhost/app\"")?;
+        let url = DatabaseUrl::new(url, self.at(span))?;
+        Ok(DatabasePolicy { url })
     }
 
     fn keys(&self, section: &Section<'_, '_>) -> Result<KeysPolicy, PolicyError> {

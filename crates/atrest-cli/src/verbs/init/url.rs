@@ -92,8 +92,7 @@ fn expand(template: &str, environment: &Environment) -> anyhow::Result<Zeroizing
     ));
     let policy = Policy::parse(&text, "the database URL")?;
     policy
-        .database
-        .url
+        .database_url()?
         .resolve(&|name| environment.get(name).map(str::to_owned))
         .context("the database URL cannot be used")
 }
