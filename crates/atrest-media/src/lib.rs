@@ -1,0 +1,43 @@
+//! Files and streams as objects (`atrest_core::object`), over [`std::io`].
+//!
+//! | to | use |
+//! |---|---|
+//! | seal or open a whole stream, on several threads | [`seal`], [`open`] |
+//! | read any part of an object | [`ObjectReader`] |
+//! | seal what is written bit by bit | [`ObjectWriter`] |
+//!
+//! Memory is bounded whatever the length. No byte leaves that was not
+//! authenticated. Where an object comes from and goes to is the caller's affair:
+//! nothing here knows of paths.
+//!
+//! ```
+//! use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
+//! use atrest_core::{Key, Keyring};
+//! use atrest_media::ObjectReader;
+//!
+//! let keyring = Keyring::new(Key::generate()?, vec![])?;
+//! let clip = vec![7; 3_000_000];
+//! let mut object = Vec::new();
+//! let sealed = atrest_media::seal(&clip[..], &mut object, &keyring, b"gate.mp4", 2, &|_| {})?;
+//! assert_eq!((sealed.clear, sealed.sealed), (3_000_000, object.len() as u64));
+//!
+//! let mut reader = ObjectReader::new(Cursor::new(&object), &keyring, b"gate.mp4")?;
+//! let mut end = Vec::new();
+//! reader.seek(SeekFrom::End(-100))?; // opens the last chunk, and no other
+//! reader.read_to_end(&mut end)?;
+//! assert_eq!(end, [7; 100]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod open;
+mod pieces;
+mod reader;
+mod seal;
+mod writer;
+
+pub use error::MediaError;
+pub use open::{Opened, open};
+pub use reader::ObjectReader;
+pub use seal::{Sealed, seal};
+pub use writer::ObjectWriter;
