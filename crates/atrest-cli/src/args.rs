@@ -1,11 +1,15 @@
 //! The command line: one definition that gives parsing, `--help` and the manual.
 
+mod file;
+
 use std::path::PathBuf;
 
 use atrest_core::Suite;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::env_vars;
+
+pub(crate) use file::*;
 
 /// Encrypts, in place, what an application should never have stored in clear.
 ///
@@ -23,6 +27,7 @@ Examples:
   atrest plan                                    what encrypting would do: nothing is changed
   atrest encrypt                                 do it, while the application runs
   atrest verify                                  prove that nothing is left in clear
+  atrest file seal clip.mp4 clip.mp4.atrest      encrypt a file; no database needed
   atrest demo                                    see all of it on a database made for it
 
 Exit status:
@@ -108,6 +113,8 @@ Examples:
   atrest inspect audit.people 17 --column email --reveal
   atrest inspect membership 17 admin              a primary key of two columns")]
     Inspect(InspectArgs),
+    /// Encrypt, decrypt and check whole files; no database is needed.
+    File(FileArgs),
     /// Measure this machine: sealing and opening by suite, and reading the database.
     Bench(BenchArgs),
     /// Show all of it on a database made for it (SQLite, in a new folder).

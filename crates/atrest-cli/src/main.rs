@@ -6,10 +6,12 @@
 //! | `env_vars.rs` | the environment variables that the command reads |
 //! | `session.rs` | policy, environment, keys and database of one command |
 //! | `progress.rs` | the engine's events, on a terminal or as plain lines |
+//! | `byte_progress.rs` | bytes of a file, in the same way |
 //! | `output.rs` | tables, numbers, the JSON envelope |
 //! | `verbs/` | one file for each verb |
 
 mod args;
+mod byte_progress;
 mod env_vars;
 mod output;
 mod progress;

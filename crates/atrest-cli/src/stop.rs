@@ -1,7 +1,10 @@
 //! Ctrl-C and SIGTERM: the page at hand finishes, then the verb ends; a second one
 //! ends the process at once, which harms no row either.
 
+use std::path::PathBuf;
+
 use atrest_engine::observe::Stop;
+use tokio::task::JoinHandle;
 
 /// A stop that the signals request from now on.
 pub(crate) fn on_signals() -> Stop {
@@ -15,6 +18,28 @@ pub(crate) fn on_signals() -> Stop {
         std::process::exit(2);
     });
     stop
+}
+
+/// While this lives, a signal removes a file and ends the process.
+pub(crate) struct Removing(JoinHandle<()>);
+
+impl Removing {
+    /// For a file that must not be left half written.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self(tokio::spawn(async move {
+            signal().await;
+            // Gone already: it has its final name, and is whole.
+            let _ = std::fs::remove_file(path);
+            eprintln!("stopped; nothing was left half written");
+            std::process::exit(2);
+        }))
+    }
+}
+
+impl Drop for Removing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[cfg(unix)]

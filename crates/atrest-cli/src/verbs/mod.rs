@@ -4,6 +4,7 @@
 mod bench;
 mod change;
 mod demo;
+pub(crate) mod file;
 mod init;
 mod inspect;
 mod key;
@@ -15,7 +16,7 @@ mod verify;
 use atrest_engine::Operation;
 
 use crate::Outcome;
-use crate::args::{Command, Global, KeyCommand};
+use crate::args::{Command, FileCommand, Global, KeyCommand};
 
 /// The verb's name, as it is typed.
 pub(crate) fn name(command: &Command) -> &'static str {
@@ -33,6 +34,13 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Restore(_) => "restore",
         Command::Status => "status",
         Command::Inspect(_) => "inspect",
+        Command::File(file) => match file.command {
+            FileCommand::Seal(_) => "file seal",
+            FileCommand::Open(_) => "file open",
+            FileCommand::Cat(_) => "file cat",
+            FileCommand::Verify(_) => "file verify",
+            FileCommand::Shred(_) => "file shred",
+        },
         Command::Bench(_) => "bench",
         Command::Demo(_) => "demo",
     }
@@ -51,6 +59,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Restore(args) => restore::run(&args, global).await,
         Command::Status => status::run(global).await,
         Command::Inspect(args) => inspect::run(&args, global).await,
+        Command::File(args) => file::run(&args, global),
         Command::Bench(args) => bench::run(&args, global).await,
         Command::Demo(args) => demo::run(args, global).await,
     }

@@ -1,0 +1,69 @@
+//! `atrest file cat`: any part of an encrypted file.
+
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+
+use anyhow::{Context as _, bail};
+use atrest_media::ObjectReader;
+use zeroize::Zeroizing;
+
+use super::ByteRange;
+use super::place::{Source, standard_output};
+use crate::Outcome;
+use crate::args::{CatFileArgs, Global};
+use crate::session::Session;
+
+/// As much as the reader opens at a time.
+const BUFFER: usize = 16 * atrest_core::object::CHUNK_LEN;
+
+/// Runs the verb.
+pub(super) fn run(args: &CatFileArgs, global: &Global) -> anyhow::Result<Outcome> {
+    if global.json {
+        bail!("cat prints the file itself; run it without --json");
+    }
+    let session = Session::load(global)?;
+    let source = Source::open(Some(&args.file))?;
+    let name = &source.name;
+    if source.length.is_none() {
+        bail!("{name} is no plain file, and parts need one; use atrest file open");
+    }
+    let failed = || format!("cannot open {name}");
+    let id = args.id.name.as_bytes();
+    let mut reader = ObjectReader::new(source.file, session.keyring(), id).with_context(failed)?;
+
+    let (from, most) = match args.range {
+        None => (0, None),
+        Some(ByteRange::From(from, None)) => (from, None),
+        Some(ByteRange::From(from, Some(to))) => (from, Some((to - from).saturating_add(1))),
+        Some(ByteRange::Last(last)) => {
+            let length = reader.len().with_context(failed)?;
+            (length.saturating_sub(last), Some(last))
+        }
+    };
+    reader.seek(SeekFrom::Start(from)).with_context(failed)?;
+    let mut part = reader.by_ref().take(most.unwrap_or(u64::MAX));
+    let mut out = standard_output()?;
+    let mut buffer = Zeroizing::new(vec![0; BUFFER]);
+    let mut written = false;
+    loop {
+        let read = part.read(&mut buffer).with_context(|| {
+            format!("cannot read all of {name}; what was written to standard output before is incomplete")
+        })?;
+        if read == 0 {
+            break;
+        }
+        written = true;
+        match out.write_all(&buffer[..read]) {
+            Ok(()) => {}
+            // Who reads has enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Outcome::Clean),
+            Err(error) => return Err(error).context("cannot write to standard output"),
+        }
+    }
+    if !written && from > 0 && most != Some(0) {
+        let length = reader.len().with_context(failed)?;
+        bail!(
+            "the range begins at {from}, and {name} holds {length} clear bytes; begin before that"
+        );
+    }
+    Ok(Outcome::Clean)
+}

@@ -1,0 +1,132 @@
+//! `atrest file seal` and `open`.
+
+use std::fs::File;
+use std::io::{Cursor, IsTerminal as _, Read as _};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use atrest_core::object::{ObjectError, ObjectHeader, clear_len};
+
+use super::place::{NewFile, Source, named, standard_output};
+use super::report::FileReport;
+use super::threads;
+use crate::Outcome;
+use crate::args::{CopyArgs, Global, OpenFileArgs, SealFileArgs};
+use crate::byte_progress::ByteProgress;
+use crate::output::{Envelope, bytes, line};
+use crate::session::Session;
+
+/// Runs `atrest file seal`.
+pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let copy = &args.copy;
+    let session = Session::load(global)?;
+    let mut source = Source::open(copy.from.as_deref())?;
+    let name = source.name.clone();
+    let mut start = Vec::new();
+    let begin_of = source.file.by_ref().take(16).read_to_end(&mut start);
+    begin_of.with_context(|| format!("cannot read {name}"))?;
+    if !args.again && !matches!(ObjectHeader::read(&start), Err(ObjectError::NotAnObject)) {
+        bail!("{name} is encrypted already; --again encrypts it once more");
+    }
+    if named(copy.to.as_deref()).is_none() && std::io::stdout().is_terminal() {
+        bail!("encrypted bytes are not for a terminal; name OUT, or redirect standard output");
+    }
+    let total = source.length;
+    let reader = Cursor::new(start).chain(source.file);
+    // An encrypted file may be read by whom the umask says.
+    written(copy, global, "file seal", 0o666, |out| {
+        let progress = ByteProgress::new(format!("sealing {name}"), total, global.json);
+        let sealed = atrest_media::seal(
+            reader,
+            out,
+            session.keyring(),
+            copy.id.name.as_bytes(),
+            threads(),
+            &|done| progress.at(done),
+        )
+        .with_context(|| format!("cannot seal {name}"))?;
+        let mut report = FileReport::new(String::new(), "sealed");
+        report.key_id = Some(sealed.key.to_string());
+        report.clear_bytes = Some(sealed.clear);
+        report.sealed_bytes = Some(sealed.sealed);
+        Ok(report)
+    })
+}
+
+/// Runs `atrest file open`.
+pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let copy = &args.copy;
+    let session = Session::load(global)?;
+    let source = Source::open(copy.from.as_deref())?;
+    let name = source.name;
+    let total = source.length.and_then(|length| clear_len(length).ok());
+    let streamed = named(copy.to.as_deref()).is_none();
+    // A bar and clear text do not go on one terminal.
+    let quiet = global.json || streamed && std::io::stdout().is_terminal();
+    written(copy, global, "file open", 0o600, |out| {
+        let progress = ByteProgress::new(format!("opening {name}"), total, quiet);
+        let opened = atrest_media::open(
+            source.file,
+            out,
+            session.keyring(),
+            copy.id.name.as_bytes(),
+            threads(),
+            &|done| progress.at(done),
+        )
+        .with_context(|| match streamed {
+            true => format!(
+                "cannot open {name}; what was written to standard output before is incomplete: do not use it"
+            ),
+            false => format!("cannot open {name}"),
+        })?;
+        let mut report = FileReport::new(String::new(), "opened");
+        report.key_id = Some(opened.key.to_string());
+        report.clear_bytes = Some(opened.clear);
+        report.sealed_bytes = Some(opened.sealed);
+        Ok(report)
+    })
+}
+
+/// Lets `work` write to OUT, which then appears whole, or to standard output; says
+/// what was done.
+fn written(
+    copy: &CopyArgs,
+    global: &Global,
+    command: &'static str,
+    mode: u32,
+    work: impl FnOnce(&mut File) -> anyhow::Result<FileReport>,
+) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let Some(path) = named(copy.to.as_deref()) else {
+        if global.json {
+            bail!(
+                "standard output cannot hold both the file and the JSON object; name OUT, or leave --json out"
+            );
+        }
+        work(&mut standard_output()?)?;
+        return Ok(Outcome::Clean);
+    };
+    let mut new = NewFile::begin(path, copy.force, mode)?;
+    let mut report = work(new.file())?;
+    new.finish()?;
+    report.file = path.display().to_string();
+    if global.json {
+        Envelope::new(
+            command,
+            true,
+            Vec::<()>::new(),
+            begin.elapsed().as_secs_f64(),
+        )
+        .with("files", [report])?
+        .print()?;
+    } else {
+        line(&format!(
+            "{}: {}, {} clear, key {}",
+            report.file,
+            report.state,
+            bytes(report.clear_bytes.unwrap_or_default()),
+            report.key_id.unwrap_or_default(),
+        ));
+    }
+    Ok(Outcome::Clean)
+}

@@ -1,0 +1,39 @@
+//! `atrest file`: whole files and streams, under the policy's keys.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `copy.rs` | `seal` and `open` |
+//! | `cat.rs`, `range.rs` | any part of a file |
+//! | `verify.rs` | every byte of many files |
+//! | `shred.rs` | the clear files that are left |
+//! | `place.rs` | where bytes come from, and new files that appear whole |
+//! | `report.rs` | what is said of a file |
+
+mod cat;
+mod copy;
+mod place;
+mod range;
+mod report;
+mod shred;
+mod verify;
+
+pub(crate) use range::ByteRange;
+
+use crate::Outcome;
+use crate::args::{FileArgs, FileCommand, Global};
+
+/// Runs the verb.
+pub(crate) fn run(args: &FileArgs, global: &Global) -> anyhow::Result<Outcome> {
+    match &args.command {
+        FileCommand::Seal(args) => copy::seal(args, global),
+        FileCommand::Open(args) => copy::open(args, global),
+        FileCommand::Cat(args) => cat::run(args, global),
+        FileCommand::Verify(args) => verify::run(args, global),
+        FileCommand::Shred(args) => shred::run(args, global),
+    }
+}
+
+/// As many threads as the machine has, up to where the disk is slower anyway.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(8))
+}

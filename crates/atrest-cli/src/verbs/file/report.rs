@@ -1,0 +1,32 @@
+use serde::Serialize;
+
+/// What is said of one file (docs/json.md, "A file").
+#[derive(Debug, Serialize)]
+pub(super) struct FileReport {
+    /// The file that was written, read or removed.
+    pub(super) file: String,
+    /// What it is now.
+    pub(super) state: &'static str,
+    /// The key that it is sealed under, or was.
+    pub(super) key_id: Option<String>,
+    /// Its length in clear.
+    pub(super) clear_bytes: Option<u64>,
+    /// Its length encrypted.
+    pub(super) sealed_bytes: Option<u64>,
+    /// What is wrong with it.
+    pub(super) problem: Option<String>,
+}
+
+impl FileReport {
+    /// A file of which nothing else is known.
+    pub(super) fn new(file: String, state: &'static str) -> Self {
+        Self {
+            file,
+            state,
+            key_id: None,
+            clear_bytes: None,
+            sealed_bytes: None,
+            problem: None,
+        }
+    }
+}
