@@ -11,7 +11,9 @@ pub(crate) fn run(data: &[u8]) -> bool {
     let Ok(before) = Policy::parse(text, "atrest.toml") else {
         return false;
     };
-    let _ = before.database.url.resolve(&|name| Some(name.to_owned()));
+    if let Ok(url) = before.database_url() {
+        let _ = url.resolve(&|name| Some(name.to_owned()));
+    }
 
     let Ok((edited, added)) = Policy::with_contexts(text, "atrest.toml") else {
         unreachable!("it was read before")

@@ -94,7 +94,7 @@ pub(crate) struct CopyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct IdArgs {
     /// The name that the encrypted file is bound to: it opens under the same name only,
-    /// wherever it lies [default: none, it opens under no name].
+    /// wherever it lies [default: not bound, it opens without --id].
     #[arg(
         long = "id",
         value_name = "NAME",

@@ -19,6 +19,9 @@ use crate::session::Session;
 /// Runs `atrest file seal`.
 pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outcome> {
     let copy = &args.copy;
+    if named(copy.to.as_deref()).is_none() && std::io::stdout().is_terminal() {
+        bail!("encrypted bytes are not for a terminal; name OUT, or redirect standard output");
+    }
     let session = Session::load(global)?;
     let mut source = Source::open(copy.from.as_deref())?;
     let name = source.name.clone();
@@ -27,9 +30,6 @@ pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outco
     begin_of.with_context(|| format!("cannot read {name}"))?;
     if !args.again && !matches!(ObjectHeader::read(&start), Err(ObjectError::NotAnObject)) {
         bail!("{name} is encrypted already; --again encrypts it once more");
-    }
-    if named(copy.to.as_deref()).is_none() && std::io::stdout().is_terminal() {
-        bail!("encrypted bytes are not for a terminal; name OUT, or redirect standard output");
     }
     let total = source.length;
     let reader = Cursor::new(start).chain(source.file);
