@@ -445,6 +445,7 @@ fn what_shred_refuses() {
         "--yes answers beforehand",
     );
     place.run(&["shred", "clip", "--json"], 2);
+    says(&place.run(&["verify"], 2), "FILE");
     assert!(place.read("clip") == clip());
     assert_eq!(place.names(), before);
     place.run(&["shred", "--yes", "--hard-links", "one"], 0);

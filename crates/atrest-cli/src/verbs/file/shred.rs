@@ -44,7 +44,7 @@ pub(super) fn run(args: &ShredFileArgs, global: &Global) -> anyhow::Result<Outco
 
     let mut reports = Vec::new();
     for (path, (file, about)) in files {
-        shred(path, file, about.len(), global)
+        shred(path, file, &about, global)
             .with_context(|| format!("cannot shred {}", path.display()))?;
         reports.push(FileReport::new(path.display().to_string(), "shredded"));
         if !global.json {
@@ -90,7 +90,7 @@ fn open(path: &Path, hard_links: bool) -> anyhow::Result<(File, Metadata)> {
     let opened = file
         .metadata()
         .with_context(|| format!("cannot look at {name}"))?;
-    if (opened.dev(), opened.ino()) != (about.dev(), about.ino()) {
+    if !is_same(&opened, &about) {
         bail!("{name} was replaced just now; nothing was changed: run the command again");
     }
     if opened.nlink() > 1 && !hard_links {
@@ -102,7 +102,14 @@ fn open(path: &Path, hard_links: bool) -> anyhow::Result<(File, Metadata)> {
     Ok((file, opened))
 }
 
-fn shred(path: &Path, mut file: File, length: u64, global: &Global) -> anyhow::Result<()> {
+/// One file, whatever its names.
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+fn shred(path: &Path, mut file: File, about: &Metadata, global: &Global) -> anyhow::Result<()> {
+    // It may have grown while somebody was asked.
+    let length = file.metadata()?.len();
     let progress = ByteProgress::new(
         format!("overwriting {}", path.display()),
         Some(length),
@@ -123,6 +130,11 @@ fn shred(path: &Path, mut file: File, length: u64, global: &Global) -> anyhow::R
     file.set_len(0)?;
     file.sync_all()?;
     drop(file);
+    // Whoever saves a file anew gives its name to another.
+    let now = fs::symlink_metadata(path)?;
+    if !is_same(&now, about) {
+        bail!("it was overwritten, and its name is another file's by now, which was left as it is");
+    }
     let unnamed = renamed(path)?;
     fs::remove_file(&unnamed)?;
     sync_folder(path)?;
