@@ -110,6 +110,32 @@ async fn what_is_hard_to_undo_is_asked_and_no_is_no() {
     assert!(!shown.contains("back into clear text?"), "{shown}");
 }
 
+#[tokio::test]
+async fn files_on_a_terminal() {
+    let place = Place::sqlite(20).await;
+    std::fs::write(place.folder().join("clip"), vec![7; 3 << 20]).unwrap();
+    // Encrypted bytes would only garble it.
+    let (status, shown) = Terminal::start(place.command(&["file", "seal", "clip"])).end();
+    assert_eq!(status, 2, "{shown}");
+    assert!(shown.contains("are not for a terminal"), "{shown}");
+    let seal = ["file", "seal", "clip", "sealed"];
+    let (status, shown) = Terminal::start(place.command(&seal)).end();
+    assert_eq!(status, 0, "{shown}");
+    assert!(
+        shown.contains("sealing clip") && shown.contains("/3.00 MiB"),
+        "{shown}"
+    );
+
+    for (answer, left) in [("n", true), (ESCAPE, true), ("y", false)] {
+        let mut terminal = Terminal::start(place.command(&["file", "shred", "clip"]));
+        terminal.wait_for("Overwrite and remove clip?");
+        terminal.press(answer);
+        let (status, shown) = terminal.end();
+        assert_eq!(status, if left { 2 } else { 0 }, "{shown}");
+        assert_eq!(place.folder().join("clip").exists(), left, "{shown}");
+    }
+}
+
 /// Slow enough that a bar is drawn more than once.
 const SLOWLY: [&str; 5] = ["encrypt", "--batch-size", "20", "--max-rate", "400"];
 
