@@ -58,7 +58,8 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// Exact text of a value of a numeric storage class (SQLite only).
     Number(Vec<u8>),
-    /// Longer than the page's `inline` limit: ask [`Target::read_one`]. Bytes.
+    /// Longer than the page's `inline` limit: ask
+    /// [`Target::read_one`](super::Target::read_one). Bytes.
     Deferred(u64),
 }
 
