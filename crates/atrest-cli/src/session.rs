@@ -43,11 +43,7 @@ impl Session {
     pub(crate) fn load(global: &Global) -> anyhow::Result<Self> {
         let path = global.policy.clone();
         let policy = Policy::load(&path)?;
-        let access = if policy.keys.allow_readable_files {
-            FileAccess::AllowReadable
-        } else {
-            FileAccess::OwnerOnly
-        };
+        let access = access(&policy);
         let environment = environment(&policy, global.env_file.as_deref(), access)?;
         let keys = load_keyring(
             &policy.keys.primary,
@@ -86,6 +82,18 @@ impl Session {
             .resolve(&|name| self.environment.get(name).map(str::to_owned))?;
         let url = from_folder(&url, self.policy.directory());
         Ok(atrest_sql::connect(&url).await?)
+    }
+
+    /// The keys of another source, named on the command line: paths are as seen from
+    /// the working folder.
+    pub(crate) fn other_keys(&self, source: &str) -> anyhow::Result<Keyring> {
+        let access = access(&self.policy);
+        let keys = load_keyring(source, &[], &self.environment, Path::new(""), access)
+            .with_context(|| format!("the key source {source} cannot be used"))?;
+        for warning in &keys.warnings {
+            warn(&warning.to_string());
+        }
+        Ok(keys.keyring)
     }
 
     /// The columns to work on; none at all is an error with advice.
@@ -128,6 +136,15 @@ impl Session {
             .iter()
             .find(|(key, _)| *key == id)
             .map_or_else(String::new, |(_, origin)| origin.clone())
+    }
+}
+
+/// Who else may be able to read files of keys.
+fn access(policy: &Policy) -> FileAccess {
+    if policy.keys.allow_readable_files {
+        FileAccess::AllowReadable
+    } else {
+        FileAccess::OwnerOnly
     }
 }
 

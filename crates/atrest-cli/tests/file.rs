@@ -537,3 +537,42 @@ fn the_policy_of_a_database_serves_too() {
         .unwrap();
     says(&checked(output, 2), "names no columns; add a [[column]]");
 }
+
+/// What an earlier system wrote becomes an object without clear bytes on the disk; a
+/// wrong key leaves nothing.
+#[test]
+fn files_of_earlier_systems() {
+    let place = Place::new();
+    // openssl enc -aes-256-cbc -K 01.. -iv 02.., behind its IV.
+    let mut old = vec![2; 16];
+    old.extend([
+        0x2b, 0x8e, 0xc4, 0x15, 0xb3, 0x76, 0x12, 0xa4, 0xc0, 0xfa, 0x72, 0xad, 0x92, 0x35, 0xd8,
+        0xf7,
+    ]);
+    fs::write(place.path("old"), &old).unwrap();
+    let run = |key: &str, arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.env("OLD", key).output().unwrap()
+    };
+    let from = ["--from", "aes-256-cbc", "--from-key", "env:OLD"];
+    // (Under 03.. it ends like padding by chance, as one wrong key in 256 does.)
+    let (right, wrong) = ("01".repeat(32), "05".repeat(32));
+
+    let sealed = run(&right, &[&["seal", "old", "new"], &from[..]].concat());
+    assert!(sealed.status.success(), "{sealed:?}");
+    assert!(String::from_utf8_lossy(&sealed.stderr).contains("no MAC"));
+    let cat = run(&right, &["cat", "new"]);
+    assert_eq!(cat.stdout, b"a frame");
+    let opened = run(&right, &[&["open", "old", "-"], &from[..]].concat());
+    assert_eq!(opened.stdout, b"a frame");
+
+    let before = place.names();
+    for verb in ["seal", "open"] {
+        let refused = run(&wrong, &[&[verb, "old", "none"], &from[..]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("check the key"));
+    }
+    assert_eq!(place.names(), before, "nothing is left");
+    let alone = run(&right, &["seal", "old", "none", "--from", "fernet"]);
+    assert_eq!(alone.status.code(), Some(2), "a key must be named");
+}

@@ -5,6 +5,7 @@
 //! | seal or open a whole stream, on several threads | [`seal`], [`open`] |
 //! | read any part of an object | [`ObjectReader`] |
 //! | seal what is written bit by bit | [`ObjectWriter`] |
+//! | take over a file that an earlier system encrypted | [`OldReader`] |
 //!
 //! Memory is bounded whatever the length. No byte leaves that was not
 //! authenticated. Where an object comes from and goes to is the caller's affair:
@@ -30,6 +31,7 @@
 //! ```
 
 mod error;
+mod old;
 mod open;
 mod pieces;
 mod reader;
@@ -37,6 +39,7 @@ mod seal;
 mod writer;
 
 pub use error::MediaError;
+pub use old::{OldFormat, OldReader, ParseOldFormatError};
 pub use open::{Opened, open};
 pub use reader::ObjectReader;
 pub use seal::{Sealed, seal};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use atrest_media::OldFormat;
 use clap::{Args, Subcommand};
 
 use crate::verbs::file::ByteRange;
@@ -22,6 +23,7 @@ Examples:
   atrest file seal clip.mp4 clip.mp4.atrest
   pg_dump app | atrest file seal - app.dump.atrest
   atrest file seal clip.mp4 clip.mp4.atrest --id gate/clip.mp4    opens under that name only
+  atrest file seal old.enc clip.mp4.atrest --from aes-256-cbc --from-key env:OLD_KEY
 
 OUT appears whole or not at all. IN stays where it is: atrest file shred removes it.")]
     Seal(SealFileArgs),
@@ -85,9 +87,23 @@ pub(crate) struct CopyArgs {
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) id: IdArgs,
+    #[command(flatten)]
+    pub(crate) old: OldArgs,
     /// Replace OUT if it exists.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// What an earlier system wrote.
+#[derive(Debug, Args)]
+pub(crate) struct OldArgs {
+    /// IN was encrypted by an earlier system: aes-256-cbc (an IV of 16 bytes, then the
+    /// content with PKCS #7 padding, and no MAC) or fernet (one token).
+    #[arg(long = "from", value_name = "FORMAT", requires = "key")]
+    pub(crate) format: Option<OldFormat>,
+    /// Where that system's key is, as in the policy: env:NAME, file:PATH, …
+    #[arg(long = "from-key", value_name = "SOURCE", requires = "format")]
+    pub(crate) key: Option<String>,
 }
 
 /// What an object is bound to.

@@ -10,6 +10,7 @@
 
 mod damage;
 mod failing;
+mod old;
 mod ranges;
 mod streams;
 

@@ -1,11 +1,13 @@
 //! `atrest file seal` and `open`.
 
 use std::fs::File;
-use std::io::{Cursor, IsTerminal as _, Read as _};
+use std::io::{Cursor, IsTerminal as _, Read, Write as _};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_core::object::{ObjectError, ObjectHeader, clear_len};
+use atrest_media::OldReader;
+use zeroize::Zeroizing;
 
 use super::place::{NewFile, Source, named, standard_output};
 use super::report::FileReport;
@@ -13,7 +15,7 @@ use super::threads;
 use crate::Outcome;
 use crate::args::{CopyArgs, Global, OpenFileArgs, SealFileArgs};
 use crate::byte_progress::ByteProgress;
-use crate::output::{Envelope, bytes, line};
+use crate::output::{Envelope, bytes, line, warn};
 use crate::session::Session;
 
 /// Runs `atrest file seal`.
@@ -26,13 +28,16 @@ pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outco
     let mut source = Source::open(copy.from.as_deref())?;
     let name = source.name.clone();
     let mut start = Vec::new();
-    let begin_of = source.file.by_ref().take(16).read_to_end(&mut start);
+    let begin_of = Read::by_ref(&mut source.file)
+        .take(16)
+        .read_to_end(&mut start);
     begin_of.with_context(|| format!("cannot read {name}"))?;
     if !args.again && !matches!(ObjectHeader::read(&start), Err(ObjectError::NotAnObject)) {
         bail!("{name} is encrypted already; --again encrypts it once more");
     }
     let total = source.length;
     let reader = Cursor::new(start).chain(source.file);
+    let reader = clear_of(reader, &name, copy, &session)?;
     // An encrypted file may be read by whom the umask says.
     written(copy, global, "file seal", 0o666, |out| {
         let progress = ByteProgress::new(format!("sealing {name}"), total, global.json);
@@ -59,6 +64,9 @@ pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outco
     let session = Session::load(global)?;
     let source = Source::open(copy.from.as_deref())?;
     let name = source.name;
+    if copy.old.format.is_some() {
+        return open_old(source.file, source.length, &name, copy, global, &session);
+    }
     let total = source.length.and_then(|length| clear_len(length).ok());
     let streamed = named(copy.to.as_deref()).is_none();
     // A bar and clear text do not go on one terminal.
@@ -83,6 +91,56 @@ pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outco
         report.key_id = Some(opened.key.to_string());
         report.clear_bytes = Some(opened.clear);
         report.sealed_bytes = Some(opened.sealed);
+        Ok(report)
+    })
+}
+
+/// The clear bytes of IN: itself, or what an earlier system's file decrypts to.
+fn clear_of(
+    reader: impl Read + Send + 'static,
+    name: &str,
+    copy: &CopyArgs,
+    session: &Session,
+) -> anyhow::Result<Box<dyn Read + Send>> {
+    let (Some(format), Some(key)) = (copy.old.format, &copy.old.key) else {
+        return Ok(Box::new(reader));
+    };
+    let keyring = session.other_keys(key)?;
+    if !format.is_authenticated() {
+        warn(&format!(
+            "{name}: {format} has no MAC, so nothing tells whether somebody changed it; compare what comes out with something that knows better"
+        ));
+    }
+    Ok(Box::new(OldReader::new(reader, format, &keyring)))
+}
+
+/// `atrest file open --from`: what an earlier system's file decrypts to.
+fn open_old(
+    file: File,
+    total: Option<u64>,
+    name: &str,
+    copy: &CopyArgs,
+    global: &Global,
+    session: &Session,
+) -> anyhow::Result<Outcome> {
+    let mut reader = clear_of(file, name, copy, session)?;
+    written(copy, global, "file open", 0o600, |out| {
+        let progress = ByteProgress::new(format!("opening {name}"), total, global.json);
+        let mut report = FileReport::new(String::new(), "opened");
+        let (mut piece, mut done) = (Zeroizing::new(vec![0; 1 << 18]), 0);
+        loop {
+            let read = reader.read(&mut piece).with_context(|| {
+                format!("cannot open {name}; what was written to standard output before is worth nothing")
+            })?;
+            if read == 0 {
+                break;
+            }
+            out.write_all(&piece[..read]).context("cannot write")?;
+            done += read as u64;
+            progress.at(done);
+        }
+        report.clear_bytes = Some(done);
+        report.sealed_bytes = total;
         Ok(report)
     })
 }
@@ -121,11 +179,14 @@ fn written(
         .print()?;
     } else {
         line(&format!(
-            "{}: {}, {} clear, key {}",
+            "{}: {}, {} clear{}",
             report.file,
             report.state,
             bytes(report.clear_bytes.unwrap_or_default()),
-            report.key_id.unwrap_or_default(),
+            report
+                .key_id
+                .map(|id| format!(", key {id}"))
+                .unwrap_or_default(),
         ));
     }
     Ok(Outcome::Clean)
