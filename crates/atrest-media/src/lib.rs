@@ -6,10 +6,11 @@
 //! | read any part of an object | [`ObjectReader`] |
 //! | seal what is written bit by bit | [`ObjectWriter`] |
 //! | take over a file that an earlier system encrypted | [`OldReader`] |
+//! | seal all files below a folder, in place | [`folder`] |
 //!
 //! Memory is bounded whatever the length. No byte leaves that was not
 //! authenticated. Where an object comes from and goes to is the caller's affair:
-//! nothing here knows of paths.
+//! nothing but [`folder`] knows of paths.
 //!
 //! ```
 //! use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
@@ -31,6 +32,8 @@
 //! ```
 
 mod error;
+#[cfg(unix)]
+pub mod folder;
 mod old;
 mod open;
 mod pieces;

@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::FolderError;
+
+/// Which paths below the root are meant.
+#[derive(Debug)]
+pub(super) struct Filter {
+    /// None: all.
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+}
+
+impl Filter {
+    pub(super) fn new(include: &[String], exclude: &[String]) -> Result<Self, FolderError> {
+        let include = match include {
+            [] => None,
+            globs => Some(set(globs)?),
+        };
+        let exclude = set(exclude)?;
+        Ok(Self { include, exclude })
+    }
+
+    /// Whether this file is meant.
+    pub(super) fn takes(&self, path: &Path) -> bool {
+        let included = self.include.as_ref().is_none_or(|set| set.is_match(path));
+        included && !self.exclude.is_match(path)
+    }
+
+    /// Whether there may be files in this folder that are meant.
+    pub(super) fn may_hold(&self, folder: &Path) -> bool {
+        !self.exclude.is_match(folder)
+    }
+}
+
+fn set(globs: &[String]) -> Result<GlobSet, FolderError> {
+    let bad = |glob: &str, error: &globset::Error| FolderError::Glob {
+        glob: glob.to_owned(),
+        problem: error.kind().to_string(),
+    };
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        let path = glob.trim_end_matches('/');
+        // A mere name stands at any depth.
+        let path = match path.trim_start_matches("./").strip_prefix('/') {
+            Some(anchored) => anchored.to_owned(),
+            None if path.contains('/') => path.trim_start_matches("./").to_owned(),
+            None => format!("**/{path}"),
+        };
+        // What names a folder means what is in it.
+        for path in [format!("{path}/**"), path] {
+            let built = GlobBuilder::new(&path).literal_separator(true).build();
+            set.add(built.map_err(|error| bad(glob, &error))?);
+        }
+    }
+    set.build().map_err(|error| bad(&globs.join(", "), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes(include: &[&str], exclude: &[&str], path: &str) -> bool {
+        let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect();
+        let (include, exclude): (Vec<String>, Vec<String>) = (owned(include), owned(exclude));
+        Filter::new(&include, &exclude)
+            .unwrap()
+            .takes(Path::new(path))
+    }
+
+    #[test]
+    fn a_name_stands_at_any_depth_and_a_path_below_the_root() {
+        assert!(takes(&[], &[], "a/b"));
+        assert!(takes(&["*.mp4"], &[], "a.mp4"));
+        assert!(takes(&["*.mp4"], &[], "x/y/a.mp4"));
+        assert!(!takes(&["*.mp4"], &[], "x/y/a.mp4x"));
+        assert!(takes(&["x/*.mp4"], &[], "x/a.mp4"));
+        assert!(!takes(&["x/*.mp4"], &[], "x/y/a.mp4"));
+        assert!(!takes(&["x/*.mp4"], &[], "y/x/a.mp4"));
+        assert!(takes(&["x/**/*.mp4"], &[], "x/y/z/a.mp4"));
+        assert!(takes(&["/a.mp4"], &[], "a.mp4"));
+        assert!(!takes(&["/a.mp4"], &[], "x/a.mp4"));
+    }
+
+    #[test]
+    fn a_folder_means_what_is_in_it() {
+        for glob in ["cache", "cache/", "./x/cache", "/x/cache", "x/cache/**"] {
+            assert!(!takes(&[], &[glob], "x/cache/y/a"), "{glob}");
+            assert!(takes(&[glob], &[], "x/cache/y/a"), "{glob}");
+            assert!(takes(&[], &[glob], "x/cached"), "{glob}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused_by_its_name() {
+        let error = Filter::new(&["[a".to_owned()], &[]).unwrap_err();
+        assert!(error.to_string().starts_with("`[a` is no pattern: "));
+    }
+}

@@ -1,0 +1,146 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use atrest_core::KeyId;
+
+/// How many files, and how many clear bytes they hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Files.
+    pub files: u64,
+    /// Their clear bytes.
+    pub bytes: u64,
+}
+
+impl Tally {
+    pub(super) const fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What the folder holds after the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Files looked at: clear, sealed and undecryptable ones.
+    pub total: u64,
+    /// Clear ones.
+    pub clear: Tally,
+    /// Sealed ones by their key.
+    pub sealed: BTreeMap<KeyId, Tally>,
+    /// Those that begin as an object does and do not open, by name.
+    pub undecryptable: Vec<Undecryptable>,
+    /// What this run changed. Counted above as what it is now.
+    pub changed: Tally,
+    /// What was left alone, by name.
+    pub skipped: Vec<Skipped>,
+    /// Temporary files of killed runs that were removed.
+    pub removed: u64,
+    /// Whether the run was stopped before its end.
+    pub stopped: bool,
+}
+
+impl Report {
+    /// Whether everything was looked at, and what is sealed opens. Clear files are
+    /// for the caller to judge: after [`Decrypt`](super::Operation::Decrypt) they are
+    /// what was asked for.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        !self.stopped
+            && self.undecryptable.is_empty()
+            && self.skipped.iter().all(|skipped| skipped.why.is_harmless())
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.undecryptable.sort_by(|a, b| a.name.cmp(&b.name));
+        self.skipped.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+}
+
+/// A file that begins as an object does and does not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecryptable {
+    /// Its path below the root, as raw bytes.
+    pub name: Vec<u8>,
+    /// Why it does not open, and what to do.
+    pub problem: String,
+}
+
+/// What was left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its path below the root, as raw bytes.
+    pub name: Vec<u8>,
+    /// For which reason.
+    pub why: Why,
+}
+
+/// Why something was left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Why {
+    /// A symbolic link: it holds nothing itself, and is not followed.
+    Symlink,
+    /// A pipe, socket or device: it holds nothing at rest.
+    Special,
+    /// atrest itself needs it as it is; see [`Folder::keep`](super::Folder::keep).
+    Kept,
+    /// It has other names.
+    HardLinked,
+    /// It was changed while it was read.
+    Changed,
+    /// It was removed or renamed meanwhile.
+    Vanished,
+    /// A temporary file of a run that was killed, or of one under way.
+    LeftOver,
+    /// The system refused.
+    Failed(String),
+}
+
+impl Why {
+    /// Whether nothing was left undone: there is nothing at rest in it, or it is to
+    /// stay as it is.
+    #[must_use]
+    pub const fn is_harmless(&self) -> bool {
+        matches!(
+            self,
+            Self::Symlink | Self::Special | Self::Kept | Self::Vanished
+        )
+    }
+
+    /// A word for it, for programs.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Symlink => "symlink",
+            Self::Special => "special",
+            Self::Kept => "kept",
+            Self::HardLinked => "hard-linked",
+            Self::Changed => "changed",
+            Self::Vanished => "vanished",
+            Self::LeftOver => "left-over",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Symlink => "a symbolic link, which is not followed",
+            Self::Special => "no regular file",
+            Self::Kept => "atrest itself needs it as it is",
+            Self::HardLinked => {
+                "it has more than one name (hard links), and the others would keep the old bytes; \
+                 remove them, or copy it to a file of its own"
+            }
+            Self::Changed => "changed while it was read; run again when nothing writes to it",
+            Self::Vanished => "removed or renamed meanwhile",
+            Self::LeftOver => {
+                "a temporary file of a run that was killed or still is under way; the next \
+                 encrypt, rotate or decrypt removes it"
+            }
+            Self::Failed(problem) => return write!(f, "{problem}; it is as it was"),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use atrest_core::Keyring;
+
+use super::error::Failure;
+use super::file::Job;
+use super::place::Source;
+use super::walk::{Step, walk};
+use super::watch::Watch;
+use super::{Folder, FolderError, Operation, Options, Report, Skipped, Why};
+
+/// Files that were found and that no worker has taken so far: memory does not grow
+/// with the number of files.
+const WAITING: usize = 256;
+
+/// [`Folder::run`].
+pub(super) fn run(
+    folder: &Folder,
+    operation: Operation,
+    keyring: &Keyring,
+    options: &Options<'_>,
+) -> Result<Report, FolderError> {
+    let root = open_root(folder, operation)?;
+    let watch = Watch {
+        stop: options.stop,
+        tell: options.progress,
+        files: 0.into(),
+        bytes: 0.into(),
+    };
+    let job = Job {
+        folder,
+        root: &root,
+        operation,
+        keyring,
+        watch: &watch,
+    };
+    let report = Mutex::new(Report::default());
+    let (found, files) = sync_channel(WAITING);
+    let files = Mutex::new(files);
+    thread::scope(|scope| {
+        for _ in 0..options.workers.max(1) {
+            scope.spawn(|| worker(&job, &files, &report));
+        }
+        for step in walk(folder) {
+            if watch.stopped() {
+                break;
+            }
+            match step {
+                // The workers end only when this thread has ended the channel.
+                Step::File(path) => drop(found.send(path)),
+                Step::Temporary(path) => left_over(&job, path, &mut lock(&report)),
+                Step::Skipped(path, why) => lock(&report).count(&path, Err(Failure::Skipped(why))),
+            }
+        }
+        drop(found);
+    });
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report.stopped |= watch.stopped();
+    report.sort();
+    Ok(report)
+}
+
+/// Opens the root; locks it if files are to be changed. The lock goes with the
+/// process, however that ends.
+fn open_root(folder: &Folder, operation: Operation) -> Result<File, FolderError> {
+    let failed = |source| FolderError::Root {
+        path: folder.root.clone(),
+        source,
+    };
+    let root = File::open(&folder.root).map_err(failed)?;
+    if !root.metadata().map_err(failed)?.is_dir() {
+        return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+    }
+    if operation.changes() {
+        root.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => FolderError::Busy {
+                path: folder.root.clone(),
+            },
+            TryLockError::Error(source) => failed(source),
+        })?;
+    }
+    Ok(root)
+}
+
+fn worker(job: &Job<'_>, files: &Mutex<Receiver<PathBuf>>, report: &Mutex<Report>) {
+    loop {
+        let next = lock(files).recv();
+        let Ok(path) = next else { return };
+        // The channel is emptied even so: the walk waits for room in it.
+        if !job.watch.stopped() {
+            let done = job.file(&path);
+            lock(report).count(&path, done);
+            job.watch.file_done();
+        }
+    }
+}
+
+/// A killed run's temporary file holds clear bytes if it was decrypting: it goes
+/// first thing.
+fn left_over(job: &Job<'_>, path: PathBuf, report: &mut Report) {
+    if job.operation.changes() {
+        match remove(job, &path) {
+            Ok(true) => report.removed += 1,
+            Ok(false) => report.count(&path, Err(Failure::Skipped(Why::LeftOver))),
+            Err(failure) => report.count(&path, Err(failure)),
+        }
+    } else {
+        use std::os::unix::ffi::OsStringExt as _;
+        let name = path.into_os_string().into_vec();
+        let why = Why::LeftOver;
+        report.skipped.push(Skipped { name, why });
+    }
+}
+
+fn remove(job: &Job<'_>, path: &Path) -> Result<bool, Failure> {
+    let source = Source::open(job.root, path)?;
+    source
+        .remove_left_over()
+        .map_err(Failure::io("removing what a killed run left"))
+}
+
+/// A worker that panicked takes the run with it; until then, what it held is whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

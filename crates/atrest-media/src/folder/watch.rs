@@ -1,0 +1,61 @@
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Files that are done with.
+    pub files: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+}
+
+/// Counts what is read, and stops when it is told to.
+pub(super) struct Watch<'a> {
+    pub(super) stop: &'a AtomicBool,
+    pub(super) tell: &'a (dyn Fn(Progress) + Sync),
+    pub(super) files: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+impl Watch<'_> {
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn file_done(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.told();
+    }
+
+    fn told(&self) {
+        (self.tell)(Progress {
+            files: self.files.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        });
+    }
+}
+
+/// A reader that is watched.
+pub(super) struct Watched<'a, R> {
+    pub(super) inner: R,
+    pub(super) watch: &'a Watch<'a>,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.watch.stopped() {
+            return Err(io::Error::other("stopped"));
+        }
+        let read = self.inner.read(buffer)?;
+        self.watch.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        self.watch.told();
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Watched<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
