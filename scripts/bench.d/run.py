@@ -13,6 +13,7 @@ from pathlib import Path
 
 import backends
 import columns
+import files
 import micro
 import objects
 
@@ -20,6 +21,7 @@ PAGE = Path("docs/performance.md")
 PARTS = {
     "micro": lambda options, folder: micro.measure(options),
     "objects": lambda options, folder: objects.measure(options),
+    "files": lambda options, folder: files.measure(options),
     "postgres": lambda options, folder: columns.measure(backends.Postgres, options, folder),
     "mariadb": lambda options, folder: columns.measure(backends.Mariadb, options, folder),
     "sqlite": lambda options, folder: columns.measure(backends.Sqlite, options, folder),
