@@ -43,6 +43,14 @@ impl Session {
     pub(crate) fn load(global: &Global) -> anyhow::Result<Self> {
         let path = global.policy.clone();
         let policy = Policy::load(&path)?;
+        // To pass them over would leave clear what the policy says is encrypted.
+        if let Some(files) = policy.files.first() {
+            bail!(
+                "{}, line {}: this version of the atrest command does not encrypt the files of a policy yet, only columns; take [[files]] out of the policy, and encrypt single files with `atrest file seal`",
+                policy.origin,
+                files.line
+            );
+        }
         let access = access(&policy);
         let environment = environment(&policy, global.env_file.as_deref(), access)?;
         let keys = load_keyring(

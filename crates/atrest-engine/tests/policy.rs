@@ -180,10 +180,6 @@ fn every_mistake_names_its_line_and_what_to_do() {
             &["line 1", "an integer, not a list of tables", "[[column]]"],
         ),
         (
-            with("[[files]]\nlocation = \"clips\"\n"),
-            &["line 5", "does not encrypt files yet"],
-        ),
-        (
             "[keys]\nprimary = \"env:K\"\n[[column]]\ntable = \"t\"\nname = \"c\"\n".to_owned(),
             &["line 6", "[database]", "url = "],
         ),

@@ -93,13 +93,19 @@ pub enum PolicyError {
         /// Where the first one starts.
         first_line: usize,
     },
-    /// `[[files]]`, which a later version does.
+    /// Two `[[files]]` that hold the same files.
     #[error(
-        "{at}: this version of atrest does not encrypt files yet, only columns; take [[files]] out of the policy"
+        "{at}: the location `{location}` overlaps with `{first}` at line {first_line}, and no file may be in both; keep one of the two"
     )]
-    FilesNotYet {
-        /// Where.
+    OverlappingFiles {
+        /// Where the second one starts.
         at: At,
+        /// The second one.
+        location: String,
+        /// The first one.
+        first: String,
+        /// Where the first one starts.
+        first_line: usize,
     },
     /// A `${VAR}` that nothing sets.
     #[error(

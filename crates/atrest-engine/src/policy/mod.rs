@@ -38,6 +38,7 @@
 
 mod column;
 mod error;
+mod files;
 mod read;
 mod url;
 mod write;
@@ -46,6 +47,7 @@ use std::path::{Path, PathBuf};
 
 pub use column::{Bind, ColumnPolicy};
 pub use error::{At, PolicyError};
+pub use files::{FilesBind, FilesPolicy, ParseFilesBindError};
 pub use url::DatabaseUrl;
 
 /// A policy, read and checked. What is in it stands as it was written: a key
@@ -61,6 +63,8 @@ pub struct Policy {
     pub database: Option<DatabasePolicy>,
     /// `[[column]]`, in the order of the file. May be empty.
     pub columns: Vec<ColumnPolicy>,
+    /// `[[files]]`, in the order of the file. May be empty.
+    pub files: Vec<FilesPolicy>,
     /// The file's last line.
     end: At,
 }
@@ -126,10 +130,7 @@ impl Policy {
     /// The folder that relative paths in the policy start from.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        match Path::new(&self.origin).parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        }
+        directory(&self.origin)
     }
 
     /// The `.env` file's path, from the policy's folder.
@@ -221,5 +222,12 @@ impl Policy {
     /// As [`Policy::parse`].
     pub fn with_contexts(text: &str, origin: &str) -> Result<(String, Vec<String>), PolicyError> {
         write::with_contexts(text, origin)
+    }
+}
+
+fn directory(origin: &str) -> &Path {
+    match Path::new(origin).parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }

@@ -1,9 +1,11 @@
 //! Reading the policy: a walk over the parsed TOML in which every key is either
 //! known or an error, and every error has its line.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use atrest_core::Suite;
@@ -13,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use super::column::{Bind, ColumnPolicy};
 use super::error::{At, PolicyError, nearest_or_all};
 use super::url::DatabaseUrl;
-use super::{DatabasePolicy, KeysPolicy, Policy};
+use super::{DatabasePolicy, KeysPolicy, Policy, directory};
 use crate::target::TableName;
 
 const TOP: [&str; 4] = ["keys", "database", "column", "files"];
@@ -36,11 +38,6 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
     })?;
     let top = source.section(parsed.get_ref(), parsed.span(), "the policy", &TOP)?;
 
-    if let Some(files) = top.get("files") {
-        return Err(PolicyError::FilesNotYet {
-            at: source.at(files.span()),
-        });
-    }
     let keys = source.table(top.get("keys"), text.len(), "the policy", "keys", "[keys]")?;
     let keys = source.keys(&source.section(keys.0, keys.1, "[keys]", &KEYS)?)?;
     // Files need no database; columns do.
@@ -53,11 +50,16 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
         Some(value) => source.columns(value)?,
         None => Vec::new(),
     };
+    let files = match top.get("files") {
+        Some(value) => source.files(value)?,
+        None => Vec::new(),
+    };
     Ok(Policy {
         origin: origin.to_owned(),
         keys,
         database,
         columns,
+        files,
         end: source.at(text.len()..text.len()),
     })
 }
@@ -81,6 +83,10 @@ impl<'t, 'i> Section<'t, 'i> {
 }
 
 impl Source<'_> {
+    fn directory(&self) -> &Path {
+        directory(self.origin)
+    }
+
     fn at(&self, span: Range<usize>) -> At {
         let end = span.start.min(self.text.len());
         let newlines = self.text.as_bytes()[..end]

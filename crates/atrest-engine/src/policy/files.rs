@@ -1,0 +1,155 @@
+//! One `[[files]]` of the policy.
+
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+/// A folder whose files are to be kept encrypted, and which of them. They are
+/// objects of the suite `cobblestone-256`, the only one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesPolicy {
+    /// The folder as the policy writes it: what `--only` takes and messages show. See
+    /// [`FilesPolicy::path`].
+    pub location: String,
+    /// Globs of the files that are meant; none: all.
+    pub include: Vec<String>,
+    /// Globs of files that are not.
+    pub exclude: Vec<String>,
+    /// What an object is bound to.
+    pub bind: FilesBind,
+    /// Where the entry starts in the policy, from 1.
+    pub line: usize,
+}
+
+impl FilesPolicy {
+    /// The suite that objects are sealed with.
+    pub const SUITE: &'static str = "cobblestone-256";
+
+    /// The folder; `directory` is the policy's.
+    #[must_use]
+    pub fn path(&self, directory: &Path) -> PathBuf {
+        directory.join(&self.location)
+    }
+
+    /// Whether one of the two folders is the other, or in it, going by their names.
+    /// Links to folders are not looked at.
+    pub(super) fn overlaps(&self, other: &Self, directory: &Path) -> bool {
+        let (one, two) = (plain(&self.path(directory)), plain(&other.path(directory)));
+        one.starts_with(&two) || two.starts_with(&one) || climbs(&one, &two) || climbs(&two, &one)
+    }
+}
+
+/// Without `.`, and without `..` as far as there is a name before it.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match (part, plain.components().next_back()) {
+            (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir)) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                plain.pop();
+            }
+            _ => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// Whether `above` is nothing but steps upwards, more than `below` begins with: a
+/// folder that `below` is somewhere in.
+fn climbs(above: &Path, below: &Path) -> bool {
+    let ups = |path: &Path| {
+        let is_up = |part: &Component<'_>| *part == Component::ParentDir;
+        path.components().take_while(is_up).count()
+    };
+    let relative = above.is_relative() && below.is_relative();
+    relative && ups(above) == above.components().count() && ups(above) >= ups(below)
+}
+
+/// What an object is bound to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum FilesBind {
+    /// Its path below the location: one that was moved or renamed does not open.
+    #[default]
+    Path,
+    /// Nothing: it opens under any name.
+    None,
+}
+
+impl FilesBind {
+    /// As the policy writes them.
+    pub const NAMES: [&'static str; 2] = ["path", "none"];
+
+    /// As the policy writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Neither "path" nor "none".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a binding of files; write `path` or `none`")]
+pub struct ParseFilesBindError;
+
+impl FromStr for FilesBind {
+    type Err = ParseFilesBindError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "path" => Ok(Self::Path),
+            "none" => Ok(Self::None),
+            _ => Err(ParseFilesBindError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_overlap_whatever_way_they_are_written() {
+        let files = |location: &str| FilesPolicy {
+            location: location.to_owned(),
+            include: vec![],
+            exclude: vec![],
+            bind: FilesBind::Path,
+            line: 1,
+        };
+        let overlap = |one, two, directory| {
+            let (one, two) = (files(one), files(two));
+            let both = one.overlaps(&two, Path::new(directory));
+            assert_eq!(two.overlaps(&one, Path::new(directory)), both);
+            both
+        };
+        for (one, two) in [
+            ("clips", "clips"),
+            ("clips", "clips/"),
+            ("clips", "./clips"),
+            ("clips", "clips/gate"),
+            ("clips", "data/../clips/gate"),
+            (".", "clips"),
+            ("..", "clips"),
+            ("../..", "../clips"),
+            ("/srv/a/clips", "/srv/a/b/../clips"),
+            ("/", "/srv"),
+            ("/..", "/srv"),
+        ] {
+            assert!(overlap(one, two, "."), "{one} {two}");
+            assert!(overlap(one, two, "/srv/a"), "{one} {two}");
+        }
+        for (one, two) in [
+            ("clips", "clips2"),
+            ("clips/gate", "clips/door"),
+            ("../clips", "clips"),
+            ("/srv", "/srv2"),
+        ] {
+            assert!(!overlap(one, two, "."), "{one} {two}");
+            assert!(!overlap(one, two, "/app/a"), "{one} {two}");
+        }
+        assert!(overlap("clips", "/srv/a/clips/gate", "/srv/a"));
+        assert!(!overlap("clips", "/srv/a/clips/gate", "/srv/b"));
+    }
+}
