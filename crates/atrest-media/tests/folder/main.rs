@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod killed;
 mod left_alone;
 mod meanwhile;
 mod moved;
