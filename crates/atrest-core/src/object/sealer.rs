@@ -36,8 +36,8 @@ pub struct ObjectSealer {
 }
 
 impl ObjectSealer {
-    /// A new object under the keyring's primary key, bound to `id` (its name; empty
-    /// when it shall open under any name).
+    /// A new object under the keyring's primary key, bound to `id` (its name; empty:
+    /// bound to none, and then it opens without one only).
     ///
     /// # Errors
     /// [`ObjectError::Random`].
