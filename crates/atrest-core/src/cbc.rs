@@ -48,7 +48,8 @@ pub(crate) fn decrypt(aes: &impl Aes, iv: &[u8; BLOCK], message: &mut [u8]) -> O
     if message.is_empty() || !message.len().is_multiple_of(BLOCK) {
         return None;
     }
-    decrypt_blocks(aes, &mut iv.clone(), message)?;
+    let mut before = *iv;
+    decrypt_blocks(aes, &mut before, message)?;
     unpadded(message)
 }
 

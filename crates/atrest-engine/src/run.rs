@@ -52,6 +52,7 @@ pub(crate) struct Run {
 }
 
 /// What a run came to.
+#[derive(Default)]
 pub(crate) struct Outcome {
     /// The last pass.
     pub(crate) tally: Tally,
@@ -139,12 +140,10 @@ impl Run {
                 ..outcome
             }),
             None => Ok(Outcome {
-                tally: Tally::default(),
                 sweeps,
                 settled,
-                missed: 0,
-                alone: false,
                 ranges,
+                ..Outcome::default()
             }),
         }
     }
@@ -185,14 +184,7 @@ impl Run {
                 run.range(index, range, pass).await
             });
         }
-        let mut outcome = Outcome {
-            tally: Tally::default(),
-            sweeps: 0,
-            settled: false,
-            missed: 0,
-            alone: false,
-            ranges: Vec::new(),
-        };
+        let mut outcome = Outcome::default();
         for piece in gather(tasks).await? {
             done.push((piece.index, piece.range));
             outcome.missed += piece.missed;

@@ -1,13 +1,12 @@
 use std::io::{Read, Write};
 
-use atrest_core::object::{ObjectError, ObjectHeader, ObjectOpener, PROLOGUE_LEN, SLOT_LEN};
+use atrest_core::object::{
+    ObjectError, ObjectHeader, ObjectOpener, PROLOGUE_LEN, SLOT_LEN, clear_len,
+};
 use atrest_core::{KeyId, Keyring};
 
 use crate::MediaError;
 use crate::pieces::{self, Piece, SEALED, read_full};
-
-/// Bytes of a tag: the shortest chunk, that of no clear bytes.
-const TAG: usize = SLOT_LEN - atrest_core::object::CHUNK_LEN;
 
 /// What [`open`] read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +56,8 @@ pub fn open(
         sealed += read as u64;
         ended = read < SEALED;
         // The last chunk is the short one, and it must be there.
-        if ended && read % SLOT_LEN < TAG {
-            return Err(ObjectError::Length { length: sealed }.into());
+        if ended {
+            clear_len(sealed)?;
         }
         let chunk = first;
         first += (read / SLOT_LEN) as u64;

@@ -11,7 +11,7 @@ use super::file::Job;
 use super::place::Source;
 use super::walk::{Step, walk};
 use super::watch::Watch;
-use super::{Folder, FolderError, Operation, Options, Report, Skipped, Why};
+use super::{Folder, FolderError, Operation, Options, Report, Why};
 
 /// Files that were found and that no worker has taken so far: memory does not grow
 /// with the number of files.
@@ -52,7 +52,7 @@ pub(super) fn run(
             match step {
                 // The workers end only when this thread has ended the channel.
                 Step::File(path) => drop(found.send(path)),
-                Step::Temporary(path) => left_over(&job, path, &mut lock(&report)),
+                Step::Temporary(path) => left_over(&job, &path, &mut lock(&report)),
                 Step::Skipped(path, why) => lock(&report).count(&path, Err(Failure::Skipped(why))),
             }
         }
@@ -101,18 +101,16 @@ fn worker(job: &Job<'_>, files: &Mutex<Receiver<PathBuf>>, report: &Mutex<Report
 
 /// A killed run's temporary file holds clear bytes if it was decrypting: it goes
 /// first thing.
-fn left_over(job: &Job<'_>, path: PathBuf, report: &mut Report) {
-    if job.operation.changes() {
-        match remove(job, &path) {
-            Ok(true) => report.removed += 1,
-            Ok(false) => report.count(&path, Err(Failure::Skipped(Why::LeftOver))),
-            Err(failure) => report.count(&path, Err(failure)),
-        }
+fn left_over(job: &Job<'_>, path: &Path, report: &mut Report) {
+    let removed = if job.operation.changes() {
+        remove(job, path)
     } else {
-        use std::os::unix::ffi::OsStringExt as _;
-        let name = path.into_os_string().into_vec();
-        let why = Why::LeftOver;
-        report.skipped.push(Skipped { name, why });
+        Ok(false)
+    };
+    match removed {
+        Ok(true) => report.removed += 1,
+        Ok(false) => report.count(path, Err(Failure::Skipped(Why::LeftOver))),
+        Err(failure) => report.count(path, Err(failure)),
     }
 }
 
