@@ -66,9 +66,7 @@ impl Session {
                 policy.origin, policy.keys.line
             )
         })?;
-        for warning in &keys.warnings {
-            warn(&warning.to_string());
-        }
+        warn_of(&keys);
         if global.verbose {
             for (id, origin) in &keys.origins {
                 eprintln!("key {id} from {origin}");
@@ -98,9 +96,7 @@ impl Session {
         let access = access(&self.policy);
         let keys = load_keyring(source, &[], &self.environment, Path::new(""), access)
             .with_context(|| format!("the key source {source} cannot be used"))?;
-        for warning in &keys.warnings {
-            warn(&warning.to_string());
-        }
+        warn_of(&keys);
         Ok(keys.keyring)
     }
 
@@ -144,6 +140,12 @@ impl Session {
             .iter()
             .find(|(key, _)| *key == id)
             .map_or_else(String::new, |(_, origin)| origin.clone())
+    }
+}
+
+fn warn_of(keys: &LoadedKeyring) {
+    for warning in &keys.warnings {
+        warn(&warning.to_string());
     }
 }
 

@@ -1,19 +1,16 @@
 //! `atrest file cat`: any part of an encrypted file.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use anyhow::{Context as _, bail};
 use atrest_media::ObjectReader;
-use zeroize::Zeroizing;
 
 use super::ByteRange;
 use super::place::{Source, standard_output};
+use super::pour::{Failed, pour};
 use crate::Outcome;
 use crate::args::{CatFileArgs, Global};
 use crate::session::Session;
-
-/// As much as the reader opens at a time.
-const BUFFER: usize = 16 * atrest_core::object::CHUNK_LEN;
 
 /// Runs the verb.
 pub(super) fn run(args: &CatFileArgs, global: &Global) -> anyhow::Result<Outcome> {
@@ -42,24 +39,22 @@ pub(super) fn run(args: &CatFileArgs, global: &Global) -> anyhow::Result<Outcome
     reader.seek(SeekFrom::Start(from)).with_context(failed)?;
     let mut part = reader.by_ref().take(most.unwrap_or(u64::MAX));
     let mut out = standard_output()?;
-    let mut buffer = Zeroizing::new(vec![0; BUFFER]);
-    let mut written = false;
-    loop {
-        let read = part.read(&mut buffer).with_context(|| {
-            format!("cannot read all of {name}; what was written to standard output before is incomplete")
-        })?;
-        if read == 0 {
-            break;
+    let written = match pour(&mut part, &mut out, |_| {}) {
+        Ok(written) => written,
+        // Who reads has enough.
+        Err(Failed::Writing(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Ok(Outcome::Clean);
         }
-        written = true;
-        match out.write_all(&buffer[..read]) {
-            Ok(()) => {}
-            // Who reads has enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Outcome::Clean),
-            Err(error) => return Err(error).context("cannot write to standard output"),
+        Err(Failed::Writing(error)) => {
+            return Err(error).context("cannot write to standard output");
         }
-    }
-    if !written && from > 0 && most != Some(0) {
+        Err(Failed::Reading(error)) => {
+            return Err(error).with_context(|| {
+                format!("cannot read all of {name}; what was written to standard output before is incomplete")
+            });
+        }
+    };
+    if written == 0 && from > 0 && most != Some(0) {
         let length = reader.len().with_context(failed)?;
         bail!(
             "the range begins at {from}, and {name} holds {length} clear bytes; begin before that"

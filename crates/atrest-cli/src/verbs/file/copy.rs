@@ -1,15 +1,15 @@
 //! `atrest file seal` and `open`.
 
 use std::fs::File;
-use std::io::{Cursor, IsTerminal as _, Read, Write as _};
+use std::io::{Cursor, IsTerminal as _, Read};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_core::object::{ObjectError, ObjectHeader, clear_len};
 use atrest_media::OldReader;
-use zeroize::Zeroizing;
 
 use super::place::{NewFile, Source, named, standard_output};
+use super::pour::{Failed, pour};
 use super::report::FileReport;
 use super::threads;
 use crate::Outcome;
@@ -50,11 +50,13 @@ pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outco
             &|done| progress.at(done),
         )
         .with_context(|| format!("cannot seal {name}"))?;
-        let mut report = FileReport::new(String::new(), "sealed");
-        report.key_id = Some(sealed.key.to_string());
-        report.clear_bytes = Some(sealed.clear);
-        report.sealed_bytes = Some(sealed.sealed);
-        Ok(report)
+        Ok(
+            FileReport::new(String::new(), "sealed").object(
+                sealed.key,
+                sealed.clear,
+                sealed.sealed,
+            ),
+        )
     })
 }
 
@@ -62,40 +64,42 @@ pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outco
 pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outcome> {
     let copy = &args.copy;
     let session = Session::load(global)?;
-    let source = Source::open(copy.from.as_deref())?;
-    let name = source.name;
-    if copy.old.format.is_some() {
-        return open_old(source.file, source.length, &name, copy, global, &session);
-    }
-    let total = source.length.and_then(|length| clear_len(length).ok());
+    let Source { file, name, length } = Source::open(copy.from.as_deref())?;
+    let old = copy.old.format.is_some();
+    let total = match length {
+        Some(length) if !old => clear_len(length).ok(),
+        length => length,
+    };
+    let mut reader = clear_of(file, &name, copy, &session)?;
     let streamed = named(copy.to.as_deref()).is_none();
     // A bar and clear text do not go on one terminal.
     let quiet = global.json || streamed && std::io::stdout().is_terminal();
     written(copy, global, "file open", 0o600, |out| {
         let progress = ByteProgress::new(format!("opening {name}"), total, quiet);
-        let opened = atrest_media::open(
-            source.file,
-            out,
-            session.keyring(),
-            copy.id.name.as_bytes(),
-            threads(),
-            &|done| progress.at(done),
-        )
-        .with_context(|| match streamed {
+        let at = |done| progress.at(done);
+        let failed = || match streamed {
             true => format!(
                 "cannot open {name}; what was written to standard output before is incomplete: do not use it"
             ),
             false => format!("cannot open {name}"),
-        })?;
-        let mut report = FileReport::new(String::new(), "opened");
-        report.key_id = Some(opened.key.to_string());
-        report.clear_bytes = Some(opened.clear);
-        report.sealed_bytes = Some(opened.sealed);
-        Ok(report)
+        };
+        let report = FileReport::new(String::new(), "opened");
+        if old {
+            let clear = match pour(&mut reader, out, at) {
+                Ok(clear) => clear,
+                Err(Failed::Reading(error)) => return Err(error).with_context(failed),
+                Err(Failed::Writing(error)) => return Err(error).context("cannot write"),
+            };
+            return Ok(report.old(clear, length));
+        }
+        let id = copy.id.name.as_bytes();
+        let opened = atrest_media::open(reader, out, session.keyring(), id, threads(), &at)
+            .with_context(failed)?;
+        Ok(report.object(opened.key, opened.clear, opened.sealed))
     })
 }
 
-/// The clear bytes of IN: itself, or what an earlier system's file decrypts to.
+/// IN as it is, or what an earlier system's file decrypts to.
 fn clear_of(
     reader: impl Read + Send + 'static,
     name: &str,
@@ -112,37 +116,6 @@ fn clear_of(
         ));
     }
     Ok(Box::new(OldReader::new(reader, format, &keyring)))
-}
-
-/// `atrest file open --from`: what an earlier system's file decrypts to.
-fn open_old(
-    file: File,
-    total: Option<u64>,
-    name: &str,
-    copy: &CopyArgs,
-    global: &Global,
-    session: &Session,
-) -> anyhow::Result<Outcome> {
-    let mut reader = clear_of(file, name, copy, session)?;
-    written(copy, global, "file open", 0o600, |out| {
-        let progress = ByteProgress::new(format!("opening {name}"), total, global.json);
-        let mut report = FileReport::new(String::new(), "opened");
-        let (mut piece, mut done) = (Zeroizing::new(vec![0; 1 << 18]), 0);
-        loop {
-            let read = reader.read(&mut piece).with_context(|| {
-                format!("cannot open {name}; what was written to standard output before is worth nothing")
-            })?;
-            if read == 0 {
-                break;
-            }
-            out.write_all(&piece[..read]).context("cannot write")?;
-            done += read as u64;
-            progress.at(done);
-        }
-        report.clear_bytes = Some(done);
-        report.sealed_bytes = total;
-        Ok(report)
-    })
 }
 
 /// Lets `work` write to OUT, which then appears whole, or to standard output; says

@@ -7,11 +7,13 @@
 //! | `verify.rs` | every byte of many files |
 //! | `shred.rs` | the clear files that are left |
 //! | `place.rs` | where bytes come from, and new files that appear whole |
+//! | `pour.rs` | clear bytes from a reader to a writer |
 //! | `report.rs` | what is said of a file |
 
 mod cat;
 mod copy;
 mod place;
+mod pour;
 mod range;
 mod report;
 mod shred;

@@ -1,3 +1,4 @@
+use atrest_core::KeyId;
 use serde::Serialize;
 
 /// What is said of one file (docs/json.md, "A file").
@@ -28,5 +29,20 @@ impl FileReport {
             sealed_bytes: None,
             problem: None,
         }
+    }
+
+    /// What an object holds, and under which key.
+    pub(super) fn object(mut self, key: KeyId, clear: u64, sealed: u64) -> Self {
+        self.key_id = Some(key.to_string());
+        self.clear_bytes = Some(clear);
+        self.sealed_bytes = Some(sealed);
+        self
+    }
+
+    /// What an earlier system's file held.
+    pub(super) fn old(mut self, clear: u64, encrypted: Option<u64>) -> Self {
+        self.clear_bytes = Some(clear);
+        self.sealed_bytes = encrypted;
+        self
     }
 }

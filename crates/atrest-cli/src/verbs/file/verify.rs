@@ -60,11 +60,7 @@ fn look(path: &Path, session: &Session, id: &[u8], global: &Global) -> FileRepor
     );
     match opened {
         Ok(opened) => {
-            let mut report = FileReport::new(name, "sealed");
-            report.key_id = Some(opened.key.to_string());
-            report.clear_bytes = Some(opened.clear);
-            report.sealed_bytes = Some(opened.sealed);
-            report
+            FileReport::new(name, "sealed").object(opened.key, opened.clear, opened.sealed)
         }
         Err(error) => {
             let state = match &error {
