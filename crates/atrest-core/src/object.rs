@@ -14,12 +14,14 @@
 //! | open any part of one | [`ObjectOpener`] |
 //! | tell whether something is an object, and whose | [`ObjectHeader`] |
 
+mod bind;
 mod error;
 mod header;
 mod length;
 mod opener;
 mod sealer;
 
+pub use bind::{ObjectBind, ParseObjectBindError};
 pub use error::ObjectError;
 pub use header::ObjectHeader;
 pub use length::{clear_len, sealed_len};

@@ -10,7 +10,8 @@
 
 use std::path::Path;
 
-use atrest_engine::policy::{FilesBind, Policy};
+use atrest_core::object::ObjectBind;
+use atrest_engine::policy::Policy;
 
 /// A policy whose `[keys]` is right, and then this from line 3 on.
 fn with(files: &str) -> String {
@@ -34,11 +35,11 @@ fn all_of_files_is_read_without_a_database() {
     assert_eq!(clips.path(policy.directory()), Path::new("conf/data/clips"));
     assert_eq!(clips.include, ["*.mp4", "gate/**"]);
     assert_eq!(clips.exclude, ["tmp"]);
-    assert_eq!(clips.bind, FilesBind::None);
+    assert_eq!(clips.bind, ObjectBind::None);
     assert_eq!(clips.line, 3);
     assert_eq!(photos.path(policy.directory()), Path::new("/srv/photos"));
     assert!(photos.include.is_empty() && photos.exclude.is_empty());
-    assert_eq!((photos.bind, photos.line), (FilesBind::Path, 10));
+    assert_eq!((photos.bind, photos.line), (ObjectBind::Path, 10));
 }
 
 #[test]

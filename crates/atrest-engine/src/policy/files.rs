@@ -1,7 +1,8 @@
 //! One `[[files]]` of the policy.
 
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
+
+use atrest_core::object::ObjectBind;
 
 /// A folder whose files are to be kept encrypted, and which of them. They are
 /// objects of the suite `cobblestone-256`, the only one.
@@ -14,8 +15,8 @@ pub struct FilesPolicy {
     pub include: Vec<String>,
     /// Globs of files that are not.
     pub exclude: Vec<String>,
-    /// What an object is bound to.
-    pub bind: FilesBind,
+    /// What the objects are bound to.
+    pub bind: ObjectBind,
     /// Where the entry starts in the policy, from 1.
     pub line: usize,
 }
@@ -64,47 +65,6 @@ fn climbs(above: &Path, below: &Path) -> bool {
     relative && ups(above) == above.components().count() && ups(above) >= ups(below)
 }
 
-/// What an object is bound to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum FilesBind {
-    /// Its path below the location: one that was moved or renamed does not open.
-    #[default]
-    Path,
-    /// Nothing: it opens under any name.
-    None,
-}
-
-impl FilesBind {
-    /// As the policy writes them.
-    pub const NAMES: [&'static str; 2] = ["path", "none"];
-
-    /// As the policy writes it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Path => "path",
-            Self::None => "none",
-        }
-    }
-}
-
-/// Neither "path" nor "none".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a binding of files; write `path` or `none`")]
-pub struct ParseFilesBindError;
-
-impl FromStr for FilesBind {
-    type Err = ParseFilesBindError;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        match s {
-            "path" => Ok(Self::Path),
-            "none" => Ok(Self::None),
-            _ => Err(ParseFilesBindError),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +75,7 @@ mod tests {
             location: location.to_owned(),
             include: vec![],
             exclude: vec![],
-            bind: FilesBind::Path,
+            bind: ObjectBind::Path,
             line: 1,
         };
         let overlap = |one, two, directory| {

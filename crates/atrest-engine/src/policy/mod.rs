@@ -47,7 +47,7 @@ use std::path::{Path, PathBuf};
 
 pub use column::{Bind, ColumnPolicy};
 pub use error::{At, PolicyError};
-pub use files::{FilesBind, FilesPolicy, ParseFilesBindError};
+pub use files::FilesPolicy;
 pub use url::DatabaseUrl;
 
 /// A policy, read and checked. What is in it stands as it was written: a key

@@ -13,7 +13,7 @@ use super::error::Failure;
 use super::place::{Source, Temporary};
 use super::state::{State, look};
 use super::watch::{Watch, Watched};
-use super::{Bind, Folder, Operation, Report, Skipped, Undecryptable, Why};
+use super::{Folder, Operation, Report, Skipped, Undecryptable, Why};
 use crate::ObjectReader;
 
 /// What all files of a run share.
@@ -36,10 +36,7 @@ impl Job<'_> {
     /// Does the operation with the file at a path below the root.
     pub(super) fn file(&self, path: &Path) -> Result<Done, Failure> {
         let source = Source::open(self.root, path)?;
-        let id = match self.folder.bind {
-            Bind::Path => path.as_os_str().as_bytes(),
-            Bind::None => b"",
-        };
+        let id = self.folder.bind.logical_id(path.as_os_str().as_bytes());
         let about = &source.about;
         if self.folder.kept.contains(&(about.dev(), about.ino())) {
             return Err(Failure::Skipped(Why::Kept));

@@ -15,8 +15,9 @@
 //! nobody has open for writing.
 //!
 //! ```
+//! use atrest_core::object::ObjectBind;
 //! use atrest_core::{Key, Keyring};
-//! use atrest_media::folder::{Bind, Folder, Operation, Options};
+//! use atrest_media::folder::{Folder, Operation, Options};
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let root = dir.path();
@@ -24,7 +25,7 @@
 //! std::fs::create_dir(root.join("gate"))?;
 //! std::fs::write(root.join("gate/a.mp4"), "made up")?;
 //!
-//! let clips = Folder::new(root, &["*.mp4".into()], &[], Bind::Path)?;
+//! let clips = Folder::new(root, &["*.mp4".into()], &[], ObjectBind::Path)?;
 //! let report = clips.run(Operation::Encrypt, &keyring, &Options::default())?;
 //! assert_eq!(report.changed.files, 1);
 //! let report = clips.run(Operation::Verify, &keyring, &Options::default())?;
@@ -51,23 +52,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use atrest_core::Keyring;
+use atrest_core::object::ObjectBind;
 
 pub use error::FolderError;
 pub use report::{Report, Skipped, Tally, Undecryptable, Why};
 pub use watch::Progress;
 
 use filter::Filter;
-
-/// What an object is bound to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Bind {
-    /// Its path below the root, parts joined with `/`, as raw bytes: an object that
-    /// was renamed or moved does not open.
-    #[default]
-    Path,
-    /// Nothing: it opens under any name.
-    None,
-}
 
 /// What is done with the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +112,7 @@ impl Default for Options<'_> {
 pub struct Folder {
     root: PathBuf,
     filter: Filter,
-    bind: Bind,
+    bind: ObjectBind,
     kept: BTreeSet<(u64, u64)>,
 }
 
@@ -139,7 +130,7 @@ impl Folder {
         root: impl Into<PathBuf>,
         include: &[String],
         exclude: &[String],
-        bind: Bind,
+        bind: ObjectBind,
     ) -> Result<Self, FolderError> {
         Ok(Self {
             root: root.into(),

@@ -21,8 +21,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use atrest_core::object::ObjectBind;
 use atrest_core::{Key, KeyId, Keyring};
-use atrest_media::folder::{Bind, Folder, FolderError, Operation, Options, Report, Why};
+use atrest_media::folder::{Folder, FolderError, Operation, Options, Report, Why};
 
 fn key(byte: u8) -> Key {
     Key::from_bytes([byte; 32])
@@ -42,7 +43,7 @@ fn primary() -> KeyId {
 }
 
 fn folder(root: &Path) -> Folder {
-    Folder::new(root, &[], &[], Bind::Path).unwrap()
+    Folder::new(root, &[], &[], ObjectBind::Path).unwrap()
 }
 
 fn try_run(root: &Path, operation: Operation) -> Result<Report, FolderError> {

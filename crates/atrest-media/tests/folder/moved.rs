@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 
-fn two_sealed(bind: Bind) -> (tempfile::TempDir, Folder) {
+fn two_sealed(bind: ObjectBind) -> (tempfile::TempDir, Folder) {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("one"), "the first").unwrap();
     fs::write(dir.path().join("two"), "the second").unwrap();
@@ -32,7 +32,7 @@ const ALL: [Operation; 4] = [
 
 #[test]
 fn swapped_files_do_not_open() {
-    let (dir, folder) = two_sealed(Bind::Path);
+    let (dir, folder) = two_sealed(ObjectBind::Path);
     let path = |name| dir.path().join(name);
     fs::rename(path("one"), path("x")).unwrap();
     fs::rename(path("two"), path("one")).unwrap();
@@ -47,7 +47,10 @@ fn swapped_files_do_not_open() {
 
 #[test]
 fn a_renamed_file_opens_only_if_it_is_not_bound() {
-    for (bind, lost) in [(Bind::Path, vec!["sub/two"]), (Bind::None, vec![])] {
+    for (bind, lost) in [
+        (ObjectBind::Path, vec!["sub/two"]),
+        (ObjectBind::None, vec![]),
+    ] {
         let (dir, folder) = two_sealed(bind);
         fs::create_dir(dir.path().join("sub")).unwrap();
         fs::rename(dir.path().join("two"), dir.path().join("sub/two")).unwrap();
@@ -59,7 +62,7 @@ fn a_renamed_file_opens_only_if_it_is_not_bound() {
 
 #[test]
 fn the_whole_root_may_move() {
-    let (dir, _) = two_sealed(Bind::Path);
+    let (dir, _) = two_sealed(ObjectBind::Path);
     let to = dir.path().with_extension("moved");
     fs::rename(dir.path(), &to).unwrap();
     let report = run(&to, Operation::Decrypt);

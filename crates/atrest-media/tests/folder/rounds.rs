@@ -101,7 +101,7 @@ fn one_worker_does_as_much_as_many() {
     for number in 0..600 {
         fs::write(dir.path().join(number.to_string()), number.to_string()).unwrap();
     }
-    let few = Folder::new(dir.path(), &["1?".into()], &[], Bind::Path).unwrap();
+    let few = Folder::new(dir.path(), &["1?".into()], &[], ObjectBind::Path).unwrap();
     for workers in [0, 1, 8] {
         let options = Options {
             workers,
@@ -130,7 +130,7 @@ fn only_what_the_globs_name_is_sealed() {
     for name in names {
         fs::write(root.join(name), name).unwrap();
     }
-    let clips = Folder::new(root, &["*.mp4".into()], &["cache".into()], Bind::Path).unwrap();
+    let clips = Folder::new(root, &["*.mp4".into()], &["cache".into()], ObjectBind::Path).unwrap();
     let report = clips.run(Operation::Encrypt, &keyring(), &Options::default());
     assert_eq!(report.unwrap().total, 1);
     let sealed = names.map(|name| is_object(&root.join(name)));

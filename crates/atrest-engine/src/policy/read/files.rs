@@ -1,12 +1,13 @@
 //! Reading `[[files]]`.
 
+use atrest_core::object::ObjectBind;
 use globset::GlobBuilder;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Section, Source, kind};
 use crate::policy::error::{PolicyError, nearest_or_all};
-use crate::policy::files::{FilesBind, FilesPolicy};
+use crate::policy::files::FilesPolicy;
 
 const FILES: [&str; 5] = ["location", "include", "exclude", "suite", "bind"];
 
@@ -62,8 +63,8 @@ impl Source<'_> {
             return Err(self.bad(span, "suite", problem, next));
         }
         let bind = match self.string(section, "bind")? {
-            None => FilesBind::default(),
-            Some((name, span)) => self.one_of(name, span, "bind", FilesBind::NAMES)?,
+            None => ObjectBind::default(),
+            Some((name, span)) => self.one_of(name, span, "bind", ObjectBind::NAMES)?,
         };
         Ok(FilesPolicy {
             location: location.to_owned(),
