@@ -49,8 +49,9 @@ pub(crate) struct Global {
     /// The policy file. Relative paths in it start from its folder.
     #[arg(long, global = true, value_name = "PATH", default_value = "atrest.toml", env = env_vars::POLICY)]
     pub(crate) policy: PathBuf,
-    /// Work on this column of the policy only ("table.column"); may be repeated.
-    #[arg(long, global = true, value_name = "TABLE.COLUMN")]
+    /// Work on this column ("table.column") or location of files of the policy only; may
+    /// be repeated.
+    #[arg(long, global = true, value_name = "TARGET")]
     pub(crate) only: Vec<String>,
     /// Print one JSON object on standard output (docs/json.md) and no progress.
     #[arg(long, global = true)]
@@ -106,12 +107,13 @@ column is clear again the journal table is dropped: nothing of atrest is left.")
     Restore(RestoreArgs),
     /// Say how things stand: columns, interrupted runs, keys that can retire.
     Status,
-    /// Look at the stored values of one row.
+    /// Look at the stored values of one row, or at one file.
     #[command(after_help = "\
 Examples:
   atrest inspect people 17
   atrest inspect audit.people 17 --column email --reveal
-  atrest inspect membership 17 admin              a primary key of two columns")]
+  atrest inspect membership 17 admin              a primary key of two columns
+  atrest inspect data/clips gate/a.mp4            a file of a [[files]] location")]
     Inspect(InspectArgs),
     /// Encrypt, decrypt and check whole files; no database is needed.
     File(FileArgs),
@@ -297,9 +299,10 @@ pub(crate) struct RestoreArgs {
 /// `atrest inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The table, as the policy writes it.
+    /// The table, or the location of files, as the policy writes it.
     pub(crate) table: String,
-    /// The row's primary key: one value for each of its columns.
+    /// The row's primary key: one value for each of its columns. Or the file's path below
+    /// the location.
     #[arg(required = true, value_name = "PK", allow_negative_numbers = true)]
     pub(crate) key: Vec<String>,
     /// Only this column [default: every column of the policy on that table].

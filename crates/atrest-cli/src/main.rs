@@ -5,6 +5,7 @@
 //! | `args.rs` | the command line, which is the manual too |
 //! | `env_vars.rs` | the environment variables that the command reads |
 //! | `session.rs` | policy, environment, keys and database of one command |
+//! | `files.rs` | the folders of a policy, at work under a verb |
 //! | `progress.rs` | the engine's events, on a terminal or as plain lines |
 //! | `byte_progress.rs` | bytes of a file, in the same way |
 //! | `output.rs` | tables, numbers, the JSON envelope |
@@ -13,6 +14,7 @@
 mod args;
 mod byte_progress;
 mod env_vars;
+mod files;
 mod output;
 mod progress;
 mod session;

@@ -102,6 +102,20 @@ pub(crate) fn rate(rows: u64, seconds: f64) -> String {
     format!("{} rows/s", count(rate))
 }
 
+/// Bytes a second.
+pub(crate) fn byte_rate(n: u64, seconds: f64) -> String {
+    if seconds <= 0.0 {
+        return "-".to_owned();
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive, whole rate for a person to read"
+    )]
+    let rate = (n as f64 / seconds).round() as u64;
+    format!("{}/s", bytes(rate))
+}
+
 /// The JSON object that a verb prints (docs/json.md).
 #[derive(Debug, Serialize)]
 pub(crate) struct Envelope<C: Serialize> {
@@ -111,6 +125,8 @@ pub(crate) struct Envelope<C: Serialize> {
     pub(crate) ok: bool,
     /// One entry for each column.
     pub(crate) columns: Vec<C>,
+    /// One entry for each location of files, or each file of `atrest file`.
+    pub(crate) files: serde_json::Value,
     /// Backup files that this command wrote.
     pub(crate) backups: Vec<PathBuf>,
     /// How long it took.
@@ -127,10 +143,17 @@ impl<C: Serialize> Envelope<C> {
             command,
             ok,
             columns,
+            files: serde_json::Value::Array(Vec::new()),
             backups: Vec::new(),
             seconds,
             more: serde_json::Map::new(),
         }
+    }
+
+    /// With files.
+    pub(crate) fn files(mut self, files: &[impl Serialize]) -> anyhow::Result<Self> {
+        self.files = serde_json::to_value(files)?;
+        Ok(self)
     }
 
     /// With one more member.

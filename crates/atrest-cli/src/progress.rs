@@ -1,5 +1,6 @@
-//! The engine's events: a bar with rows, rows a second and time left on a terminal,
-//! plain lines every few seconds elsewhere, nothing but notes under `--json`.
+//! The engine's events and the files that are done: a bar with counts, rate and time
+//! left on a terminal, plain lines every few seconds elsewhere, nothing but notes under
+//! `--json`.
 
 use std::collections::HashSet;
 use std::io::IsTerminal as _;
@@ -10,10 +11,13 @@ use std::time::{Duration, Instant};
 use atrest_engine::observe::{Event, Observer, Phase};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::{count, rate};
+use crate::output::{byte_rate, bytes, count, rate};
 
 /// Seconds between two plain lines.
 const EVERY: Duration = Duration::from_secs(5);
+
+const ROWS: &str = "{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
+const FILES: &str = "{msg} {wide_bar} {human_pos}/{human_len} files, {prefix}, {eta} left";
 
 /// The observer of a command.
 pub(crate) struct Progress {
@@ -31,7 +35,7 @@ enum Face {
 
 struct Pass {
     title: String,
-    rows: u64,
+    total: u64,
     begin: Instant,
     told: Instant,
     bar: Option<ProgressBar>,
@@ -55,7 +59,7 @@ impl Progress {
             changed: AtomicU64::new(0),
             pass: Mutex::new(Pass {
                 title: String::new(),
-                rows: 0,
+                total: 0,
                 begin: now,
                 told: now,
                 bar: None,
@@ -80,21 +84,51 @@ impl Progress {
             Phase::Restore => "following the backup".to_owned(),
         };
         let again = if resumed { ", going on" } else { "" };
+        self.start(format!("{column}: {doing}{again}"), rows, ROWS);
+    }
+
+    /// A pass over the files of a location begins.
+    pub(crate) fn files(&self, location: &str, doing: &str, total: u64) {
+        self.start(format!("{location}: {doing}"), total, FILES);
+    }
+
+    /// So many files are done, and so many bytes of files were read.
+    pub(crate) fn files_at(&self, files: u64, read: u64) {
+        if matches!(self.face, Face::Quiet) {
+            return;
+        }
+        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = pass.begin.elapsed().as_secs_f64();
+        if let Some(bar) = &pass.bar {
+            bar.set_prefix(format!("{}, {}", bytes(read), byte_rate(read, seconds)));
+            bar.set_position(files);
+        } else if pass.told.elapsed() >= EVERY {
+            pass.told = Instant::now();
+            eprintln!(
+                "{}: {} of {} files, {}, {}",
+                pass.title,
+                count(files),
+                count(pass.total.max(files)),
+                bytes(read),
+                byte_rate(read, seconds),
+            );
+        }
+    }
+
+    fn start(&self, title: String, total: u64, template: &str) {
         let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = pass.bar.take() {
             bar.finish_and_clear();
         }
         self.read.store(0, Ordering::Relaxed);
         self.changed.store(0, Ordering::Relaxed);
-        pass.title = format!("{column}: {doing}{again}");
-        pass.rows = rows;
+        pass.title = title;
+        pass.total = total;
         pass.begin = Instant::now();
         pass.told = pass.begin;
         if matches!(self.face, Face::Bar) {
-            let bar = ProgressBar::new(rows);
-            if let Ok(style) = ProgressStyle::with_template(
-                "{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
-            ) {
+            let bar = ProgressBar::new(total);
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
             bar.set_message(pass.title.clone());
@@ -110,19 +144,19 @@ impl Progress {
         }
         let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = &pass.bar {
-            if read > pass.rows {
+            if read > pass.total {
                 bar.set_length(read);
             }
             bar.set_position(read);
         } else if pass.told.elapsed() >= EVERY {
             pass.told = Instant::now();
             let seconds = pass.begin.elapsed().as_secs_f64();
-            let left = pass.rows.saturating_sub(read) as f64 * seconds / read.max(1) as f64;
+            let left = pass.total.saturating_sub(read) as f64 * seconds / read.max(1) as f64;
             eprintln!(
                 "{}: {} of {} rows, {} changed, {}, {left:.0} s left",
                 pass.title,
                 count(read),
-                count(pass.rows.max(read)),
+                count(pass.total.max(read)),
                 count(changed),
                 rate(read, seconds),
             );

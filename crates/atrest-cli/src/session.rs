@@ -7,12 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use atrest_core::{KeyId, Keyring};
 use atrest_engine::observe::Stop;
-use atrest_engine::policy::{ColumnPolicy, Policy};
+use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
 use atrest_engine::target::Database;
 use atrest_engine::{Engine, RunOptions};
 use atrest_keys::{Environment, FileAccess, LoadedKeyring, load_keyring};
+use atrest_media::folder::Folder;
+use zeroize::Zeroizing;
 
-use crate::args::{Global, PaceArgs};
+use crate::args::{Global, IdArgs, PaceArgs};
 use crate::output::warn;
 use crate::progress::Progress;
 use crate::stop;
@@ -26,16 +28,19 @@ pub(crate) struct Session {
     /// Its keys.
     pub(crate) keys: LoadedKeyring,
     environment: Environment,
+    /// The `.env` file that was read.
+    env_file: Option<PathBuf>,
 }
 
-/// A session that is connected.
+/// A session at work: with the database, if there are columns to work on.
 pub(crate) struct Connected {
     /// Policy and keys.
     pub(crate) session: Session,
-    /// The engine, watched.
-    pub(crate) engine: Engine,
     /// Who watches.
     pub(crate) progress: Arc<Progress>,
+    /// What Ctrl-C asks for.
+    pub(crate) stop: Stop,
+    engine: Option<Engine>,
 }
 
 impl Session {
@@ -43,16 +48,8 @@ impl Session {
     pub(crate) fn load(global: &Global) -> anyhow::Result<Self> {
         let path = global.policy.clone();
         let policy = Policy::load(&path)?;
-        // To pass them over would leave clear what the policy says is encrypted.
-        if let Some(files) = policy.files.first() {
-            bail!(
-                "{}, line {}: this version of the atrest command does not encrypt the files of a policy yet, only columns; take [[files]] out of the policy, and encrypt single files with `atrest file seal`",
-                policy.origin,
-                files.line
-            );
-        }
         let access = access(&policy);
-        let environment = environment(&policy, global.env_file.as_deref(), access)?;
+        let (environment, env_file) = environment(&policy, global.env_file.as_deref(), access)?;
         let keys = load_keyring(
             &policy.keys.primary,
             &policy.keys.previous,
@@ -77,17 +74,32 @@ impl Session {
             path,
             keys,
             environment,
+            env_file,
         })
     }
 
     /// Connects to the policy's database.
     pub(crate) async fn database(&self) -> anyhow::Result<Arc<dyn Database>> {
+        Ok(atrest_sql::connect(&self.database_url()?).await?)
+    }
+
+    fn database_url(&self) -> anyhow::Result<Zeroizing<String>> {
         let url = self
             .policy
             .database_url()?
             .resolve(&|name| self.environment.get(name).map(str::to_owned))?;
-        let url = from_folder(&url, self.policy.directory());
-        Ok(atrest_sql::connect(&url).await?)
+        Ok(Zeroizing::new(from_folder(&url, self.policy.directory())))
+    }
+
+    /// The files that atrest itself needs as they are.
+    pub(crate) fn own_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut files = vec![self.path.clone()];
+        files.extend(self.env_file.clone());
+        files.extend(self.keys.files.iter().cloned());
+        if self.policy.database.is_some() {
+            files.extend(atrest_sql::local_files(&self.database_url()?)?);
+        }
+        Ok(files)
     }
 
     /// The keys of another source, named on the command line: paths are as seen from
@@ -100,31 +112,64 @@ impl Session {
         Ok(keys.keyring)
     }
 
-    /// The columns to work on; none at all is an error with advice.
-    pub(crate) fn columns(&self, global: &Global) -> anyhow::Result<Vec<&ColumnPolicy>> {
-        if self.policy.columns.is_empty() {
+    /// What the encrypted file at `path` is bound to: `--id`, else what the location
+    /// that it lies in says, else nothing.
+    pub(crate) fn logical_id(&self, id: &IdArgs, path: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+        match (&id.name, path) {
+            (Some(name), _) => Ok(name.as_bytes().to_owned()),
+            (None, Some(path)) => self.id_of(path),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
+    /// What the location that `path` lies in binds its files to; nothing elsewhere.
+    pub(crate) fn id_of(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
+        for files in &self.policy.files {
+            let folder = Folder::of(files, self.policy.directory())?;
+            let id = folder.logical_id(path).with_context(|| {
+                format!(
+                    "cannot tell whether {} lies in {}",
+                    path.display(),
+                    files.location
+                )
+            })?;
+            if let Some(id) = id {
+                return Ok(id);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// What to work on; nothing at all is an error with advice.
+    fn selection(&self, global: &Global) -> anyhow::Result<Selection<'_>> {
+        if self.policy.columns.is_empty() && self.policy.files.is_empty() {
             bail!(
-                "{} names no columns; add a [[column]] with table and name, or let `atrest init` look for them",
+                "{} names no columns and no files; add a [[column]] with table and name or a [[files]] with location, or let `atrest init` look for columns",
                 self.policy.origin
             );
         }
         Ok(self.policy.select(&global.only)?)
     }
 
-    /// Connects, with progress and Ctrl-C.
+    /// Connects if there are columns to work on, with progress and Ctrl-C.
     pub(crate) async fn connect(self, global: &Global) -> anyhow::Result<Connected> {
-        let database = self.database().await?;
-        if global.verbose {
-            eprintln!("{} at {}", database.dialect(), database.location());
-        }
         let progress = Arc::new(Progress::new(global.json));
         let stop: Stop = stop::on_signals();
-        let engine = Engine::new(database, self.keyring().clone())
-            .watched(Arc::clone(&progress) as Arc<_>, stop);
+        let mut engine = None;
+        if !self.selection(global)?.columns.is_empty() {
+            let database = self.database().await?;
+            if global.verbose {
+                eprintln!("{} at {}", database.dialect(), database.location());
+            }
+            let watcher = Arc::clone(&progress) as Arc<_>;
+            let connected = Engine::new(database, self.keyring().clone());
+            engine = Some(connected.watched(watcher, stop.clone()));
+        }
         Ok(Connected {
             session: self,
-            engine,
             progress,
+            stop,
+            engine,
         })
     }
 
@@ -161,14 +206,37 @@ fn access(policy: &Policy) -> FileAccess {
 impl Connected {
     /// [`Session::load`] and [`Session::connect`].
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
-        let session = Session::load(global)?;
-        session.columns(global)?;
-        session.connect(global).await
+        Session::load(global)?.connect(global).await
     }
 
-    /// The columns to work on.
+    /// What to work on;.
     pub(crate) fn columns(&self, global: &Global) -> anyhow::Result<Vec<&ColumnPolicy>> {
-        self.session.columns(global)
+        Ok(self.session.selection(global)?.columns)
+    }
+
+    /// The folders to work on.
+    pub(crate) fn files(&self, global: &Global) -> anyhow::Result<Vec<&FilesPolicy>> {
+        Ok(self.session.selection(global)?.files)
+    }
+
+    /// The engine of the database; none where no column is to be worked on.
+    ///
+    /// # Errors
+    /// Says that there is no column.
+    pub(crate) fn engine(&self) -> anyhow::Result<&Engine> {
+        self.engine.as_ref().with_context(|| {
+            format!(
+                "no column of {} is to be worked on, and this is about columns; add a [[column]] with table and name, or look at --only",
+                self.session.policy.origin
+            )
+        })
+    }
+
+    /// Closes the connections to the database, if there are any.
+    pub(crate) async fn close(&self) {
+        if let Some(engine) = &self.engine {
+            engine.database().close().await;
+        }
     }
 }
 
@@ -182,30 +250,31 @@ pub(crate) fn options(pace: &PaceArgs) -> RunOptions {
 }
 
 /// The process's variables and those of the `.env` file: the one of `--env-file`,
-/// else of the policy, else `.env` beside the policy if there is one.
+/// else of the policy, else `.env` beside the policy if there is one. Gives which.
 fn environment(
     policy: &Policy,
     named: Option<&Path>,
     access: FileAccess,
-) -> anyhow::Result<Environment> {
+) -> anyhow::Result<(Environment, Option<PathBuf>)> {
     let process = || {
         Environment::new(std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))
     };
     if let Some(file) = named.map(Path::to_owned).or_else(|| policy.env_file()) {
-        return Ok(process().with_env_file(file, access)?);
+        let environment = process().with_env_file(&file, access)?;
+        return Ok((environment, Some(file)));
     }
     let beside = policy.directory().join(".env");
     if !beside.is_file() {
-        return Ok(process());
+        return Ok((process(), None));
     }
     // Nobody named this file: one that cannot be used is the application's affair.
     match process().with_env_file(&beside, access) {
-        Ok(environment) => Ok(environment),
+        Ok(environment) => Ok((environment, Some(beside))),
         Err(error) => {
             warn(&format!("{} was not used: {error}", beside.display()));
-            Ok(process())
+            Ok((process(), None))
         }
     }
 }

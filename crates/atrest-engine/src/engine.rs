@@ -12,7 +12,7 @@ use crate::column::Column;
 use crate::journal::{Journal, Scribe};
 use crate::observe::{Observer, Silent, Stop};
 use crate::policy::ColumnPolicy;
-use crate::report::{ColumnReport, KeyUsage, OpenRun, Tally};
+use crate::report::{ColumnReport, OpenRun, Tally};
 use crate::target::Database;
 use crate::transition::Operation;
 
@@ -191,79 +191,6 @@ impl Engine {
                     .collect::<Vec<PathBuf>>(),
             };
         Ok(journal.runs.iter().map(run).collect())
-    }
-
-    /// How many values each key still holds, over the columns reported on, and
-    /// whether it can leave the keyring. `origins` says where each key comes from.
-    #[must_use]
-    pub fn key_usage(
-        &self,
-        columns: &[ColumnReport],
-        open_runs: &[OpenRun],
-        origin: &dyn Fn(atrest_core::KeyId) -> String,
-    ) -> Vec<KeyUsage> {
-        let primary = self.keyring.primary().id();
-        let mut usage: Vec<_> = self
-            .keyring
-            .keys()
-            .map(|key| {
-                let id = key.id();
-                let values: u64 = columns
-                    .iter()
-                    .filter_map(|c| c.sealed.get(&id.to_string()))
-                    .sum();
-                let undecryptable: u64 = columns.iter().map(|c| c.undecryptable).sum();
-                let (role, can_retire, reason) = if id == primary {
-                    ("primary", false, "it encrypts new values".to_owned())
-                } else if values > 0 {
-                    (
-                        "previous",
-                        false,
-                        format!("{values} values need it: run atrest rotate"),
-                    )
-                } else if !open_runs.is_empty() {
-                    (
-                        "previous",
-                        false,
-                        "a run was interrupted: finish it first".to_owned(),
-                    )
-                } else if undecryptable > 0 {
-                    (
-                        "previous",
-                        false,
-                        format!("{undecryptable} values open under no key: see to them first"),
-                    )
-                } else {
-                    (
-                        "previous",
-                        true,
-                        "no value of these columns needs it; backups written under it still do"
-                            .to_owned(),
-                    )
-                };
-                KeyUsage {
-                    key: id.to_string(),
-                    role,
-                    source: origin(id),
-                    values: Some(values),
-                    can_retire: Some(can_retire),
-                    reason,
-                }
-            })
-            .collect();
-        let mut missing = std::collections::BTreeMap::<&str, u64>::new();
-        for (key, n) in columns.iter().flat_map(|c| &c.unknown_keys) {
-            *missing.entry(key).or_default() += n;
-        }
-        usage.extend(missing.into_iter().map(|(key, n)| KeyUsage {
-            key: key.to_owned(),
-            role: "missing",
-            source: "not in the keyring".to_owned(),
-            values: Some(n),
-            can_retire: None,
-            reason: format!("{n} values name it and do not open: add it to keys.previous"),
-        }));
-        usage
     }
 }
 

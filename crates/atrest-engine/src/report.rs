@@ -1,6 +1,9 @@
 //! What a verb found and did, as data. The names are stable: `--json` prints them
 //! (docs/json.md), scripts read them.
 
+mod files;
+mod keys;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -8,6 +11,9 @@ use atrest_core::KeyId;
 use serde::Serialize;
 
 use crate::target::{Finding, SchemaChange};
+
+pub use files::{FileNote, FilesPlan, FilesReport};
+pub use keys::{KeyUsage, key_usage};
 
 /// How many undecryptable rows are named.
 pub(crate) const NAMED_ROWS: usize = 20;
@@ -167,23 +173,6 @@ pub struct ColumnPlan {
     pub refusals: Vec<Finding>,
     /// What to know.
     pub warnings: Vec<Finding>,
-}
-
-/// What one key still holds.
-#[derive(Debug, Clone, Serialize)]
-pub struct KeyUsage {
-    /// Key id.
-    pub key: String,
-    /// "primary", "previous" or "missing".
-    pub role: &'static str,
-    /// Where it comes from.
-    pub source: String,
-    /// Values under it, over all columns of the policy; `None`: not counted.
-    pub values: Option<u64>,
-    /// It can leave the keyring.
-    pub can_retire: Option<bool>,
-    /// Why, or why not.
-    pub reason: String,
 }
 
 /// A run that was interrupted.

@@ -347,7 +347,12 @@ fn only_selects_in_the_order_of_the_policy_and_names_the_nearest() {
     let policy = Policy::parse(&text, "atrest.toml").unwrap();
     let ids = |only: &[&str]| -> Result<Vec<String>, PolicyError> {
         let only: Vec<String> = only.iter().map(ToString::to_string).collect();
-        Ok(policy.select(&only)?.iter().map(|c| c.id()).collect())
+        Ok(policy
+            .select(&only)?
+            .columns
+            .iter()
+            .map(|c| c.id())
+            .collect())
     };
     assert_eq!(ids(&[]).unwrap(), ["people.email", "people.phone"]);
     assert_eq!(
@@ -357,7 +362,7 @@ fn only_selects_in_the_order_of_the_policy_and_names_the_nearest() {
     let error = ids(&["people.fone"]).unwrap_err().to_string();
     assert_eq!(
         error,
-        "atrest.toml has no column `people.fone`; did you mean `people.phone`?"
+        "atrest.toml has no column and no files `people.fone`; did you mean `people.phone`?"
     );
 }
 

@@ -57,4 +57,8 @@ impl KeySource for File {
     fn keys(&self, _: &Environment) -> Result<Vec<Key>, KeySourceError> {
         list::keys(&self.text()?, &self.name, Layout::Lines)
     }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
 }

@@ -171,6 +171,13 @@ impl KeySource for Password {
         Ok(vec![Key::from_bytes(*bytes)])
     }
 
+    fn file(&self) -> Option<&Path> {
+        match &self.secret {
+            Secret::Variable(_) => None,
+            Secret::File(file) => file.file(),
+        }
+    }
+
     fn weakness(&self) -> Option<Warning> {
         let origin = self.name().to_owned();
         if self.iterations < Self::NEW_ITERATIONS {

@@ -1,6 +1,6 @@
 //! The keyring of a policy: its sources read, in order, and checked together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atrest_core::{Key, KeyId, Keyring};
 
@@ -13,6 +13,8 @@ pub struct LoadedKeyring {
     pub keyring: Keyring,
     /// Each key's variable or file, in the keyring's order.
     pub origins: Vec<(KeyId, String)>,
+    /// The files that hold the secrets.
+    pub files: Vec<PathBuf>,
     /// What deserves a word, although it is accepted.
     pub warnings: Vec<Warning>,
 }
@@ -34,6 +36,7 @@ pub fn load_keyring(
 ) -> Result<LoadedKeyring, KeySourceError> {
     let mut warnings = Vec::new();
     let mut keys: Vec<(Key, String)> = Vec::new();
+    let mut files = Vec::new();
     let uris = std::iter::once(primary).chain(previous.iter().map(String::as_str));
     for (index, uri) in uris.enumerate() {
         let source = source::parse(uri, base_dir, access)?;
@@ -42,6 +45,7 @@ pub fn load_keyring(
             weakness => warnings.extend(weakness),
         }
         let found = source.keys(env)?;
+        files.extend(source.file().map(Path::to_owned));
         let count = found.len();
         for (index, key) in found.into_iter().enumerate() {
             let origin = list::place(source.name(), index, count);
@@ -64,6 +68,7 @@ pub fn load_keyring(
     Ok(LoadedKeyring {
         keyring,
         origins,
+        files,
         warnings,
     })
 }

@@ -32,6 +32,11 @@ pub trait KeySource: fmt::Debug + Send + Sync {
     fn weakness(&self) -> Option<Warning> {
         None
     }
+
+    /// The file that holds the secret, if one does: it must stay as it is.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Reads a source's URI. Neither variables nor files are looked at yet.

@@ -34,7 +34,7 @@ mod sqlite;
 mod transaction;
 mod url;
 
-pub use url::connect;
+pub use url::{connect, local_files};
 
 /// The table that holds the engine's journal, in the default schema.
 pub const JOURNAL_TABLE: &str = "atrest_journal";

@@ -1,5 +1,6 @@
 //! From a URL to a database, by its scheme.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use atrest_engine::target::{Database, TargetError};
@@ -43,6 +44,25 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Database>, TargetError> {
         other => Err(unknown(format!(
             "`{other}` is not a database that atrest knows"
         ))),
+    }
+}
+
+/// The files that hold the database which `url` names, there or not: SQLite's, with
+/// its journals and the run lock. A server's are its own affair: none.
+///
+/// ```
+/// let files = atrest_sql::local_files("sqlite:/srv/app.db")?;
+/// assert!(files.contains(&"/srv/app.db-wal".into()));
+/// assert!(atrest_sql::local_files("postgres://host/app")?.is_empty());
+/// # Ok::<(), atrest_engine::target::TargetError>(())
+/// ```
+///
+/// # Errors
+/// [`TargetError::Refused`] for a SQLite URL that names no file.
+pub fn local_files(url: &str) -> Result<Vec<PathBuf>, TargetError> {
+    match url.split_once(':') {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("sqlite") => sqlite::local_files(url),
+        _ => Ok(Vec::new()),
     }
 }
 

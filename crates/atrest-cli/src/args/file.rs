@@ -46,6 +46,15 @@ Examples:
     Cat(CatFileArgs),
     /// Open every byte of encrypted files and write none: each is whole, or what is wrong.
     Verify(VerifyFileArgs),
+    /// Move an encrypted file to another name, below the same or another location.
+    #[command(after_help = "\
+Examples:
+  atrest file mv data/clips/gate/a.mp4 data/clips/yard/a.mp4
+
+Where a [[files]] location binds files to their paths, mv (1) leaves one that does not open.
+This encrypts it anew under its new path: the new file is whole and durable before the old one
+goes, and the clear bytes stay in memory.")]
+    Mv(MoveFileArgs),
     /// Overwrite clear files with random bytes, then remove them.
     #[command(after_help = "\
 Examples:
@@ -110,14 +119,10 @@ pub(crate) struct OldArgs {
 #[derive(Debug, Args)]
 pub(crate) struct IdArgs {
     /// The name that the encrypted file is bound to: it opens under the same name only,
-    /// wherever it lies [default: not bound, it opens without --id].
-    #[arg(
-        long = "id",
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) name: String,
+    /// wherever it lies [default: below a [[files]] location of the policy, what that
+    /// says (its path there); elsewhere not bound, it opens without --id].
+    #[arg(long = "id", value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 /// `atrest file cat`.
@@ -140,6 +145,20 @@ pub(crate) struct VerifyFileArgs {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) id: IdArgs,
+}
+
+/// `atrest file mv`.
+#[derive(Debug, Args)]
+pub(crate) struct MoveFileArgs {
+    /// The encrypted file.
+    #[arg(value_name = "FROM")]
+    pub(crate) from: PathBuf,
+    /// Its new name.
+    #[arg(value_name = "TO")]
+    pub(crate) to: PathBuf,
+    /// Replace TO if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `atrest file shred`.

@@ -39,10 +39,11 @@ pub(crate) async fn run(args: &BenchArgs, global: &Global) -> anyhow::Result<Out
     let each = Duration::from_secs_f64(args.seconds);
     let figures = tokio::task::block_in_place(|| figures(each))?;
     let columns = if global.policy.exists() {
-        let connected = Session::load(global)?.connect(global).await?;
-        if connected.session.policy.columns.is_empty() {
+        let session = Session::load(global)?;
+        if session.policy.columns.is_empty() {
             Vec::new()
         } else {
+            let connected = session.connect(global).await?;
             super::verify::read(&connected, &options(&args.pace), global).await?
         }
     } else {

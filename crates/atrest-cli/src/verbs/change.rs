@@ -6,11 +6,13 @@ use std::time::Instant;
 use anyhow::Context as _;
 use atrest_engine::backup::Backups;
 use atrest_engine::policy::Policy;
-use atrest_engine::report::ColumnReport;
+use atrest_engine::report::{ColumnReport, FilesReport};
 use atrest_engine::{Operation, RunOptions};
+use atrest_media::folder;
 
 use crate::Outcome;
 use crate::args::{ChangeArgs, Global};
+use crate::files::Folders;
 use crate::output::{Envelope, count, line, rate, warn};
 use crate::session::{Connected, options};
 
@@ -28,13 +30,14 @@ pub(crate) async fn run(
         ..options(&args.pace)
     };
     let backup = backup_path(&connected, args)?;
+    let mut folders = Folders::open(&connected, Some(&args.pace), global)?;
     if args.dry_run {
         let folder = backup.as_deref().and_then(Path::parent);
-        return super::plan::show(&connected, operation, &options, folder, global).await;
+        return super::plan::show(&connected, &folders, operation, &options, folder, global).await;
     }
     if operation == Operation::Decrypt {
         super::confirm(
-            "Turn the policy's columns back into clear text?",
+            "Turn the policy's columns and files back into clear ones?",
             args.yes,
             global,
         )?;
@@ -52,31 +55,38 @@ pub(crate) async fn run(
     let begin = Instant::now();
     let backups = Backups::new(connected.session.keyring(), backup, args.backup.is_some());
     let result = columns(&connected, operation, &options, &backups, global).await;
-    let files = backups.finish();
-    let reports = match result {
+    let written = backups.finish();
+    let result = result.and_then(|columns| {
+        folders.keep(&written)?;
+        let files = files(&folders, operation, &columns, global)?;
+        Ok((columns, files))
+    });
+    let (reports, files) = match result {
         Ok(reports) => reports,
         Err(error) => {
             if !global.json {
-                files
+                written
                     .iter()
                     .for_each(|f| line(&format!("backup so far: {}", f.display())));
             }
             return Err(error);
         }
     };
-    connected.engine.database().close().await;
-    let clean = reports.iter().all(|r| is_clean(operation, r));
+    connected.close().await;
+    let clean = reports.iter().all(|r| is_clean(operation, r))
+        && files.iter().all(|r| r.is_clean(Some(operation)));
     if global.json {
         let mut envelope = Envelope::new(
             operation.verb(),
             clean,
             reports,
             begin.elapsed().as_secs_f64(),
-        );
-        envelope.backups = files;
+        )
+        .files(&files)?;
+        envelope.backups = written;
         envelope.print()?;
     } else {
-        next(operation, clean, &files);
+        next(operation, clean, &written);
     }
     Ok(Outcome::from_clean(clean))
 }
@@ -92,7 +102,7 @@ async fn columns(
     let mut reports: Vec<ColumnReport> = Vec::new();
     for policy in connected.columns(global)? {
         let result = connected
-            .engine
+            .engine()?
             .change(operation, policy, options, backups)
             .await;
         connected.progress.clear();
@@ -113,6 +123,33 @@ async fn columns(
     Ok(reports)
 }
 
+/// One folder after the other, when the columns are done.
+fn files(
+    folders: &Folders<'_>,
+    operation: Operation,
+    columns: &[ColumnReport],
+    global: &Global,
+) -> anyhow::Result<Vec<FilesReport>> {
+    let of_files = match operation {
+        Operation::Encrypt => folder::Operation::Encrypt,
+        Operation::Rotate => folder::Operation::Rotate,
+        Operation::Decrypt => folder::Operation::Decrypt,
+    };
+    let mut done: Vec<String> = columns.iter().map(|c| c.column.clone()).collect();
+    let result = folders.run(of_files, |report| {
+        if !global.json {
+            super::files::summary(operation, report);
+        }
+        if !report.stopped {
+            done.push(report.location.clone());
+        }
+    });
+    result.map_err(|error| match done.as_slice() {
+        [] => error,
+        done => error.context(format!("{} done before; then", done.join(", "))),
+    })
+}
+
 /// Nothing is left to do.
 fn is_clean(operation: Operation, report: &ColumnReport) -> bool {
     let left = match operation {
@@ -123,15 +160,11 @@ fn is_clean(operation: Operation, report: &ColumnReport) -> bool {
 }
 
 fn summary(operation: Operation, report: &ColumnReport) {
-    let did = match operation {
-        Operation::Encrypt => "encrypted",
-        Operation::Rotate => "rotated",
-        Operation::Decrypt => "decrypted",
-    };
     let mut text = format!(
-        "{}: {} {did} ({}), {} encrypted, {} in clear, {} null",
+        "{}: {} {} ({}), {} encrypted, {} in clear, {} null",
         report.column,
         count(report.changed),
+        super::did(operation),
         rate(report.changed, report.seconds),
         count(report.sealed_total()),
         count(report.plaintext),
@@ -169,7 +202,7 @@ fn next(operation: Operation, clean: bool, files: &[PathBuf]) {
         (false, _) => "Something is left: see the counts above, then run the same command again.",
         (true, Operation::Encrypt) => "Next: atrest verify",
         (true, Operation::Rotate) => "Next: atrest status says which keys can retire",
-        (true, Operation::Decrypt) => "Every value is clear again.",
+        (true, Operation::Decrypt) => "All of it is clear again.",
     };
     line(advice);
 }

@@ -1,4 +1,7 @@
-//! `atrest inspect`: one row's stored values. Clear values only with `--reveal`.
+//! `atrest inspect`: one row's stored values, or one file. Clear values only with
+//! `--reveal`.
+
+mod file;
 
 use std::time::Instant;
 
@@ -14,11 +17,18 @@ use crate::session::Connected;
 
 /// Runs the verb.
 pub(crate) async fn run(args: &InspectArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let connected = Connected::open(global).await?;
+    if let Some(files) = connected
+        .files(global)?
+        .into_iter()
+        .find(|files| files.location == args.table)
+    {
+        return file::run(args, files, &connected, global);
+    }
     let name: TableName = args
         .table
         .parse()
-        .context("the first argument names a table")?;
-    let connected = Connected::open(global).await?;
+        .context("the first argument names a table, or a location of files")?;
     let begin = Instant::now();
     let columns: Vec<&ColumnPolicy> = connected
         .columns(global)?
@@ -39,7 +49,7 @@ pub(crate) async fn run(args: &InspectArgs, global: &Global) -> anyhow::Result<O
     for policy in columns {
         found.push(
             connected
-                .engine
+                .engine()?
                 .inspect(policy, &args.key, args.reveal)
                 .await?,
         );

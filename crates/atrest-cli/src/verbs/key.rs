@@ -8,14 +8,16 @@ use std::time::Instant;
 use anyhow::Context as _;
 use atrest_core::Key;
 use atrest_engine::RunOptions;
-use atrest_engine::report::{ColumnReport, KeyUsage};
+use atrest_engine::report::{ColumnReport, KeyUsage, key_usage};
 use atrest_keys::Password;
+use atrest_media::folder;
 use zeroize::Zeroizing;
 
 use crate::Outcome;
 use crate::args::{GenerateArgs, Global, KeyArgs, KeyCommand, KeyFormat};
+use crate::files::Folders;
 use crate::output::{Envelope, warn};
-use crate::session::Session;
+use crate::session::{Connected, Session};
 
 /// Runs the verb.
 pub(crate) async fn run(args: KeyArgs, global: &Global) -> anyhow::Result<Outcome> {
@@ -89,7 +91,8 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
 async fn list(global: &Global) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     let session = Session::load(global)?;
-    let (session, usage) = match session.policy.columns.is_empty() {
+    let nothing = session.policy.columns.is_empty() && session.policy.files.is_empty();
+    let (session, usage) = match nothing {
         true => uncounted(session),
         false => counted(session, global).await?,
     };
@@ -106,39 +109,51 @@ async fn list(global: &Global) -> anyhow::Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
-/// With how many values each key holds, when the database can be reached.
+/// With how many values and files each key holds, when the database can be reached and
+/// the folders are there.
 async fn counted(session: Session, global: &Global) -> anyhow::Result<(Session, Vec<KeyUsage>)> {
-    if let Err(error) = session.database().await {
-        warn(&format!("values were not counted: {error}"));
+    if !session.policy.columns.is_empty()
+        && let Err(error) = session.database().await
+    {
+        warn(&format!("values and files were not counted: {error}"));
         return Ok(uncounted(session));
     }
     let connected = session.connect(global).await?;
-    let runs = connected.engine.open_runs().await?;
-    let reports = super::verify::read(&connected, &RunOptions::default(), global).await?;
-    let usage = connected
-        .engine
-        .key_usage(&reports, &runs, &|id| connected.session.origin(id));
+    let folders = match Folders::open(&connected, None, global) {
+        Ok(folders) => folders,
+        Err(error) => {
+            warn(&format!("values and files were not counted: {error:#}"));
+            return Ok(uncounted(connected.session));
+        }
+    };
+    let usage = count(&connected, &folders, global).await?;
+    drop(folders);
     Ok((connected.session, usage))
 }
 
+async fn count(
+    connected: &Connected,
+    folders: &Folders<'_>,
+    global: &Global,
+) -> anyhow::Result<Vec<KeyUsage>> {
+    let runs = match connected.columns(global)?.is_empty() {
+        true => Vec::new(),
+        false => connected.engine()?.open_runs().await?,
+    };
+    let columns = super::verify::read(connected, &RunOptions::default(), global).await?;
+    let files = folders.run(folder::Operation::Look, |_| {})?;
+    let session = &connected.session;
+    let origin = |id| session.origin(id);
+    Ok(key_usage(
+        session.keyring(),
+        &columns,
+        &files,
+        &runs,
+        &origin,
+    ))
+}
+
 fn uncounted(session: Session) -> (Session, Vec<KeyUsage>) {
-    let primary = session.keyring().primary().id();
-    let usage = session
-        .keys
-        .origins
-        .iter()
-        .map(|(id, origin)| KeyUsage {
-            key: id.to_string(),
-            role: if *id == primary {
-                "primary"
-            } else {
-                "previous"
-            },
-            source: origin.clone(),
-            values: None,
-            can_retire: None,
-            reason: "values were not counted".to_owned(),
-        })
-        .collect();
+    let usage = KeyUsage::uncounted(session.keyring(), &|id| session.origin(id));
     (session, usage)
 }

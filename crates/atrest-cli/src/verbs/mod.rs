@@ -5,6 +5,7 @@ mod bench;
 mod change;
 mod demo;
 pub(crate) mod file;
+mod files;
 mod init;
 mod inspect;
 mod key;
@@ -39,6 +40,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
             FileCommand::Open(_) => "file open",
             FileCommand::Cat(_) => "file cat",
             FileCommand::Verify(_) => "file verify",
+            FileCommand::Mv(_) => "file mv",
             FileCommand::Shred(_) => "file shred",
         },
         Command::Bench(_) => "bench",
@@ -62,6 +64,15 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::File(args) => file::run(&args, global),
         Command::Bench(args) => bench::run(&args, global).await,
         Command::Demo(args) => demo::run(args, global).await,
+    }
+}
+
+/// What an operation has done to something.
+const fn did(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Encrypt => "encrypted",
+        Operation::Rotate => "rotated",
+        Operation::Decrypt => "decrypted",
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::{Global, PlanArgs, PlannedVerb};
+use crate::files::Folders;
 use crate::output::{Envelope, bytes, count, findings, line, print, table, warn};
 use crate::session::{Connected, options};
 
@@ -32,9 +33,11 @@ pub(crate) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<Outc
         PlannedVerb::Decrypt => Operation::Decrypt,
     };
     let connected = Connected::open(global).await?;
+    let folders = Folders::open(&connected, Some(&args.pace), global)?;
     let folder = connected.session.policy.directory().to_owned();
     show(
         &connected,
+        &folders,
         operation,
         &options(&args.pace),
         Some(&folder),
@@ -43,10 +46,11 @@ pub(crate) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<Outc
     .await
 }
 
-/// Reads every column and prints the plan; `backups` is the folder that a backup
+/// Reads every column and file and prints the plan; `backups` is the folder that a backup
 /// would go to, if any.
 pub(crate) async fn show(
     connected: &Connected,
+    folders: &Folders<'_>,
     operation: Operation,
     options: &RunOptions,
     backups: Option<&Path>,
@@ -55,37 +59,55 @@ pub(crate) async fn show(
     let begin = Instant::now();
     let mut plans = Vec::new();
     for policy in connected.columns(global)? {
-        let plan = connected.engine.plan(operation, policy, options).await;
+        let plan = connected.engine()?.plan(operation, policy, options).await;
         connected.progress.clear();
         plans.push(plan?);
     }
+    let files = folders.plan(operation)?;
     let clean = plans.iter().all(|p| p.refusals.is_empty());
     let backup = backups.map(|folder| estimate(folder, &plans));
     if global.json {
         Envelope::new("plan", clean, plans, begin.elapsed().as_secs_f64())
+            .files(&files)?
             .with("operation", operation.verb())?
             .with("backup", backup)?
             .print()?;
         return Ok(Outcome::from_clean(clean));
     }
-    tables(operation, &plans);
+    if !plans.is_empty() {
+        tables(operation, &plans);
+    }
+    super::files::planned(&files);
     if let Some(backup) = &backup {
         tell(backup);
     }
-    let due: u64 = plans.iter().map(|p| p.due).sum();
+    let values: u64 = plans.iter().map(|p| p.due).sum();
+    let files: u64 = files.iter().map(|p| p.due).sum();
     let verb = operation.verb();
     line("");
-    line(&match (clean, due) {
+    line(&match (clean, to_do(values, files)) {
         (false, _) => {
             "Refused as it stands: see to what is refused above, then plan again.".to_owned()
         }
-        (true, 0) => format!("Nothing to {verb}."),
-        (true, _) => format!(
-            "{} values to {verb}. Nothing was changed; next: atrest {verb}",
-            count(due)
-        ),
+        (true, None) => format!("Nothing to {verb}."),
+        (true, Some(due)) => {
+            format!("{due} to {verb}. Nothing was changed; next: atrest {verb}")
+        }
     });
     Ok(Outcome::from_clean(clean))
+}
+
+fn to_do(values: u64, files: u64) -> Option<String> {
+    let (some_values, some_files) = (
+        format!("{} values", count(values)),
+        format!("{} files", count(files)),
+    );
+    match (values, files) {
+        (0, 0) => None,
+        (_, 0) => Some(some_values),
+        (0, _) => Some(some_files),
+        _ => Some(format!("{some_values} and {some_files}")),
+    }
 }
 
 fn tables(operation: Operation, plans: &[ColumnPlan]) {

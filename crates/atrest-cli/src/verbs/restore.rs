@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     let begin = Instant::now();
     let policies = connected.columns(global)?;
     let reports = connected
-        .engine
+        .engine()?
         .restore(&args.backup, &policies, mode, &options)
         .await;
     connected.progress.clear();
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
             RestoreMode::Force => r.missing + r.skipped == 0,
             _ => r.clean(),
         });
-    connected.engine.database().close().await;
+    connected.close().await;
     if global.json {
         Envelope::new("restore", clean, reports, begin.elapsed().as_secs_f64())
             .with("from", &args.backup)?

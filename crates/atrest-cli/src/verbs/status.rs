@@ -3,29 +3,46 @@
 use std::time::Instant;
 
 use atrest_engine::RunOptions;
-use atrest_engine::report::{KeyUsage, OpenRun};
+use atrest_engine::journal::Journal;
+use atrest_engine::report::{KeyUsage, OpenRun, key_usage};
+use atrest_media::folder;
 use serde_json::json;
 
 use crate::Outcome;
 use crate::args::Global;
+use crate::files::Folders;
 use crate::output::{Envelope, count, line, print, table};
 use crate::session::Connected;
 
 /// Runs the verb.
 pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
-    let engine = &connected.engine;
+    let folders = Folders::open(&connected, None, global)?;
+    let columns = connected.columns(global)?;
     let begin = Instant::now();
-    let journal = engine.journal().await?;
-    let runs = engine.open_runs().await?;
+    let (journal, runs) = match columns.is_empty() {
+        true => (Journal::default(), Vec::new()),
+        false => {
+            let engine = connected.engine()?;
+            (engine.journal().await?, engine.open_runs().await?)
+        }
+    };
     let reports = super::verify::read(&connected, &RunOptions::default(), global).await?;
-    let usage = engine.key_usage(&reports, &runs, &|id| connected.session.origin(id));
-    let records: Vec<_> = connected
-        .columns(global)?
+    let files = folders.run(folder::Operation::Look, |_| {})?;
+    let usage = key_usage(
+        connected.session.keyring(),
+        &reports,
+        &files,
+        &runs,
+        &|id| connected.session.origin(id),
+    );
+    let records: Vec<_> = columns
         .iter()
         .filter_map(|policy| Some((policy.id(), journal.column(&policy.id())?)))
         .collect();
-    let clean = runs.is_empty() && reports.iter().all(super::verify::is_clean);
+    let clean = runs.is_empty()
+        && reports.iter().all(super::verify::is_clean)
+        && files.iter().all(|f| f.is_clean(None));
     if global.json {
         let journal: serde_json::Map<_, _> = records
             .iter()
@@ -49,6 +66,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
             })
             .collect();
         Envelope::new("status", clean, reports, begin.elapsed().as_secs_f64())
+            .files(&files)?
             .with("open_runs", &runs)?
             .with("keys", &usage)?
             .with("journal", journal)?
@@ -56,6 +74,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         return Ok(Outcome::from_clean(clean));
     }
     super::verify::show(&reports);
+    super::files::show(&files);
     line("");
     for (id, record) in &records {
         if let Some(last) = &record.last_run {
@@ -105,8 +124,16 @@ fn open_runs(runs: &[OpenRun]) {
 pub(crate) fn keys(usage: &[KeyUsage]) {
     line("");
     let mut rows = table(
-        &["key", "role", "source", "values", "can retire", "because"],
-        3..4,
+        &[
+            "key",
+            "role",
+            "source",
+            "values",
+            "files",
+            "can retire",
+            "because",
+        ],
+        3..5,
     );
     for key in usage {
         rows.add_row([
@@ -114,6 +141,7 @@ pub(crate) fn keys(usage: &[KeyUsage]) {
             key.role.to_owned(),
             key.source.clone(),
             key.values.map_or("not counted".to_owned(), count),
+            key.files.map_or("not counted".to_owned(), count),
             key.can_retire
                 .map_or("-", |can| if can { "yes" } else { "no" })
                 .to_owned(),

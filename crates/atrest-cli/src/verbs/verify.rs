@@ -9,9 +9,11 @@ use atrest_engine::RunOptions;
 use atrest_engine::policy::ColumnPolicy;
 use atrest_engine::report::ColumnReport;
 use atrest_engine::restore::RestoreMode;
+use atrest_media::folder;
 
 use crate::Outcome;
 use crate::args::{Global, VerifyArgs};
+use crate::files::Folders;
 use crate::output::{Envelope, count, line, percent, print, table};
 use crate::session::{Connected, options};
 
@@ -23,26 +25,35 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     if let Some(backup) = &args.against {
         return compare(&connected, backup, &options, global).await;
     }
+    let folders = Folders::open(&connected, Some(&args.pace), global)?;
     let reports = read(&connected, &options, global).await?;
-    let clean = reports.iter().all(is_clean);
+    let files = folders.run(folder::Operation::Verify, |_| {})?;
+    let clean = reports.iter().all(is_clean) && files.iter().all(|f| f.is_clean(None));
     if global.json {
-        Envelope::new("verify", clean, reports, begin.elapsed().as_secs_f64()).print()?;
+        Envelope::new("verify", clean, reports, begin.elapsed().as_secs_f64())
+            .files(&files)?
+            .print()?;
         return Ok(Outcome::from_clean(clean));
     }
     show(&reports);
+    super::files::show(&files);
     line("");
     line("Check it without atrest; each of these counts what is not encrypted:");
     for policy in connected.columns(global)? {
-        line(&format!(
-            "  {}",
-            query(policy, connected.engine.database().dialect())
-        ));
+        let dialect = connected.engine()?.database().dialect();
+        line(&format!("  {}", query(policy, dialect)));
+    }
+    for policy in connected.files(global)? {
+        let folder = policy.path(connected.session.policy.directory());
+        line(&format!("  {}", count_clear(&folder)));
     }
     line("");
-    line(if clean {
-        "Clean: every value is encrypted and opens."
-    } else {
-        "Not clean: run atrest encrypt for what is in clear; undecryptable values need the key they were written under."
+    line(match (clean, files.is_empty()) {
+        (true, true) => "Clean: every value is encrypted and opens.",
+        (true, false) => "Clean: every value and every file is encrypted and opens.",
+        (false, _) => {
+            "Not clean: run atrest encrypt for what is in clear; what is undecryptable needs the key it was written under."
+        }
     });
     Ok(Outcome::from_clean(clean))
 }
@@ -55,7 +66,7 @@ pub(crate) async fn read(
 ) -> anyhow::Result<Vec<ColumnReport>> {
     let mut reports = Vec::new();
     for policy in connected.columns(global)? {
-        let report = connected.engine.verify(policy, options).await;
+        let report = connected.engine()?.verify(policy, options).await;
         connected.progress.clear();
         reports.push(report?);
     }
@@ -69,6 +80,9 @@ pub(crate) fn is_clean(report: &ColumnReport) -> bool {
 
 /// The table of `verify` and `status`.
 pub(crate) fn show(reports: &[ColumnReport]) {
+    if reports.is_empty() {
+        return;
+    }
     let mut counts = table(
         &[
             "column",
@@ -118,6 +132,14 @@ fn query(policy: &ColumnPolicy, dialect: &str) -> String {
     )
 }
 
+/// A shell command that counts the files which do not begin as objects do.
+fn count_clear(folder: &Path) -> String {
+    let folder = folder.display().to_string().replace('\'', "'\\''");
+    format!(
+        "find '{folder}' -type f -exec sh -c 'head -c 6 \"$1\" | grep -qx ATREST || echo \"$1\"' _ {{}} \\; | wc -l"
+    )
+}
+
 async fn compare(
     connected: &Connected,
     backup: &Path,
@@ -127,7 +149,7 @@ async fn compare(
     let begin = Instant::now();
     let policies = connected.columns(global)?;
     let reports = connected
-        .engine
+        .engine()?
         .restore(backup, &policies, RestoreMode::Compare, options)
         .await;
     connected.progress.clear();

@@ -117,7 +117,17 @@ pub enum PolicyError {
         /// The variable.
         name: String,
     },
-    /// `--only` names a column that the policy does not have.
+    /// `--only` names something that the policy does not have.
+    #[error("{origin} has no column and no files `{name}`; {next}")]
+    NoSuchTarget {
+        /// The file's name.
+        origin: String,
+        /// What was asked for.
+        name: String,
+        /// The nearest name, or all of them.
+        next: String,
+    },
+    /// A column that the policy does not have.
     #[error("{origin} has no column `{id}`; {next}")]
     NoSuchColumn {
         /// The file's name.

@@ -97,6 +97,15 @@ impl std::fmt::Debug for KeysPolicy {
     }
 }
 
+/// What of a policy is to be worked on; see [`Policy::select`].
+#[derive(Debug, Clone, Default)]
+pub struct Selection<'a> {
+    /// Columns.
+    pub columns: Vec<&'a ColumnPolicy>,
+    /// Folders.
+    pub files: Vec<&'a FilesPolicy>,
+}
+
 /// `[database]`.
 #[derive(Debug, Clone)]
 pub struct DatabasePolicy {
@@ -162,19 +171,27 @@ impl Policy {
         self.columns.iter().find(|column| column.id() == id)
     }
 
-    /// The columns that `--only` names, each once, in the policy's order; all of
-    /// them when `only` is empty.
+    /// The columns and folders that `only` names, as "table.column" or by their
+    /// location, each once, in the policy's order; all of them when `only` is empty.
     ///
     /// # Errors
-    /// [`PolicyError::NoSuchColumn`] with the nearest name.
-    pub fn select(&self, only: &[String]) -> Result<Vec<&ColumnPolicy>, PolicyError> {
-        only.iter()
-            .try_for_each(|id| self.require(id).map(|_| ()))?;
-        Ok(self
-            .columns
-            .iter()
-            .filter(|c| only.is_empty() || only.contains(&c.id()))
-            .collect())
+    /// [`PolicyError::NoSuchTarget`] with the nearest name.
+    pub fn select(&self, only: &[String]) -> Result<Selection<'_>, PolicyError> {
+        let columns = self.columns.iter().map(ColumnPolicy::id);
+        let locations = self.files.iter().map(|files| files.location.clone());
+        let known: Vec<String> = columns.chain(locations).collect();
+        if let Some(unknown) = only.iter().find(|name| !known.contains(name)) {
+            return Err(PolicyError::NoSuchTarget {
+                origin: self.origin.clone(),
+                name: unknown.clone(),
+                next: error::nearest_or_all(unknown, known.iter().map(String::as_str)),
+            });
+        }
+        let wanted = |name: &String| only.is_empty() || only.contains(name);
+        Ok(Selection {
+            columns: self.columns.iter().filter(|c| wanted(&c.id())).collect(),
+            files: self.files.iter().filter(|f| wanted(&f.location)).collect(),
+        })
     }
 
     /// The column with this id, which must be there.

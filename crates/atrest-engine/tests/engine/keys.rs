@@ -1,7 +1,8 @@
 //! The wrong key, and a key that is still needed.
 
-use atrest_core::Suite;
+use atrest_core::{Keyring, Suite};
 use atrest_engine::journal::JournalError;
+use atrest_engine::report::key_usage;
 use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::ScratchDatabase;
 
@@ -155,13 +156,14 @@ pub async fn a_key_in_use_cannot_leave(scratch: &ScratchDatabase) {
     let policy = column("t", "v");
     let both = ring(2, &[1]);
     done(scratch, &ring(1, &[]), Operation::Encrypt, &policy).await;
-    let usage = |report, keyring| {
+    let usage = |report, keyring: Keyring| {
         let policy = policy.clone();
         async move {
             let _: &atrest_engine::report::ColumnReport = &report;
-            let engine = engine(scratch, keyring).await;
+            let engine = engine(scratch, keyring.clone()).await;
             let open = engine.open_runs().await;
-            let usage = engine.key_usage(&[report], &open.unwrap_or_default(), &|_| policy.id());
+            let open = open.unwrap_or_default();
+            let usage = key_usage(&keyring, &[report], &[], &open, &|_| policy.id());
             engine.database().close().await;
             usage
         }

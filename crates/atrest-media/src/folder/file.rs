@@ -5,7 +5,9 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use atrest_core::object::ObjectError;
 use atrest_core::{KeyId, Keyring};
 
 use super::attributes::carry_over;
@@ -16,13 +18,18 @@ use super::watch::{Watch, Watched};
 use super::{Folder, Operation, Report, Skipped, Undecryptable, Why};
 use crate::ObjectReader;
 
+/// Bytes from which a file is worth several threads.
+const LARGE: u64 = 32 << 20;
+
 /// What all files of a run share.
 pub(super) struct Job<'a> {
-    pub(super) folder: &'a Folder,
+    folder: &'a Folder,
     pub(super) root: &'a File,
     pub(super) operation: Operation,
-    pub(super) keyring: &'a Keyring,
+    keyring: &'a Keyring,
     pub(super) watch: &'a Watch<'a>,
+    /// Workers that have no file.
+    pub(super) idle: AtomicUsize,
 }
 
 /// What a file is after the run, with its clear length.
@@ -32,13 +39,29 @@ pub(super) struct Done {
     changed: bool,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        folder: &'a Folder,
+        root: &'a File,
+        operation: Operation,
+        keyring: &'a Keyring,
+        watch: &'a Watch<'a>,
+    ) -> Self {
+        Self {
+            folder,
+            root,
+            operation,
+            keyring,
+            watch,
+            idle: 0.into(),
+        }
+    }
+
     /// Does the operation with the file at a path below the root.
     pub(super) fn file(&self, path: &Path) -> Result<Done, Failure> {
         let source = Source::open(self.root, path)?;
         let id = self.folder.bind.logical_id(path.as_os_str().as_bytes());
-        let about = &source.about;
-        if self.folder.kept.contains(&(about.dev(), about.ino())) {
+        if self.folder.kept.holds(path, &source.about) {
             return Err(Failure::Skipped(Why::Kept));
         }
         let done = self.source(&source, id);
@@ -51,6 +74,14 @@ impl Job<'_> {
             source.check()?;
         }
         done
+    }
+
+    /// Threads for a file: one, and for a large one those of idle workers too.
+    fn threads(&self, length: u64) -> usize {
+        match length {
+            0..LARGE => 1,
+            _ => 1 + self.idle.load(Ordering::Relaxed),
+        }
     }
 
     fn source(&self, source: &Source, id: &[u8]) -> Result<Done, Failure> {
@@ -66,13 +97,14 @@ impl Job<'_> {
             changed: false,
         };
         let linked = source.about.nlink() > 1;
+        let threads = self.threads(source.about.len());
         match look(&source.file, source.about.len(), keyring, id)? {
             State::Clear(_) if linked && self.operation != Operation::Decrypt => {
                 Err(Failure::Skipped(Why::HardLinked))
             }
             State::Clear(bytes) if self.operation == Operation::Encrypt => {
                 replace(source, |to| {
-                    crate::seal(reader(), to, keyring, id, 1, &|_| {})?;
+                    crate::seal(reader(), to, keyring, id, threads, &|_| {})?;
                     Ok(())
                 })?;
                 Ok(Done {
@@ -85,7 +117,7 @@ impl Job<'_> {
             State::Sealed(key, bytes) => match self.operation {
                 Operation::Look | Operation::Encrypt => Ok(is(Some(key), bytes)),
                 Operation::Verify => {
-                    crate::open(reader(), io::sink(), keyring, id, 1, &|_| {})?;
+                    crate::open(reader(), io::sink(), keyring, id, threads, &|_| {})?;
                     Ok(is(Some(key), bytes))
                 }
                 Operation::Rotate if key == primary => Ok(is(Some(key), bytes)),
@@ -95,7 +127,7 @@ impl Job<'_> {
                 Operation::Rotate => {
                     replace(source, |to| {
                         let clear = ObjectReader::new(reader(), keyring, id)?;
-                        crate::seal(clear, to, keyring, id, 1, &|_| {})?;
+                        crate::seal(clear, to, keyring, id, threads, &|_| {})?;
                         Ok(())
                     })?;
                     Ok(Done {
@@ -106,7 +138,7 @@ impl Job<'_> {
                 }
                 Operation::Decrypt => {
                     replace(source, |to| {
-                        crate::open(reader(), to, keyring, id, 1, &|_| {})?;
+                        crate::open(reader(), to, keyring, id, threads, &|_| {})?;
                         Ok(())
                     })?;
                     Ok(Done {
@@ -150,6 +182,7 @@ impl Report {
         match done {
             Ok(done) => {
                 self.total += 1;
+                self.largest = self.largest.max(done.bytes);
                 match done.key {
                     None => self.clear.add(done.bytes),
                     Some(key) => self.sealed.entry(key).or_default().add(done.bytes),
@@ -160,8 +193,14 @@ impl Report {
             }
             Err(Failure::Object(error)) => {
                 self.total += 1;
-                let problem = error.to_string();
-                self.undecryptable.push(Undecryptable { name, problem });
+                self.undecryptable.push(Undecryptable {
+                    name,
+                    unknown_key: match error {
+                        ObjectError::UnknownKey(key) => Some(key),
+                        _ => None,
+                    },
+                    problem: error.to_string(),
+                });
             }
             Err(Failure::Skipped(why)) => self.skipped.push(Skipped { name, why }),
             Err(Failure::Stopped) => self.stopped = true,

@@ -38,27 +38,37 @@ mod attributes;
 mod error;
 mod file;
 mod filter;
+mod kept;
 mod place;
+mod policy;
 mod report;
 mod run;
 mod state;
 mod walk;
 mod watch;
 
-use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use atrest_core::Keyring;
 use atrest_core::object::ObjectBind;
+use atrest_engine::observe::Stop;
 
 pub use error::FolderError;
 pub use report::{Report, Skipped, Tally, Undecryptable, Why};
 pub use watch::Progress;
 
 use filter::Filter;
+use kept::Kept;
+
+/// A new name for a temporary file that may come to hold clear bytes: should its
+/// process be killed, the next changing run over the folder removes it, if it is not
+/// locked.
+#[must_use]
+pub fn temporary_name() -> String {
+    place::temporary_name()
+}
 
 /// What is done with the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,18 +101,17 @@ pub struct Options<'a> {
     /// Told after each file, and within long ones after each MiB at most; from any
     /// of the workers.
     pub progress: &'a (dyn Fn(Progress) + Sync),
-    /// Once true, what is under way is given up (its file stays as it was) and the
-    /// run ends.
-    pub stop: &'a AtomicBool,
+    /// Once asked for, what is under way is given up (its file stays as it was) and
+    /// the run ends.
+    pub stop: Stop,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        static NEVER: AtomicBool = AtomicBool::new(false);
         Self {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             progress: &|_| {},
-            stop: &NEVER,
+            stop: Stop::default(),
         }
     }
 }
@@ -113,7 +122,7 @@ pub struct Folder {
     root: PathBuf,
     filter: Filter,
     bind: ObjectBind,
-    kept: BTreeSet<(u64, u64)>,
+    kept: Kept,
 }
 
 impl Folder {
@@ -136,24 +145,60 @@ impl Folder {
             root: root.into(),
             filter: Filter::new(include, exclude)?,
             bind,
-            kept: BTreeSet::new(),
+            kept: Kept::default(),
         })
     }
 
     /// A file that is never changed, if it should be below the root: the policy, a
-    /// key file. Whatever leads there is followed. One that does not exist is fine.
+    /// key file. Whatever leads there is followed. One that comes to be there later
+    /// is kept, too.
     ///
     /// # Errors
     /// Those of the system: not knowing which file it is, it could not be spared.
     pub fn keep(&mut self, path: &Path) -> io::Result<()> {
-        match std::fs::metadata(path) {
-            Ok(about) => {
-                self.kept.insert((about.dev(), about.ino()));
-                Ok(())
+        self.kept.keep(&self.root, path)
+    }
+
+    /// How many files there are that are meant, and the bytes they take: by the names
+    /// alone, for a bar that knows its end.
+    #[must_use]
+    pub fn size(&self) -> Tally {
+        let mut size = Tally::default();
+        for step in walk::walk(self) {
+            if let walk::Step::File(path) = step {
+                let about = std::fs::symlink_metadata(self.root.join(path));
+                size.add(about.map_or(0, |about| about.len()));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
         }
+        size
+    }
+
+    /// Whether the folder is there and can be read.
+    ///
+    /// # Errors
+    /// [`FolderError::Root`].
+    pub fn check(&self) -> Result<(), FolderError> {
+        run::open_root(self).map(drop)
+    }
+
+    /// Opens every chunk of the file at `path` below the root, as
+    /// [`Operation::Verify`] does with all: the report is of this one file. Globs are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`FolderError::Root`].
+    pub fn inspect(&self, path: &Path, keyring: &Keyring) -> Result<Report, FolderError> {
+        run::inspect(self, path, keyring)
+    }
+
+    /// The logical id of the object in the file at `path`, which may not be there yet;
+    /// none if that is not below the root.
+    ///
+    /// # Errors
+    /// Those of the system, from following links to the root or the file's folder.
+    pub fn logical_id(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let below = kept::below(&self.root, path)?;
+        Ok(below.map(|path| self.bind.logical_id(path.as_os_str().as_bytes()).to_owned()))
     }
 
     /// Does it with every file. What is wrong with one is in the report, and no

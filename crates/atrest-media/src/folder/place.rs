@@ -23,6 +23,12 @@ pub(super) fn is_temporary(name: &[u8]) -> bool {
         })
 }
 
+/// A new name for a temporary file.
+pub(super) fn temporary_name() -> String {
+    let number = RandomState::new().build_hasher().finish();
+    format!(".atrest-{number:016x}.tmp")
+}
+
 /// A regular file, open for reading.
 pub(super) struct Source {
     folder: File,
@@ -132,8 +138,7 @@ impl<'s> Temporary<'s> {
     /// that no other run takes it for one that was left over.
     pub(super) fn beside(source: &'s Source) -> Result<Self, Failure> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let number = RandomState::new().build_hasher().finish();
-        let name = format!(".atrest-{number:016x}.tmp");
+        let name = temporary_name();
         let file = openat(&source.folder, &name, flags, Mode::RUSR | Mode::WUSR);
         let file = file.map_err(|error| Failure::io("making a temporary file")(error.into()))?;
         let temporary = Self {
@@ -171,11 +176,12 @@ impl Drop for Temporary<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_temporary;
+    use super::{is_temporary, temporary_name};
 
     #[test]
     fn only_names_that_we_make_are_temporary() {
         assert!(is_temporary(b".atrest-0123456789abcdef.tmp"));
+        assert!(is_temporary(temporary_name().as_bytes()));
         for name in [
             &b".atrest-0123456789abcdef"[..],
             b".atrest-0123456789ABCDEF.tmp",

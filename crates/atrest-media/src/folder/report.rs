@@ -17,6 +17,12 @@ impl Tally {
         self.files += 1;
         self.bytes += bytes;
     }
+
+    pub(super) const fn and(mut self, other: Self) -> Self {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self
+    }
 }
 
 /// What the folder holds after the run.
@@ -34,6 +40,8 @@ pub struct Report {
     pub changed: Tally,
     /// What was left alone, by name.
     pub skipped: Vec<Skipped>,
+    /// Clear bytes of the largest file.
+    pub largest: u64,
     /// Temporary files of killed runs that were removed.
     pub removed: u64,
     /// Whether the run was stopped before its end.
@@ -62,6 +70,8 @@ impl Report {
 pub struct Undecryptable {
     /// Its path below the root, as raw bytes.
     pub name: Vec<u8>,
+    /// The key that it names, if the keyring lacks it.
+    pub unknown_key: Option<KeyId>,
     /// Why it does not open, and what to do.
     pub problem: String,
 }

@@ -1,5 +1,7 @@
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -24,20 +26,12 @@ pub(super) fn run(
     keyring: &Keyring,
     options: &Options<'_>,
 ) -> Result<Report, FolderError> {
-    let root = open_root(folder, operation)?;
-    let watch = Watch {
-        stop: options.stop,
-        tell: options.progress,
-        files: 0.into(),
-        bytes: 0.into(),
-    };
-    let job = Job {
-        folder,
-        root: &root,
-        operation,
-        keyring,
-        watch: &watch,
-    };
+    let root = open_root(folder)?;
+    if operation.changes() {
+        lock_root(folder, &root)?;
+    }
+    let watch = Watch::new(options);
+    let job = Job::new(folder, &root, operation, keyring, &watch);
     let report = Mutex::new(Report::default());
     let (found, files) = sync_channel(WAITING);
     let files = Mutex::new(files);
@@ -64,32 +58,54 @@ pub(super) fn run(
     Ok(report)
 }
 
-/// Opens the root; locks it if files are to be changed. The lock goes with the
-/// process, however that ends.
-fn open_root(folder: &Folder, operation: Operation) -> Result<File, FolderError> {
-    let failed = |source| FolderError::Root {
-        path: folder.root.clone(),
-        source,
-    };
+/// [`Folder::inspect`].
+pub(super) fn inspect(
+    folder: &Folder,
+    path: &Path,
+    keyring: &Keyring,
+) -> Result<Report, FolderError> {
+    let options = Options::default();
+    let root = open_root(folder)?;
+    let watch = Watch::new(&options);
+    let job = Job::new(folder, &root, Operation::Verify, keyring, &watch);
+    let mut report = Report::default();
+    report.count(path, job.file(path));
+    Ok(report)
+}
+
+fn failed(folder: &Folder, source: io::Error) -> FolderError {
+    let path = folder.root.clone();
+    FolderError::Root { path, source }
+}
+
+/// Opens the root.
+pub(super) fn open_root(folder: &Folder) -> Result<File, FolderError> {
+    let failed = |source| failed(folder, source);
     let root = File::open(&folder.root).map_err(failed)?;
     if !root.metadata().map_err(failed)?.is_dir() {
-        return Err(failed(std::io::ErrorKind::NotADirectory.into()));
-    }
-    if operation.changes() {
-        root.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => FolderError::Busy {
-                path: folder.root.clone(),
-            },
-            TryLockError::Error(source) => failed(source),
-        })?;
+        return Err(failed(io::ErrorKind::NotADirectory.into()));
     }
     Ok(root)
 }
 
+/// Keeps other runs from changing files. The lock goes with the process, however that
+/// ends.
+fn lock_root(folder: &Folder, root: &File) -> Result<(), FolderError> {
+    root.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => FolderError::Busy {
+            path: folder.root.clone(),
+        },
+        TryLockError::Error(source) => failed(folder, source),
+    })
+}
+
 fn worker(job: &Job<'_>, files: &Mutex<Receiver<PathBuf>>, report: &Mutex<Report>) {
     loop {
+        // Waiting for the lock is waiting for a file, too.
+        job.idle.fetch_add(1, Ordering::Relaxed);
         let next = lock(files).recv();
         let Ok(path) = next else { return };
+        job.idle.fetch_sub(1, Ordering::Relaxed);
         // The channel is emptied even so: the walk waits for room in it.
         if !job.watch.stopped() {
             let done = job.file(&path);

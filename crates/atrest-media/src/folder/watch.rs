@@ -1,5 +1,9 @@
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use atrest_engine::observe::Stop;
+
+use super::Options;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,15 +16,24 @@ pub struct Progress {
 
 /// Counts what is read, and stops when it is told to.
 pub(super) struct Watch<'a> {
-    pub(super) stop: &'a AtomicBool,
+    pub(super) stop: &'a Stop,
     pub(super) tell: &'a (dyn Fn(Progress) + Sync),
     pub(super) files: AtomicU64,
     pub(super) bytes: AtomicU64,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    pub(super) fn new(options: &'a Options<'_>) -> Self {
+        Self {
+            stop: &options.stop,
+            tell: options.progress,
+            files: 0.into(),
+            bytes: 0.into(),
+        }
+    }
+
     pub(super) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.requested()
     }
 
     pub(super) fn file_done(&self) {

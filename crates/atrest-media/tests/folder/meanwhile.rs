@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use atrest_engine::observe::Stop;
+
 use super::*;
 
 const LEFT_OVER: &str = ".atrest-0123456789abcdef.tmp";
@@ -93,11 +95,15 @@ fn a_stop_leaves_each_file_whole() {
         fs::write(root.join(number.to_string()), bytes(300_000)).unwrap();
     }
     let before = contents(root);
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let options = Options {
         workers: 2,
-        progress: &|progress| stop.store(progress.bytes > 2_000_000, Ordering::Relaxed),
-        stop: &stop,
+        progress: &|progress| {
+            if progress.bytes > 2_000_000 {
+                stop.request();
+            }
+        },
+        stop: stop.clone(),
     };
     let report = folder(root).run(Operation::Encrypt, &keyring(), &options);
     let report = report.unwrap();

@@ -70,16 +70,25 @@ pub(crate) async fn connect(url: &str) -> Result<SqliteDatabase, TargetError> {
                 .to_owned(),
         });
     }
-    let locks = Arc::new(lock::Locks::new(lock_path(&path)));
+    let locks = Arc::new(lock::Locks::new(with_suffix(&path, LOCK)));
     Ok(SqliteDatabase {
         shared: Arc::new(Shared { connections, place }),
         locks,
     })
 }
 
-fn lock_path(path: &std::path::Path) -> PathBuf {
+const LOCK: &str = ".atrest-lock";
+
+/// The database file, what SQLite keeps beside it, and the lock.
+pub(crate) fn local_files(url: &str) -> Result<Vec<PathBuf>, TargetError> {
+    let path = url::parse(url)?.path;
+    let beside = ["", "-wal", "-shm", "-journal", LOCK];
+    Ok(beside.map(|suffix| with_suffix(&path, suffix)).into())
+}
+
+fn with_suffix(path: &std::path::Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".atrest-lock");
+    name.push(suffix);
     PathBuf::from(name)
 }
 

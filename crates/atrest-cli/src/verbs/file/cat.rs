@@ -24,8 +24,8 @@ pub(super) fn run(args: &CatFileArgs, global: &Global) -> anyhow::Result<Outcome
         bail!("{name} is no plain file, and parts need one; use atrest file open");
     }
     let failed = || format!("cannot open {name}");
-    let id = args.id.name.as_bytes();
-    let mut reader = ObjectReader::new(source.file, session.keyring(), id).with_context(failed)?;
+    let id = session.logical_id(&args.id, Some(&args.file))?;
+    let mut reader = ObjectReader::new(source.file, session.keyring(), &id).with_context(failed)?;
 
     let (from, most) = match args.range {
         None => (0, None),

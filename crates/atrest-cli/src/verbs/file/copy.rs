@@ -35,20 +35,16 @@ pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outco
     if !args.again && !matches!(ObjectHeader::read(&start), Err(ObjectError::NotAnObject)) {
         bail!("{name} is encrypted already; --again encrypts it once more");
     }
+    let id = session.logical_id(&copy.id, named(copy.to.as_deref()))?;
     let total = source.length;
     let reader = Cursor::new(start).chain(source.file);
     let reader = clear_of(reader, &name, copy, &session)?;
     // An encrypted file may be read by whom the umask says.
     written(copy, global, "file seal", 0o666, |out| {
         let progress = ByteProgress::new(format!("sealing {name}"), total, global.json);
-        let sealed = atrest_media::seal(
-            reader,
-            out,
-            session.keyring(),
-            copy.id.name.as_bytes(),
-            threads(),
-            &|done| progress.at(done),
-        )
+        let sealed = atrest_media::seal(reader, out, session.keyring(), &id, threads(), &|done| {
+            progress.at(done);
+        })
         .with_context(|| format!("cannot seal {name}"))?;
         Ok(
             FileReport::new(String::new(), "sealed").object(
@@ -66,6 +62,10 @@ pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outco
     let session = Session::load(global)?;
     let Source { file, name, length } = Source::open(copy.from.as_deref())?;
     let old = copy.old.format.is_some();
+    if old && copy.id.name.is_some() {
+        bail!("what an earlier system encrypted is bound to no name; leave --id out");
+    }
+    let id = session.logical_id(&copy.id, named(copy.from.as_deref()))?;
     let total = match length {
         Some(length) if !old => clear_len(length).ok(),
         length => length,
@@ -92,8 +92,7 @@ pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outco
             };
             return Ok(report.old(clear, length));
         }
-        let id = copy.id.name.as_bytes();
-        let opened = atrest_media::open(reader, out, session.keyring(), id, threads(), &at)
+        let opened = atrest_media::open(reader, out, session.keyring(), &id, threads(), &at)
             .with_context(failed)?;
         Ok(report.object(opened.key, opened.clear, opened.sealed))
     })
@@ -148,7 +147,7 @@ fn written(
             Vec::<()>::new(),
             begin.elapsed().as_secs_f64(),
         )
-        .with("files", [report])?
+        .files(&[report])?
         .print()?;
     } else {
         line(&format!(

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `copy.rs` | `seal` and `open` |
 //! | `cat.rs`, `range.rs` | any part of a file |
+//! | `mv.rs` | a file that is bound to its path gets another |
 //! | `verify.rs` | every byte of many files |
 //! | `shred.rs` | the clear files that are left |
 //! | `place.rs` | where bytes come from, and new files that appear whole |
@@ -12,6 +13,7 @@
 
 mod cat;
 mod copy;
+mod mv;
 mod place;
 mod pour;
 mod range;
@@ -20,6 +22,7 @@ mod shred;
 mod verify;
 
 pub(crate) use range::ByteRange;
+pub(super) use report::FileReport;
 
 use crate::Outcome;
 use crate::args::{FileArgs, FileCommand, Global};
@@ -31,6 +34,7 @@ pub(crate) fn run(args: &FileArgs, global: &Global) -> anyhow::Result<Outcome> {
         FileCommand::Open(args) => copy::open(args, global),
         FileCommand::Cat(args) => cat::run(args, global),
         FileCommand::Verify(args) => verify::run(args, global),
+        FileCommand::Mv(args) => mv::run(args, global),
         FileCommand::Shred(args) => shred::run(args, global),
     }
 }

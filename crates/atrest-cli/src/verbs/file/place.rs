@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use atrest_media::folder::temporary_name;
 use tempfile::NamedTempFile;
 
 use crate::stop::Removing;
@@ -77,7 +78,8 @@ impl NewFile {
             _ => {}
         }
         let temporary = tempfile::Builder::new()
-            .prefix(".atrest-")
+            .prefix(&temporary_name())
+            .rand_bytes(0)
             .permissions(Permissions::from_mode(mode))
             .tempfile_in(folder(path))
             .with_context(|| {
@@ -86,6 +88,8 @@ impl NewFile {
                     folder(path).display()
                 )
             })?;
+        // So that no run over the folder takes it for one that was left over.
+        let _ = temporary.as_file().try_lock();
         let removing = Removing::new(temporary.path().to_owned());
         Ok(Self {
             temporary,

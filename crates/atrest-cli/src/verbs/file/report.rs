@@ -3,24 +3,24 @@ use serde::Serialize;
 
 /// What is said of one file (docs/json.md, "A file").
 #[derive(Debug, Serialize)]
-pub(super) struct FileReport {
+pub(crate) struct FileReport {
     /// The file that was written, read or removed.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// What it is now.
-    pub(super) state: &'static str,
+    pub(crate) state: &'static str,
     /// The key that it is sealed under, or was.
-    pub(super) key_id: Option<String>,
+    pub(crate) key_id: Option<String>,
     /// Its length in clear.
-    pub(super) clear_bytes: Option<u64>,
+    pub(crate) clear_bytes: Option<u64>,
     /// Its length encrypted.
-    pub(super) sealed_bytes: Option<u64>,
+    pub(crate) sealed_bytes: Option<u64>,
     /// What is wrong with it.
-    pub(super) problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 impl FileReport {
     /// A file of which nothing else is known.
-    pub(super) fn new(file: String, state: &'static str) -> Self {
+    pub(crate) fn new(file: String, state: &'static str) -> Self {
         Self {
             file,
             state,
@@ -32,7 +32,7 @@ impl FileReport {
     }
 
     /// What an object holds, and under which key.
-    pub(super) fn object(mut self, key: KeyId, clear: u64, sealed: u64) -> Self {
+    pub(crate) fn object(mut self, key: KeyId, clear: u64, sealed: u64) -> Self {
         self.key_id = Some(key.to_string());
         self.clear_bytes = Some(clear);
         self.sealed_bytes = Some(sealed);
@@ -40,7 +40,7 @@ impl FileReport {
     }
 
     /// What an earlier system's file held.
-    pub(super) fn old(mut self, clear: u64, encrypted: Option<u64>) -> Self {
+    pub(crate) fn old(mut self, clear: u64, encrypted: Option<u64>) -> Self {
         self.clear_bytes = Some(clear);
         self.sealed_bytes = encrypted;
         self

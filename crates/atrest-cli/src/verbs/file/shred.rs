@@ -59,7 +59,7 @@ pub(super) fn run(args: &ShredFileArgs, global: &Global) -> anyhow::Result<Outco
         warn(LIMITS);
         let seconds = begin.elapsed().as_secs_f64();
         Envelope::new("file shred", true, Vec::<()>::new(), seconds)
-            .with("files", reports)?
+            .files(&reports)?
             .print()?;
     } else {
         line(&format!("This is no proof: {LIMITS}."));

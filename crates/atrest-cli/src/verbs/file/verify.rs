@@ -19,17 +19,16 @@ use crate::session::Session;
 pub(super) fn run(args: &VerifyFileArgs, global: &Global) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     let session = Session::load(global)?;
-    let id = args.id.name.as_bytes();
-    let reports: Vec<FileReport> = args
-        .files
-        .iter()
-        .map(|path| look(path, &session, id, global))
-        .collect();
+    let mut reports = Vec::new();
+    for path in &args.files {
+        let id = session.logical_id(&args.id, Some(path))?;
+        reports.push(look(path, &session, &id, global));
+    }
     let clean = reports.iter().all(|report| report.problem.is_none());
     if global.json {
         let seconds = begin.elapsed().as_secs_f64();
         Envelope::new("file verify", clean, Vec::<()>::new(), seconds)
-            .with("files", reports)?
+            .files(&reports)?
             .print()?;
     } else {
         show(&reports);

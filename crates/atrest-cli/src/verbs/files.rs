@@ -1,0 +1,145 @@
+//! What the verbs say of the folders of a policy.
+
+use atrest_engine::Operation;
+use atrest_engine::report::{FileNote, FilesPlan, FilesReport};
+use comfy_table::Table;
+
+use crate::output::{byte_rate, bytes, count, findings, line, percent, print, table};
+
+/// The table of `verify` and `status`; nothing where there are no files.
+pub(super) fn show(reports: &[FilesReport]) {
+    if reports.is_empty() {
+        return;
+    }
+    let mut counts = table(
+        &[
+            "files",
+            "bind",
+            "count",
+            "bytes",
+            "encrypted",
+            "clear",
+            "undecryptable",
+            "skipped",
+            "share encrypted",
+        ],
+        2..9,
+    );
+    for report in reports {
+        counts.add_row([
+            report.location.clone(),
+            report.bind.to_owned(),
+            count(report.total),
+            bytes(report.bytes),
+            count(report.sealed_total()),
+            count(report.plaintext),
+            count(report.undecryptable),
+            count(report.skipped),
+            percent(report.sealed_total(), report.total),
+        ]);
+    }
+    print(&counts);
+    reports.iter().for_each(details);
+}
+
+/// The table of a plan; nothing where there are no files.
+pub(super) fn planned(plans: &[FilesPlan]) {
+    if plans.is_empty() {
+        return;
+    }
+    let mut counts: Table = table(
+        &[
+            "files",
+            "bind",
+            "count",
+            "clear",
+            "encrypted",
+            "undecryptable",
+            "skipped",
+            "to do",
+            "bytes to do",
+        ],
+        2..9,
+    );
+    for FilesPlan {
+        now,
+        due,
+        due_bytes,
+        ..
+    } in plans
+    {
+        counts.add_row([
+            now.location.clone(),
+            now.bind.to_owned(),
+            count(now.total),
+            count(now.plaintext),
+            count(now.sealed_total()),
+            count(now.undecryptable),
+            count(now.skipped),
+            count(*due),
+            bytes(*due_bytes),
+        ]);
+    }
+    print(&counts);
+    for plan in plans {
+        details(&plan.now);
+        findings("warning", &plan.now.location, &plan.warnings);
+    }
+}
+
+/// The line of a folder that was changed.
+pub(super) fn summary(operation: Operation, report: &FilesReport) {
+    let mut text = format!(
+        "{}: {} files {} ({}, {}), {} encrypted, {} in clear",
+        report.location,
+        count(report.changed),
+        super::did(operation),
+        bytes(report.changed_bytes),
+        byte_rate(report.changed_bytes, report.seconds),
+        count(report.sealed_total()),
+        count(report.plaintext),
+    );
+    for (n, what) in [
+        (report.undecryptable, "undecryptable"),
+        (report.skipped, "skipped"),
+    ] {
+        if n > 0 {
+            text.push_str(&format!(", {} {what}", count(n)));
+        }
+    }
+    line(&text);
+    details(report);
+}
+
+/// Which keys hold the files, and what was left alone, by name.
+fn details(report: &FilesReport) {
+    let location = &report.location;
+    for (key, files) in &report.sealed {
+        line(&format!(
+            "  {location}: {} files under key {key}",
+            count(*files)
+        ));
+    }
+    for (key, files) in &report.unknown_keys {
+        line(&format!(
+            "  {location}: {} files name key {key}, which is not in the keyring; add it to keys.previous",
+            count(*files)
+        ));
+    }
+    let named = |notes: &[FileNote], all: u64| {
+        for note in notes {
+            line(&format!("  {location}/{}: {}", note.file, note.problem));
+        }
+        if all > notes.len() as u64 {
+            line(&format!(
+                "  {location}: and {} more",
+                count(all - notes.len() as u64)
+            ));
+        }
+    };
+    named(&report.undecryptable_files, report.undecryptable);
+    named(&report.skipped_files, report.skipped);
+    for note in &report.notes {
+        line(&format!("note: {location}: {note}"));
+    }
+}

@@ -1,0 +1,98 @@
+//! `atrest inspect LOCATION PATH`: one file of the policy.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::bail;
+use atrest_core::object::sealed_len;
+use atrest_engine::policy::FilesPolicy;
+use atrest_engine::report::FileNote;
+use atrest_media::folder::{Folder, Report};
+
+use crate::Outcome;
+use crate::args::{Global, InspectArgs};
+use crate::output::{Envelope, bytes, line};
+use crate::session::Connected;
+use crate::verbs::file::FileReport;
+
+/// Runs the verb.
+pub(super) fn run(
+    args: &InspectArgs,
+    files: &FilesPolicy,
+    connected: &Connected,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let session = &connected.session;
+    let [path] = args.key.as_slice() else {
+        bail!(
+            "{} is a location of files; name one file by its path below it",
+            files.location
+        );
+    };
+    if args.reveal || args.column.is_some() {
+        bail!(
+            "--reveal and --column are for values of columns; atrest file cat {}/{path} prints the clear file",
+            files.location
+        );
+    }
+    let folder = Folder::of(files, session.policy.directory())?;
+    let found = folder.inspect(Path::new(path), session.keyring())?;
+    let report = describe(path, &found, files);
+    let clean = report.state == "sealed";
+    if global.json {
+        Envelope::new(
+            "inspect",
+            clean,
+            Vec::<()>::new(),
+            begin.elapsed().as_secs_f64(),
+        )
+        .files(&[report])?
+        .print()?;
+    } else {
+        show(&report, files);
+    }
+    Ok(Outcome::from_clean(clean))
+}
+
+/// The report of one file, as one file.
+fn describe(path: &str, found: &Report, files: &FilesPolicy) -> FileReport {
+    let words = found.of(files);
+    let file = format!("{}/{path}", files.location);
+    if let Some((key, tally)) = found.sealed.first_key_value() {
+        let sealed = sealed_len(tally.bytes).unwrap_or(u64::MAX);
+        return FileReport::new(file, "sealed").object(*key, tally.bytes, sealed);
+    }
+    let problem = |notes: Vec<FileNote>| notes.into_iter().next().map(|note| note.problem);
+    if found.clear.files > 0 {
+        let mut report = FileReport::new(file, "plaintext");
+        report.clear_bytes = Some(found.clear.bytes);
+        return report;
+    }
+    let (state, notes) = match words.undecryptable {
+        0 => ("skipped", words.skipped_files),
+        _ => ("undecryptable", words.undecryptable_files),
+    };
+    let mut report = FileReport::new(file, state);
+    report.key_id = words.unknown_keys.into_keys().next();
+    report.problem = problem(notes);
+    report
+}
+
+fn show(report: &FileReport, files: &FilesPolicy) {
+    let length = report.clear_bytes.map(|n| format!(", {} clear", bytes(n)));
+    line(&format!(
+        "{}: {}{}",
+        report.file,
+        report.state,
+        length.unwrap_or_default()
+    ));
+    if let Some(key) = &report.key_id {
+        line(&format!("  suite:  {}", FilesPolicy::SUITE));
+        line(&format!("  key:    {key}"));
+        line(&format!("  bind:   {}", files.bind.name()));
+    }
+    if let Some(problem) = &report.problem {
+        line(&format!("  {problem}"));
+    }
+}

@@ -1,0 +1,90 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::Operation;
+use crate::target::Finding;
+
+/// One location of files in a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct FilesReport {
+    /// As the policy writes it.
+    pub location: String,
+    /// The suite of its objects.
+    pub suite: &'static str,
+    /// "path" or "none".
+    pub bind: &'static str,
+    /// Files looked at: clear, sealed and undecryptable ones.
+    pub total: u64,
+    /// Files in clear.
+    pub plaintext: u64,
+    /// Files that open, by key id.
+    pub sealed: BTreeMap<String, u64>,
+    /// Files that begin as an object does and do not open.
+    pub undecryptable: u64,
+    /// The first of them.
+    pub undecryptable_files: Vec<FileNote>,
+    /// Key ids outside the keyring that these name.
+    pub unknown_keys: BTreeMap<String, u64>,
+    /// Files changed by this run.
+    pub changed: u64,
+    /// Clear bytes of the files changed by this run.
+    pub changed_bytes: u64,
+    /// Files left alone that may hold something in clear, or under an old key.
+    pub skipped: u64,
+    /// The first of what was left alone: those, then what holds nothing at rest.
+    pub skipped_files: Vec<FileNote>,
+    /// Clear bytes of all files.
+    pub bytes: u64,
+    /// Whether the run was stopped before it had seen every file.
+    pub stopped: bool,
+    /// Seconds.
+    pub seconds: f64,
+    /// Sentences for the operator.
+    pub notes: Vec<String>,
+}
+
+impl FilesReport {
+    /// Files that open.
+    #[must_use]
+    pub fn sealed_total(&self) -> u64 {
+        self.sealed.values().sum()
+    }
+
+    /// Nothing is left to do after this operation; `None`: after looking.
+    #[must_use]
+    pub fn is_clean(&self, operation: Option<Operation>) -> bool {
+        let left = match operation {
+            Some(Operation::Decrypt) => self.sealed_total(),
+            Some(Operation::Encrypt | Operation::Rotate) | None => self.plaintext,
+        };
+        left == 0 && self.undecryptable == 0 && self.skipped == 0 && !self.stopped
+    }
+}
+
+/// A file that is named in a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileNote {
+    /// Its path below the location; what is not UTF-8 in it is escaped (`\xff`).
+    pub file: String,
+    /// A word for programs: "undecryptable", or why it was left alone.
+    pub why: &'static str,
+    /// The same for people, with what to do.
+    pub problem: String,
+}
+
+/// What an operation would do to the files of one location.
+#[derive(Debug, Clone, Serialize)]
+pub struct FilesPlan {
+    /// What is there now.
+    #[serde(flatten)]
+    pub now: FilesReport,
+    /// Files the operation would change.
+    pub due: u64,
+    /// Their clear bytes.
+    pub due_bytes: u64,
+    /// Free bytes of the location's file system; `None`: not known.
+    pub free_bytes: Option<u64>,
+    /// What to know.
+    pub warnings: Vec<Finding>,
+}
