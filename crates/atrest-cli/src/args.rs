@@ -13,8 +13,8 @@ pub(crate) use file::*;
 
 /// Encrypts, in place, what an application should never have stored in clear.
 ///
-/// A policy file (atrest.toml) says which columns of which database are sensitive
-/// and where the keys are. Every verb follows it. Whatever is interrupted goes on
+/// A policy file (atrest.toml) says which columns of which database and which files are
+/// sensitive, and where the keys are. Every verb follows it. Whatever is interrupted goes on
 /// when the same command is run again: no row is lost, none is encrypted twice.
 #[derive(Debug, Parser)]
 #[command(
@@ -74,17 +74,21 @@ pub(crate) enum Command {
     Key(KeyArgs),
     /// Say what encrypt (or rotate, or decrypt) would do; change nothing.
     Plan(PlanArgs),
-    /// Encrypt every clear value of the policy's columns, in place.
+    /// Encrypt every clear value and file of the policy, in place.
     #[command(after_help = "\
 Examples:
   atrest encrypt --dry-run                 the plan
   atrest encrypt --only people.email       one column
+  atrest encrypt --only data/clips         the files of one location
   atrest encrypt --apply-schema            also widen columns that are too narrow for tokens
   atrest encrypt --max-rate 2000           be gentle: 2,000 rows a second at most
 
 The original values go to an encrypted backup file first (--backup), durable before a row
 changes. Rows that the application changes meanwhile are never overwritten; later passes
-(sweeps) encrypt them. Ctrl-C stops after the page at hand; run the same command to go on.")]
+(sweeps) encrypt them. Ctrl-C stops after the page at hand; run the same command to go on.
+
+Files come after the columns, each replaced whole by its encrypted form; they have no backup
+file (atrest decrypt turns them back), and --batch-size and --max-rate are not about them.")]
     Encrypt(ChangeArgs),
     /// Count what is encrypted, clear and undecryptable.
     #[command(after_help = "\
@@ -98,14 +102,14 @@ To rotate keys: make a key (atrest key generate), set it as keys.primary and the
 before as keys.previous, deploy that to the application, then run atrest rotate. When
 atrest status says that the old key can retire, take it out of keys.previous.")]
     Rotate(ChangeArgs),
-    /// Turn every encrypted value back into clear text (the way out).
+    /// Turn every encrypted value and file back into clear ones (the way out).
     #[command(after_help = "\
 With --apply-schema a column that was widened gets its original type back. When every
 column is clear again the journal table is dropped: nothing of atrest is left.")]
     Decrypt(ChangeArgs),
     /// Put the values of a backup file back.
     Restore(RestoreArgs),
-    /// Say how things stand: columns, interrupted runs, keys that can retire.
+    /// Say how things stand: columns, files, interrupted runs, keys that can retire.
     Status,
     /// Look at the stored values of one row, or at one file.
     #[command(after_help = "\
@@ -172,7 +176,7 @@ Examples:
   export FIELD_ENCRYPTION_KEY=$(atrest key generate)       then: primary = \"env:FIELD_ENCRYPTION_KEY\"
   atrest key generate --password env:APP_PASSWORD          a key source from a password you choose")]
     Generate(GenerateArgs),
-    /// List the policy's keys by id: role, source, and how many values each holds.
+    /// List the policy's keys by id: role, source, and how many values and files each holds.
     List,
 }
 
@@ -214,7 +218,7 @@ pub(crate) enum PlannedVerb {
 /// `atrest plan`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads every value of the policy's columns and says what would be changed, needed (DDL) and
+Reads every value of the policy's columns, and the ends of its files, and says what would be changed, needed (DDL) and
 refused. Exit status 1 when something is refused; that there is work to do is no failure.")]
 pub(crate) struct PlanArgs {
     /// What to plan.
@@ -230,7 +234,8 @@ pub(crate) struct PaceArgs {
     /// Rows that are read and changed together [default: what suits the database].
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) batch_size: Option<u32>,
-    /// Workers [default: what suits the database].
+    /// Workers, and files at work at one time [default: what suits the database; for files
+    /// the number of processors].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
 }

@@ -487,8 +487,7 @@ fn json_has_the_documented_members() {
         ),
         (&["shred", "back", "--yes"], 0, &["shredded"]),
     ];
-    let mut envelope = section("The envelope");
-    envelope.insert("files".to_owned());
+    let envelope = section("The envelope");
     for (arguments, status, states) in cases {
         let output = place.run(&[arguments, &["--json"]].concat(), status);
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -518,21 +517,6 @@ fn json_has_the_documented_members() {
     );
 }
 
-/// Until the command does them: passed over, they would stay clear unnoticed.
-#[test]
-fn a_policy_with_folders_is_refused() {
-    let place = Place::new();
-    let policy = "[keys]\nprimary = \"env:KEY\"\n[[files]]\nlocation = \"clips\"\n";
-    fs::write(place.path("atrest.toml"), policy).unwrap();
-    for verb in ["encrypt", "verify", "status"] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_atrest"));
-        command.arg(verb).current_dir(place.0.path());
-        let output = checked(command.env_clear().env("KEY", KEY).output().unwrap(), 2);
-        says(&output, "atrest.toml, line 3: ");
-        says(&output, "does not encrypt the files of a policy yet");
-    }
-}
-
 #[test]
 fn the_policy_of_a_database_serves_too() {
     let place = Place::new();
@@ -550,7 +534,10 @@ fn the_policy_of_a_database_serves_too() {
         .env("KEY", KEY)
         .output()
         .unwrap();
-    says(&checked(output, 2), "names no columns; add a [[column]]");
+    says(
+        &checked(output, 2),
+        "names no columns and no files; add a [[column]]",
+    );
 }
 
 /// What an earlier system wrote becomes an object without clear bytes on the disk; a

@@ -36,11 +36,11 @@ pub(crate) async fn run(
         return super::plan::show(&connected, &folders, operation, &options, folder, global).await;
     }
     if operation == Operation::Decrypt {
-        super::confirm(
-            "Turn the policy's columns and files back into clear ones?",
-            args.yes,
-            global,
-        )?;
+        let question = match connected.files(global)?.is_empty() {
+            true => "Turn the policy's columns back into clear text?",
+            false => "Turn the policy's columns and files back into clear ones?",
+        };
+        super::confirm(question, args.yes, global)?;
     }
     if args.no_backup {
         super::confirm(
@@ -49,7 +49,7 @@ pub(crate) async fn run(
             global,
         )?;
     }
-    if operation == Operation::Encrypt {
+    if operation == Operation::Encrypt && !connected.columns(global)?.is_empty() {
         write_contexts(&connected);
     }
     let begin = Instant::now();
@@ -86,7 +86,7 @@ pub(crate) async fn run(
         envelope.backups = written;
         envelope.print()?;
     } else {
-        next(operation, clean, &written);
+        next(operation, clean, !files.is_empty(), &written);
     }
     Ok(Outcome::from_clean(clean))
 }
@@ -188,8 +188,8 @@ fn summary(operation: Operation, report: &ColumnReport) {
         .for_each(|note| line(&format!("note: {note}")));
 }
 
-fn next(operation: Operation, clean: bool, files: &[PathBuf]) {
-    for file in files {
+fn next(operation: Operation, clean: bool, with_files: bool, backups: &[PathBuf]) {
+    for file in backups {
         line(&format!(
             "backup: {} (encrypted; keep it and its key until you are sure, then delete it)",
             file.display()
@@ -202,7 +202,8 @@ fn next(operation: Operation, clean: bool, files: &[PathBuf]) {
         (false, _) => "Something is left: see the counts above, then run the same command again.",
         (true, Operation::Encrypt) => "Next: atrest verify",
         (true, Operation::Rotate) => "Next: atrest status says which keys can retire",
-        (true, Operation::Decrypt) => "All of it is clear again.",
+        (true, Operation::Decrypt) if with_files => "Every value and every file is clear again.",
+        (true, Operation::Decrypt) => "Every value is clear again.",
     };
     line(advice);
 }

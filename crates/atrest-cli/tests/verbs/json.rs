@@ -139,6 +139,45 @@ async fn every_verb_prints_what_the_documentation_lists() {
 }
 
 #[tokio::test]
+async fn every_verb_prints_of_files_what_the_documentation_lists() {
+    let place = Place::sqlite(20).await;
+    std::fs::create_dir(place.folder().join("clips")).unwrap();
+    std::fs::write(place.folder().join("clips/a.mp4"), "made up").unwrap();
+    let policy = |keys: &str| {
+        let files = "[[files]]\nlocation = \"clips\"";
+        place.policy(&format!("[keys]\n{keys}\n{files}\n"));
+    };
+    policy("primary = \"env:KEY\"");
+    let run = |arguments: &[&str]| {
+        let json = place
+            .run(&[arguments, &["--json"]].concat())
+            .expect(0)
+            .json();
+        mentioned(&json);
+        json
+    };
+    const FILES: &str = "Files: encrypt, rotate, decrypt, verify, status";
+    let plan = run(&["plan"]);
+    let all = section(FILES)
+        .union(&section("Files: plan"))
+        .cloned()
+        .collect();
+    assert_eq!(members(&plan["files"][0]), all);
+    for verb in ["encrypt", "verify", "status"] {
+        first(&run(&[verb]), "files", FILES);
+    }
+    first(&run(&["inspect", "clips", "a.mp4"]), "files", "A file");
+    first(&run(&["key", "list"]), "keys", "A key");
+    let moved = run(&["file", "mv", "clips/a.mp4", "clips/b.mp4"]);
+    envelope(&moved, "file mv", &[]);
+    first(&moved, "files", "A file");
+    policy("primary = \"env:NEXT\"\nprevious = [\"env:KEY\"]");
+    for verb in ["rotate", "decrypt"] {
+        first(&run(&[verb]), "files", FILES);
+    }
+}
+
+#[tokio::test]
 async fn init_and_what_could_not_run() {
     let place = Place::sqlite(20).await;
     let exists = place

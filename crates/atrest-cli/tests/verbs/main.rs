@@ -10,6 +10,8 @@
 
 mod backup;
 mod errors;
+#[cfg(unix)]
+mod files;
 mod interrupted;
 mod json;
 mod life;

@@ -32,7 +32,7 @@ pub struct FilesReport {
     pub changed_bytes: u64,
     /// Files left alone that may hold something in clear, or under an old key.
     pub skipped: u64,
-    /// The first of what was left alone: those, then what holds nothing at rest.
+    /// The first of them.
     pub skipped_files: Vec<FileNote>,
     /// Clear bytes of all files.
     pub bytes: u64,

@@ -83,7 +83,6 @@ impl Report {
         });
         let (harmless, left): (Vec<_>, Vec<_>) =
             self.skipped.iter().partition(|s| s.why.is_harmless());
-        let named = left.iter().take(NAMED).chain(harmless.iter().take(NAMED));
         let mut report = FilesReport {
             location: policy.location.clone(),
             suite: FilesPolicy::SUITE,
@@ -101,7 +100,9 @@ impl Report {
             changed: self.changed.files,
             changed_bytes: self.changed.bytes,
             skipped: left.len() as u64,
-            skipped_files: named
+            skipped_files: left
+                .iter()
+                .take(NAMED)
                 .map(|one| FileNote {
                     file: readable(&one.name),
                     why: one.why.word(),
@@ -115,6 +116,16 @@ impl Report {
         };
         for key in self.undecryptable.iter().filter_map(|one| one.unknown_key) {
             *report.unknown_keys.entry(key.to_string()).or_default() += 1;
+        }
+        let mut spared = std::collections::BTreeMap::<_, u64>::new();
+        for one in &harmless {
+            *spared.entry(one.why.word()).or_default() += 1;
+        }
+        if !spared.is_empty() {
+            let spared = spared.iter().map(|(why, n)| format!("{n} {why}"));
+            let spared = spared.collect::<Vec<_>>().join(", ");
+            let note = format!("left as it is, with nothing of yours at rest in it: {spared}");
+            report.notes.push(note);
         }
         if self.removed > 0 {
             let removed = self.removed;

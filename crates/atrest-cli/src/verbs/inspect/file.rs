@@ -6,8 +6,7 @@ use std::time::Instant;
 use anyhow::bail;
 use atrest_core::object::sealed_len;
 use atrest_engine::policy::FilesPolicy;
-use atrest_engine::report::FileNote;
-use atrest_media::folder::{Folder, Report};
+use atrest_media::folder::{Folder, Report, Skipped, Why};
 
 use crate::Outcome;
 use crate::args::{Global, InspectArgs};
@@ -38,6 +37,15 @@ pub(super) fn run(
     }
     let folder = Folder::of(files, session.policy.directory())?;
     let found = folder.inspect(Path::new(path), session.keyring())?;
+    if let Some(Skipped {
+        why: Why::Vanished, ..
+    }) = found.skipped.first()
+    {
+        bail!(
+            "there is no file {path} in {}; give its path below that location",
+            files.location
+        );
+    }
     let report = describe(path, &found, files);
     let clean = report.state == "sealed";
     if global.json {
@@ -57,25 +65,24 @@ pub(super) fn run(
 
 /// The report of one file, as one file.
 fn describe(path: &str, found: &Report, files: &FilesPolicy) -> FileReport {
-    let words = found.of(files);
     let file = format!("{}/{path}", files.location);
     if let Some((key, tally)) = found.sealed.first_key_value() {
         let sealed = sealed_len(tally.bytes).unwrap_or(u64::MAX);
         return FileReport::new(file, "sealed").object(*key, tally.bytes, sealed);
     }
-    let problem = |notes: Vec<FileNote>| notes.into_iter().next().map(|note| note.problem);
-    if found.clear.files > 0 {
-        let mut report = FileReport::new(file, "plaintext");
-        report.clear_bytes = Some(found.clear.bytes);
+    if let Some(bad) = found.undecryptable.first() {
+        let mut report = FileReport::new(file, "undecryptable");
+        report.key_id = bad.unknown_key.map(|key| key.to_string());
+        report.problem = Some(bad.problem.clone());
         return report;
     }
-    let (state, notes) = match words.undecryptable {
-        0 => ("skipped", words.skipped_files),
-        _ => ("undecryptable", words.undecryptable_files),
-    };
-    let mut report = FileReport::new(file, state);
-    report.key_id = words.unknown_keys.into_keys().next();
-    report.problem = problem(notes);
+    if let Some(skipped) = found.skipped.first() {
+        let mut report = FileReport::new(file, "skipped");
+        report.problem = Some(skipped.why.to_string());
+        return report;
+    }
+    let mut report = FileReport::new(file, "plaintext");
+    report.clear_bytes = Some(found.clear.bytes);
     report
 }
 

@@ -1,0 +1,432 @@
+//! `[[files]]` of a policy under the verbs, beside columns and alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Place, Ran, ran};
+
+const FILES: &str = "[[files]]\nlocation = \"clips\"\n";
+const BOTH: &str = "primary = \"env:NEXT\"\nprevious = [\"env:KEY\"]";
+
+/// `clips/` with files of odd lengths, and a policy of the column and them.
+async fn place() -> Place {
+    let place = Place::sqlite(20).await;
+    for (name, length) in [
+        ("a.mp4", 100_000),
+        ("gate/b.mp4", 16_384),
+        ("gate/c.jpg", 1),
+        ("gate/empty", 0),
+    ] {
+        let path = place.folder().join("clips").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
+        fs::write(path, bytes).unwrap();
+    }
+    policy(&place, "primary = \"env:KEY\"", FILES);
+    place
+}
+
+/// The policy of `people.email` with these keys, and more.
+fn policy(place: &Place, keys: &str, more: &str) {
+    place.policy(&format!(
+        "[keys]\n{keys}\n[database]\nurl = \"{}\"\n[[column]]\ntable = \"people\"\nname = \"email\"\n{more}",
+        place.db.url()
+    ));
+}
+
+/// Every file below the folder, by its path there.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, found);
+            } else {
+                let below = path.strip_prefix(root).unwrap().to_owned();
+                found.insert(below, fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(folder, folder, &mut found);
+    found
+}
+
+fn clips(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
+    tree(&place.folder().join("clips"))
+}
+
+fn sealed(place: &Place) -> usize {
+    let clips = clips(place);
+    clips
+        .values()
+        .filter(|bytes| bytes.starts_with(b"ATREST"))
+        .count()
+}
+
+#[track_caller]
+fn json_of(place: &Place, arguments: &[&str], status: i32) -> Value {
+    let arguments = [arguments, &["--json"]].concat();
+    place.run(&arguments).expect(status).json()
+}
+
+#[tokio::test]
+async fn columns_and_files_live_one_life_under_one_report() {
+    let place = place().await;
+    let (rows, files) = (place.db.dump().await, clips(&place));
+
+    let plan = json_of(&place, &["plan"], 0);
+    assert_eq!(
+        (&plan["columns"][0]["due"], &plan["files"][0]["due"]),
+        (&json!(18), &json!(4))
+    );
+    assert_eq!(plan["files"][0]["due_bytes"], 116_385);
+    place
+        .run(&["encrypt", "--dry-run"])
+        .expect(0)
+        .says("18 values and 4 files to encrypt");
+    assert_eq!(clips(&place), files, "a plan changes nothing");
+
+    let done = json_of(&place, &["encrypt"], 0);
+    assert_eq!(
+        (&done["columns"][0]["changed"], &done["files"][0]["changed"]),
+        (&json!(18), &json!(4))
+    );
+    assert_eq!((place.tokens().await, sealed(&place)), (18, 4));
+    let verified = json_of(&place, &["verify"], 0);
+    assert_eq!(
+        verified["files"][0]["sealed"]
+            .as_object()
+            .unwrap()
+            .values()
+            .next(),
+        Some(&json!(4))
+    );
+    assert_eq!(verified["files"][0]["bytes"], 116_385);
+
+    policy(&place, BOTH, FILES);
+    let keys = json_of(&place, &["key", "list"], 0);
+    let old = &keys["keys"][1];
+    assert_eq!(
+        (&old["values"], &old["files"], &old["can_retire"]),
+        (&json!(18), &json!(4), &json!(false))
+    );
+    place.run(&["rotate", "--only", "people.email"]).expect(0);
+    let keys = json_of(&place, &["key", "list"], 0);
+    let old = &keys["keys"][1];
+    assert_eq!(
+        (&old["values"], &old["files"], &old["can_retire"]),
+        (&json!(0), &json!(4), &json!(false))
+    );
+    assert!(
+        old["reason"]
+            .as_str()
+            .unwrap()
+            .contains("4 files need it: run atrest rotate")
+    );
+    place.run(&["rotate"]).expect(0).says("4 files rotated");
+    assert_eq!(
+        json_of(&place, &["status"], 0)["keys"][1]["can_retire"],
+        true
+    );
+
+    policy(&place, "primary = \"env:NEXT\"", FILES);
+    place
+        .run(&["verify"])
+        .expect(0)
+        .says("Clean: every value and every file");
+    place
+        .run(&["decrypt"])
+        .expect(0)
+        .says("Every value and every file is clear again.");
+    assert!(clips(&place) == files && place.db.dump().await == rows);
+}
+
+#[tokio::test]
+async fn a_policy_of_files_alone_needs_no_database() {
+    let place = place().await;
+    let before = clips(&place);
+    place.policy(&format!("[keys]\nprimary = \"env:KEY\"\n{FILES}"));
+    for (arguments, says) in [
+        (&["plan"][..], "4 files to encrypt"),
+        (&["encrypt"], "clips: 4 files encrypted"),
+        (&["verify"], "Clean"),
+        (&["status"], "it encrypts new values"),
+        (&["key", "list"], "it encrypts new values"),
+        (&["decrypt"], "clips: 4 files decrypted"),
+    ] {
+        place.run(arguments).expect(0).says(says);
+    }
+    assert_eq!(clips(&place), before);
+    place
+        .run(&["restore", "x.atrest"])
+        .expect(2)
+        .says("this is about columns");
+    assert!(place.backups().is_empty());
+}
+
+#[tokio::test]
+async fn only_takes_a_location() {
+    let place = place().await;
+    place
+        .run(&["encrypt", "--only", "clips"])
+        .expect(0)
+        .hides("people.email");
+    assert_eq!((place.tokens().await, sealed(&place)), (0, 4));
+    place.run(&["verify"]).expect(1).says("Not clean");
+    place
+        .run(&["encrypt", "--only", "people.email"])
+        .expect(0)
+        .hides("clips");
+    place.run(&["verify"]).expect(0);
+    place
+        .run(&["verify", "--only", "clip"])
+        .expect(2)
+        .says("atrest.toml has no column and no files `clip`; did you mean `clips`?");
+}
+
+/// A folder that is not there is told before the columns are changed, and a clear file
+/// is never called clean.
+#[tokio::test]
+async fn what_is_wrong_with_a_folder_is_said_first() {
+    let place = place().await;
+    policy(
+        &place,
+        "primary = \"env:KEY\"",
+        "[[files]]\nlocation = \"none\"\n",
+    );
+    let missing = place.run(&["encrypt"]).expect(2);
+    missing.says("cannot open the folder ").says("none");
+    assert_eq!(place.tokens().await, 0);
+    place
+        .run(&["key", "list"])
+        .expect(0)
+        .says("values and files were not counted");
+
+    policy(&place, "primary = \"env:KEY\"", FILES);
+    place.run(&["encrypt"]).expect(0);
+    fs::write(place.folder().join("clips/new.mp4"), "clear").unwrap();
+    place.run(&["verify"]).expect(1).says("Not clean");
+    place.run(&["status"]).expect(1);
+    place
+        .run(&["inspect", "clips", "new.mp4"])
+        .expect(1)
+        .says("plaintext")
+        .hides("key: ");
+    place.run(&["encrypt"]).expect(0).says("1 files encrypted");
+    place.run(&["verify"]).expect(0);
+}
+
+/// The location is the policy's own folder: what atrest and the database live on stays.
+#[tokio::test]
+async fn atrests_own_files_below_a_location_stay_as_they_are() {
+    let place = place().await;
+    let here = place.folder().to_owned();
+    place
+        .run(&["key", "generate", "--out", "old.key"])
+        .expect(0);
+    fs::write(here.join(".env"), "SOME=thing\n").unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(
+        here.join(".env"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
+    policy(
+        &place,
+        "primary = \"env:KEY\"\nprevious = [\"file:old.key\"]",
+        "[[files]]\nlocation = \".\"\n",
+    );
+    for arguments in [
+        &["encrypt"][..],
+        &["encrypt", "--backup", "mine.atrest"],
+        &["verify"],
+    ] {
+        place.run(arguments).expect(0);
+    }
+    assert_eq!((place.tokens().await, sealed(&place)), (18, 4));
+    for name in ["atrest.toml", ".env", "old.key"] {
+        assert!(
+            !fs::read(here.join(name)).unwrap().starts_with(b"ATREST"),
+            "{name}"
+        );
+    }
+    let backup = place.backups().remove(0);
+    place
+        .run(&["verify", "--against", backup.to_str().unwrap()])
+        .expect(0);
+    place.run(&["decrypt"]).expect(0);
+    assert_eq!((place.tokens().await, sealed(&place)), (0, 0));
+}
+
+#[tokio::test]
+async fn two_clips_that_were_swapped_are_told() {
+    let place = place().await;
+    place.run(&["encrypt"]).expect(0);
+    let path = |name: &str| place.folder().join("clips").join(name);
+    for (from, to) in [("a.mp4", "x"), ("gate/b.mp4", "a.mp4"), ("x", "gate/b.mp4")] {
+        fs::rename(path(from), path(to)).unwrap();
+    }
+    let found = json_of(&place, &["verify"], 1);
+    let named = found["files"][0]["undecryptable_files"].as_array().unwrap();
+    let names: Vec<_> = named
+        .iter()
+        .map(|one| one["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["a.mp4", "gate/b.mp4"]);
+    let before = clips(&place);
+    place
+        .run(&["decrypt"])
+        .expect(1)
+        .says("does not belong here");
+    assert_eq!(
+        clips(&place)[Path::new("a.mp4")],
+        before[Path::new("a.mp4")]
+    );
+    place
+        .run(&["inspect", "clips", "a.mp4"])
+        .expect(1)
+        .says("undecryptable");
+    // Back in their places they open.
+    for (from, to) in [("a.mp4", "x"), ("gate/b.mp4", "a.mp4"), ("x", "gate/b.mp4")] {
+        fs::rename(path(from), path(to)).unwrap();
+    }
+    place.run(&["decrypt"]).expect(0);
+    assert_eq!(sealed(&place), 0);
+}
+
+#[tokio::test]
+async fn one_file_of_a_location() {
+    let place = place().await;
+    let clear = clips(&place)[Path::new("gate/b.mp4")].clone();
+    place.run(&["encrypt"]).expect(0);
+    let says = place.run(&["inspect", "clips", "gate/b.mp4"]).expect(0);
+    says.says("sealed, 16.0 KiB clear").says("bind:   path");
+    place
+        .run(&["inspect", "clips", "gate/none"])
+        .expect(2)
+        .says("there is no file gate/none in clips");
+    place
+        .run(&["inspect", "clips", "../atrest.toml"])
+        .expect(1)
+        .says("skipped")
+        .hides("KEY");
+    place
+        .run(&["inspect", "clips", "a.mp4", "--reveal"])
+        .expect(2)
+        .says("atrest file cat clips/a.mp4");
+    // The name that it is bound to is the policy's affair, from any folder.
+    let cat = |arguments: &[&str], folder: &Path| {
+        let mut command = place.command(arguments);
+        command.current_dir(folder).output().unwrap()
+    };
+    let output = cat(&["file", "cat", "clips/gate/b.mp4"], place.folder());
+    assert!(output.stdout == clear, "{output:?}");
+    let gate = place.folder().join("clips/gate");
+    let output = cat(
+        &["file", "cat", "b.mp4", "--policy", "../../atrest.toml"],
+        &gate,
+    );
+    assert!(output.stdout == clear, "{output:?}");
+    let refused = ran(cat(
+        &["file", "cat", "clips/gate/b.mp4", "--id", ""],
+        place.folder(),
+    ));
+    refused.expect(2).says("does not belong here");
+
+    place
+        .run(&["file", "mv", "clips/gate/b.mp4", "clips/a.mp4"])
+        .expect(2)
+        .says("exists");
+    place
+        .run(&["file", "mv", "clips/gate/b.mp4", "clips/moved.mp4"])
+        .expect(0);
+    place.run(&["verify"]).expect(0);
+    let output = cat(&["file", "cat", "clips/moved.mp4"], place.folder());
+    assert!(output.stdout == clear && !gate.join("b.mp4").exists());
+    // Out of the location it is bound to nothing.
+    place
+        .run(&["file", "mv", "clips/moved.mp4", "out"])
+        .expect(0);
+    let opened = ran(cat(&["file", "verify", "out", "--id", ""], place.folder()));
+    opened.expect(0);
+    place
+        .run(&["file", "mv", "atrest.toml", "x"])
+        .expect(2)
+        .says("left it as it is");
+    // A clear file that is sealed into the location is bound to its place there.
+    fs::write(place.folder().join("in.mp4"), &clear).unwrap();
+    place
+        .run(&["file", "seal", "in.mp4", "clips/in.mp4"])
+        .expect(0);
+    place.run(&["verify"]).expect(0);
+}
+
+/// Killed at any moment, each file is clear or sealed, and the same command ends it.
+#[tokio::test]
+async fn killed_again_and_again_every_file_stays_whole() {
+    let place = place().await;
+    let folder = place.folder().join("clips/many");
+    fs::create_dir_all(&folder).unwrap();
+    for n in 0..400u32 {
+        fs::write(folder.join(n.to_string()), n.to_le_bytes().repeat(5_000)).unwrap();
+    }
+    let before = clips(&place);
+    for verb in ["encrypt", "decrypt"] {
+        let mut kills = 0;
+        for wait in (0u64..).map(|n| Duration::from_millis(20 + n * 13 % 90)) {
+            let mut child = place.command(&[verb, "--only", "clips"]).spawn().unwrap();
+            std::thread::sleep(wait);
+            let done = child.try_wait().unwrap().is_some();
+            let _ = child.kill();
+            child.wait().unwrap();
+            if done || kills == 30 {
+                break;
+            }
+            kills += 1;
+        }
+        assert!(kills > 0, "{verb} was never killed");
+        let last: Ran = place.run(&[verb, "--only", "clips"]).expect(0);
+        drop(last);
+        let verified = place.run(&["verify", "--only", "clips"]);
+        verified.expect(i32::from(verb == "decrypt"));
+    }
+    assert!(
+        clips(&place) == before,
+        "every byte is back, and nothing more"
+    );
+}
+
+/// Ctrl-C ends it soon, and says how to go on.
+#[tokio::test]
+async fn ctrl_c_leaves_each_file_whole() {
+    let place = place().await;
+    let large = vec![7; 100_000_000];
+    fs::write(place.folder().join("clips/large"), &large).unwrap();
+    let child = place
+        .command(&["encrypt", "--only", "clips", "--workers", "1"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(120));
+    let pid = i32::try_from(child.id()).unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(pid).unwrap(),
+        rustix::process::Signal::INT,
+    )
+    .unwrap();
+    let stopped = ran(child.wait_with_output().unwrap());
+    if stopped.status == 2 {
+        stopped
+            .says("stopped in clips")
+            .says("run the same command again");
+    }
+    place.run(&["encrypt", "--only", "clips"]).expect(0);
+    place.run(&["decrypt", "--only", "clips"]).expect(0);
+    assert!(clips(&place)[Path::new("large")] == large);
+}
