@@ -5,6 +5,7 @@ mod file;
 use std::path::PathBuf;
 
 use atrest_core::Suite;
+use atrest_media::OldFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::env_vars;
@@ -82,6 +83,8 @@ Examples:
   atrest encrypt --only data/clips         the files of one location
   atrest encrypt --apply-schema            also widen columns that are too narrow for tokens
   atrest encrypt --max-rate 2000           be gentle: 2,000 rows a second at most
+  atrest encrypt --only data/clips --from aes-256-cbc --from-key env:OLD_KEY --originals old
+                                           files that an earlier system encrypted
 
 The original values go to an encrypted backup file first (--backup), durable before a row
 changes. Rows that the application changes meanwhile are never overwritten; later passes
@@ -89,7 +92,7 @@ changes. Rows that the application changes meanwhile are never overwritten; late
 
 Files come after the columns, each replaced whole by its encrypted form; they have no backup
 file (atrest decrypt turns them back), and --batch-size and --max-rate are not about them.")]
-    Encrypt(ChangeArgs),
+    Encrypt(EncryptArgs),
     /// Count what is encrypted, clear and undecryptable.
     #[command(after_help = "\
 Examples:
@@ -238,6 +241,33 @@ pub(crate) struct PaceArgs {
     /// the number of processors].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
+}
+
+/// `atrest encrypt`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EncryptArgs {
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    #[command(flatten)]
+    pub(crate) take_over: TakeOverArgs,
+}
+
+/// Files that an earlier system encrypted.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files of an earlier system")]
+pub(crate) struct TakeOverArgs {
+    /// Every file of the location that is not atrest's was encrypted by an earlier system:
+    /// aes-256-cbc (an IV of 16 bytes, then the content with PKCS #7 padding, and no MAC)
+    /// or fernet (one token). If one of them does not open so, nothing is changed.
+    #[arg(long = "from", value_name = "FORMAT", requires = "key")]
+    pub(crate) format: Option<OldFormat>,
+    /// Where that system's key is, as in the policy: env:NAME, file:PATH, …
+    #[arg(long = "from-key", value_name = "SOURCE", requires = "format")]
+    pub(crate) key: Option<String>,
+    /// Keep the files as they were in this folder, outside of the location. Needed for
+    /// aes-256-cbc, where nothing proves that the right bytes came out.
+    #[arg(long, value_name = "FOLDER", requires = "format")]
+    pub(crate) originals: Option<PathBuf>,
 }
 
 /// `atrest encrypt`, `rotate`, `decrypt`.

@@ -9,9 +9,10 @@ use atrest_core::Keyring;
 use atrest_engine::Operation;
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FilesPlan, FilesReport};
-use atrest_media::folder::{self, Folder, Options, Progress};
+use atrest_media::folder::{self, Folder, OldFiles, Options, Progress};
 
-use crate::args::{Global, PaceArgs};
+use crate::args::{Global, PaceArgs, TakeOverArgs};
+use crate::output::warn;
 use crate::session::Connected;
 
 /// The folders to work on. They were there, and could be read, when this was made: what
@@ -20,6 +21,7 @@ pub(crate) struct Folders<'a> {
     connected: &'a Connected,
     list: Vec<(&'a FilesPolicy, Folder)>,
     workers: Option<usize>,
+    old: Option<OldFiles>,
 }
 
 impl<'a> Folders<'a> {
@@ -34,6 +36,7 @@ impl<'a> Folders<'a> {
         let mut folders = Self {
             connected,
             list: Vec::new(),
+            old: None,
             workers: pace.and_then(|pace| pace.workers).map(usize::from),
         };
         for policy in connected.files(global)? {
@@ -65,6 +68,52 @@ impl<'a> Folders<'a> {
         Ok(())
     }
 
+    /// From now on, `encrypt` takes what is no object for a file of an earlier system.
+    ///
+    /// # Errors
+    /// When that would be about columns too, or could not be undone.
+    pub(crate) fn take_over(&mut self, args: &TakeOverArgs, global: &Global) -> anyhow::Result<()> {
+        let (Some(format), Some(key)) = (args.format, &args.key) else {
+            return Ok(());
+        };
+        if !self.connected.columns(global)?.is_empty() {
+            bail!("--from is about files; name their location with --only");
+        }
+        if !format.is_authenticated() {
+            if args.originals.is_none() {
+                bail!(
+                    "{format} has no MAC, so nothing proves that the right bytes come out; name a folder for the files as they were with --originals, and compare before you remove it"
+                );
+            }
+            warn(&format!(
+                "{format} has no MAC: nothing tells whether somebody changed a file, or whether it was one of that system's; compare some with what you know before you remove the originals"
+            ));
+        }
+        if let Some(originals) = &args.originals {
+            let inside = originals.join("x");
+            std::fs::create_dir_all(originals)
+                .with_context(|| format!("cannot make {}", originals.display()))?;
+            for (policy, folder) in &self.list {
+                let below = folder.logical_id(&inside);
+                let below =
+                    below.with_context(|| format!("cannot look at {}", originals.display()))?;
+                if below.is_some() {
+                    bail!(
+                        "{} lies in {}, which is to be encrypted; name a folder elsewhere",
+                        originals.display(),
+                        policy.location
+                    );
+                }
+            }
+        }
+        self.old = Some(OldFiles {
+            format,
+            keyring: self.connected.session.other_keys(key)?,
+            originals: args.originals.clone(),
+        });
+        Ok(())
+    }
+
     /// Runs the operation on one after the other. `tell` is given each report when it
     /// is there.
     ///
@@ -78,9 +127,13 @@ impl<'a> Folders<'a> {
         let mut reports = Vec::new();
         for (policy, folder) in &self.list {
             let begin = Instant::now();
-            let found = self.watched(policy, folder, operation, |keyring, options| {
-                folder.run(operation, keyring, options)
-            })?;
+            let found =
+                self.watched(policy, folder, operation, |keyring, options| {
+                    match &self.old {
+                        Some(old) => folder.take_over(old, keyring, options),
+                        None => folder.run(operation, keyring, options),
+                    }
+                })?;
             let mut report = found.of(policy);
             report.seconds = begin.elapsed().as_secs_f64();
             tell(&report);

@@ -11,15 +11,22 @@ use atrest_engine::{Operation, RunOptions};
 use atrest_media::folder;
 
 use crate::Outcome;
-use crate::args::{ChangeArgs, Global};
+use crate::args::{ChangeArgs, EncryptArgs, Global, TakeOverArgs};
 use crate::files::Folders;
 use crate::output::{Envelope, count, line, rate, warn};
 use crate::session::{Connected, options};
+
+/// Runs `atrest encrypt`.
+pub(crate) async fn encrypt(args: &EncryptArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let old = Some(&args.take_over).filter(|old| old.format.is_some());
+    run(Operation::Encrypt, &args.change, old, global).await
+}
 
 /// Runs the verb.
 pub(crate) async fn run(
     operation: Operation,
     args: &ChangeArgs,
+    take_over: Option<&TakeOverArgs>,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
@@ -31,6 +38,9 @@ pub(crate) async fn run(
     };
     let backup = backup_path(&connected, args)?;
     let mut folders = Folders::open(&connected, Some(&args.pace), global)?;
+    if let Some(old) = take_over {
+        folders.take_over(old, global)?;
+    }
     if args.dry_run {
         let folder = backup.as_deref().and_then(Path::parent);
         return super::plan::show(&connected, &folders, operation, &options, folder, global).await;

@@ -401,6 +401,68 @@ async fn killed_again_and_again_every_file_stays_whole() {
     );
 }
 
+/// What an earlier system wrote is taken over whole, or not at all, and can be had back.
+#[tokio::test]
+async fn files_of_an_earlier_system_are_taken_over() {
+    let place = place().await;
+    let clear = clips(&place);
+    let folder = place.folder().join("clips");
+    for (name, bytes) in &clear {
+        fs::write(folder.join(name), cbc(bytes)).unwrap();
+    }
+    let old = clips(&place);
+    let key = "2222222222222222222222222222222222222222222222222222222222222222";
+    let run = |arguments: &[&str], key: &str| {
+        let mut command =
+            place.command(&[&["encrypt", "--from", "aes-256-cbc"], arguments].concat());
+        ran(command.env("OLD", key).output().unwrap())
+    };
+    let key_of = ["--only", "clips", "--from-key", "env:OLD"];
+    let with = |more: &[&'static str]| [&key_of[..], more].concat();
+
+    run(&key_of, key).expect(2).says("--originals");
+    run(&["--from-key", "env:OLD", "--originals", "kept"], key)
+        .expect(2)
+        .says("--only");
+    run(&with(&["--originals", "clips/kept"]), key)
+        .expect(2)
+        .says("lies in clips");
+    fs::remove_dir(folder.join("kept")).unwrap();
+    // Under another key none opens; beside one that is clear, none is changed.
+    let wrong = key.replace('2', "3");
+    run(&with(&["--originals", "kept"]), &wrong)
+        .expect(1)
+        .says("check the key");
+    fs::write(folder.join("stray"), "no such file").unwrap();
+    let refused = run(&with(&["--originals", "kept"]), key).expect(1);
+    refused.says("clips/stray").says("0 files encrypted");
+    fs::remove_file(folder.join("stray")).unwrap();
+    assert_eq!(clips(&place), old);
+
+    let done = run(&with(&["--originals", "kept"]), key).expect(0);
+    done.says("has no MAC").says("4 files encrypted (113.7 KiB");
+    assert_eq!(tree(&place.folder().join("kept")), old);
+    // Again: nothing is left to take over.
+    run(&with(&["--originals", "kept"]), key)
+        .expect(0)
+        .says("0 files encrypted");
+    place.run(&["decrypt", "--only", "clips"]).expect(0);
+    assert!(clips(&place) == clear);
+}
+
+/// IV and AES-256-CBC with padding, under 32 times 0x22.
+fn cbc(clear: &[u8]) -> Vec<u8> {
+    use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
+    let key = UnboundCipherKey::new(&AES_256, &[0x22; 32]).unwrap();
+    let mut sealed = clear.to_vec();
+    let iv = PaddedBlockEncryptingKey::cbc_pkcs7(key)
+        .unwrap()
+        .encrypt(&mut sealed)
+        .unwrap();
+    let iv: &[u8] = (&iv).try_into().unwrap();
+    [iv, &sealed].concat()
+}
+
 /// Ctrl-C ends it soon, and says how to go on.
 #[tokio::test]
 async fn ctrl_c_leaves_each_file_whole() {

@@ -15,7 +15,7 @@ use super::error::Failure;
 use super::place::{Source, Temporary};
 use super::state::{State, look};
 use super::watch::{Watch, Watched};
-use super::{Folder, Operation, Report, Skipped, Undecryptable, Why};
+use super::{Folder, OldFiles, Operation, Report, Skipped, Undecryptable, Why};
 use crate::ObjectReader;
 
 /// Bytes from which a file is worth several threads.
@@ -26,6 +26,7 @@ pub(super) struct Job<'a> {
     folder: &'a Folder,
     pub(super) root: &'a File,
     pub(super) operation: Operation,
+    old: Option<&'a OldFiles>,
     keyring: &'a Keyring,
     pub(super) watch: &'a Watch<'a>,
     /// Workers that have no file.
@@ -44,6 +45,7 @@ impl<'a> Job<'a> {
         folder: &'a Folder,
         root: &'a File,
         operation: Operation,
+        old: Option<&'a OldFiles>,
         keyring: &'a Keyring,
         watch: &'a Watch<'a>,
     ) -> Self {
@@ -51,6 +53,7 @@ impl<'a> Job<'a> {
             folder,
             root,
             operation,
+            old,
             keyring,
             watch,
             idle: 0.into(),
@@ -64,7 +67,7 @@ impl<'a> Job<'a> {
         if self.folder.kept.holds(path, &source.about) {
             return Err(Failure::Skipped(Why::Kept));
         }
-        let done = self.source(&source, id);
+        let done = self.source(&source, path, id);
         // Whatever failed, it did because of the stop.
         if done.is_err() && self.watch.stopped() {
             return Err(Failure::Stopped);
@@ -84,7 +87,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn source(&self, source: &Source, id: &[u8]) -> Result<Done, Failure> {
+    fn source(&self, source: &Source, path: &Path, id: &[u8]) -> Result<Done, Failure> {
         let keyring = self.keyring;
         let primary = keyring.primary().id();
         let reader = || Watched {
@@ -102,9 +105,20 @@ impl<'a> Job<'a> {
             State::Clear(_) if linked && self.operation != Operation::Decrypt => {
                 Err(Failure::Skipped(Why::HardLinked))
             }
-            State::Clear(bytes) if self.operation == Operation::Encrypt => {
+            State::Clear(_) if self.operation == Operation::Encrypt => {
+                if let Some(old) = self.old {
+                    old.keep(source, path)?;
+                }
+                let mut bytes = 0;
                 replace(source, |to| {
-                    crate::seal(reader(), to, keyring, id, threads, &|_| {})?;
+                    let sealed = match self.old {
+                        None => crate::seal(reader(), to, keyring, id, threads, &|_| {}),
+                        Some(old) => {
+                            let clear = old.clear(reader());
+                            crate::seal(clear, to, keyring, id, threads, &|_| {})
+                        }
+                    };
+                    bytes = sealed?.clear;
                     Ok(())
                 })?;
                 Ok(Done {
@@ -113,7 +127,15 @@ impl<'a> Job<'a> {
                     changed: true,
                 })
             }
-            State::Clear(bytes) => Ok(is(None, bytes)),
+            State::Clear(bytes) => match self.old {
+                None => Ok(is(None, bytes)),
+                Some(old) => {
+                    let bytes = io::copy(&mut old.clear(reader()), &mut io::sink());
+                    let bytes =
+                        bytes.map_err(Failure::io("opening what an earlier system wrote"))?;
+                    Ok(is(None, bytes))
+                }
+            },
             State::Sealed(key, bytes) => match self.operation {
                 Operation::Look | Operation::Encrypt => Ok(is(Some(key), bytes)),
                 Operation::Verify => {

@@ -39,6 +39,7 @@ mod error;
 mod file;
 mod filter;
 mod kept;
+mod old;
 mod place;
 mod policy;
 mod report;
@@ -56,6 +57,7 @@ use atrest_core::object::ObjectBind;
 use atrest_engine::observe::Stop;
 
 pub use error::FolderError;
+pub use old::OldFiles;
 pub use report::{Report, Skipped, Tally, Undecryptable, Why};
 pub use watch::Progress;
 
@@ -213,6 +215,26 @@ impl Folder {
         keyring: &Keyring,
         options: &Options<'_>,
     ) -> Result<Report, FolderError> {
-        run::run(self, operation, keyring, options)
+        run::run(self, operation, None, keyring, options)
+    }
+
+    /// Makes objects of files that an earlier system encrypted: whatever is no object
+    /// yet. First every one of them is opened, and if one does not open in the old
+    /// format, nothing is changed: it is in the report as skipped. Clear bytes stay in
+    /// memory.
+    ///
+    /// # Errors
+    /// As [`Folder::run`].
+    pub fn take_over(
+        &self,
+        old: &OldFiles,
+        keyring: &Keyring,
+        options: &Options<'_>,
+    ) -> Result<Report, FolderError> {
+        let look = run::run(self, Operation::Verify, Some(old), keyring, options)?;
+        if !look.is_clean() {
+            return Ok(look);
+        }
+        run::run(self, Operation::Encrypt, Some(old), keyring, options)
     }
 }

@@ -13,7 +13,7 @@ use super::file::Job;
 use super::place::Source;
 use super::walk::{Step, walk};
 use super::watch::Watch;
-use super::{Folder, FolderError, Operation, Options, Report, Why};
+use super::{Folder, FolderError, OldFiles, Operation, Options, Report, Why};
 
 /// Files that were found and that no worker has taken so far: memory does not grow
 /// with the number of files.
@@ -23,6 +23,7 @@ const WAITING: usize = 256;
 pub(super) fn run(
     folder: &Folder,
     operation: Operation,
+    old: Option<&OldFiles>,
     keyring: &Keyring,
     options: &Options<'_>,
 ) -> Result<Report, FolderError> {
@@ -31,7 +32,7 @@ pub(super) fn run(
         lock_root(folder, &root)?;
     }
     let watch = Watch::new(options);
-    let job = Job::new(folder, &root, operation, keyring, &watch);
+    let job = Job::new(folder, &root, operation, old, keyring, &watch);
     let report = Mutex::new(Report::default());
     let (found, files) = sync_channel(WAITING);
     let files = Mutex::new(files);
@@ -67,7 +68,7 @@ pub(super) fn inspect(
     let options = Options::default();
     let root = open_root(folder)?;
     let watch = Watch::new(&options);
-    let job = Job::new(folder, &root, Operation::Verify, keyring, &watch);
+    let job = Job::new(folder, &root, Operation::Verify, None, keyring, &watch);
     let mut report = Report::default();
     report.count(path, job.file(path));
     Ok(report)
