@@ -52,6 +52,9 @@ async fn the_whole_story() {
         "$ atrest decrypt --policy copy.toml --yes\n",
         "53,000 are tokens",
         "3 tables and their definitions, 51,040 rows, every value and its type: identical",
+        "And at every file: 212 are encrypted",
+        "$ atrest inspect media clips/gate-07.y4m\n",
+        "With original-media: 212 files, identical.",
         "On a database of your own:",
     ] {
         assert!(out.contains(step), "{step:?} is not in:\n{out}{err}");
@@ -69,6 +72,9 @@ async fn the_whole_story() {
     assert_eq!(number(&made.join("copy.sqlite"), sealed).await, "0");
     let raw = fs::read(made.join("attendance.sqlite")).unwrap();
     assert!(!raw.windows(12).any(|bytes| bytes == b"@example.org"));
+    let clip = |folder: &str| fs::read(made.join(folder).join("clips/gate-07.y4m")).unwrap();
+    assert!(clip("original-media").starts_with(b"YUV4MPEG2 W160 H120 "));
+    assert!(clip("media").starts_with(b"ATREST") && clip("copy-media") == clip("original-media"));
     let secrets =
         ["atrest.key", "atrest-2.key"].map(|name| fs::read_to_string(made.join(name)).unwrap());
     assert_ne!(secrets[0], secrets[1]);

@@ -15,6 +15,10 @@ use crate::MediaError;
 pub(crate) const CLEAR: usize = 64 * CHUNK_LEN;
 /// Sealed bytes of a whole piece.
 pub(crate) const SEALED: usize = 64 * SLOT_LEN;
+/// Bytes that are read of a stream before a whole piece is made for it: most files are
+/// short, and to wipe 2 MiB takes longer than to seal one.
+const FIRST: usize = 8 * CHUNK_LEN;
+const FIRST_SEALED: usize = 8 * SLOT_LEN;
 /// More threads than this would only hold more memory: 2 MiB for each.
 const MOST_THREADS: usize = 16;
 /// Pieces that are being read or written while each thread has one.
@@ -28,8 +32,15 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// A piece of any length.
     fn new() -> Self {
-        let empty = || Zeroizing::new(Vec::with_capacity(SEALED));
+        Self::of(SEALED)
+    }
+
+    /// A piece of at most so many sealed bytes. Vectors that grew would leave clear
+    /// bytes behind where they were.
+    fn of(sealed: usize) -> Self {
+        let empty = || Zeroizing::new(Vec::with_capacity(sealed));
         Self {
             input: empty(),
             output: empty(),
@@ -39,10 +50,26 @@ impl Piece {
     /// Reads until the input is `full` bytes long or the stream ends; gives the
     /// input's length.
     pub(crate) fn fill(&mut self, reader: &mut impl Read, full: usize) -> io::Result<usize> {
+        self.input.clear();
+        if self.input.capacity() < full {
+            self.read_to(reader, FIRST)?;
+            if self.input.len() < FIRST {
+                return Ok(self.input.len());
+            }
+            let mut whole = Self::new();
+            whole.input.extend_from_slice(&self.input);
+            *self = whole;
+        }
+        self.read_to(reader, full)?;
+        Ok(self.input.len())
+    }
+
+    fn read_to(&mut self, reader: &mut impl Read, full: usize) -> io::Result<()> {
+        let had = self.input.len();
         self.input.resize(full, 0);
-        let read = read_full(reader, &mut self.input)?;
-        self.input.truncate(read);
-        Ok(read)
+        let read = read_full(reader, &mut self.input[had..])?;
+        self.input.truncate(had + read);
+        Ok(())
     }
 }
 
@@ -78,7 +105,7 @@ pub(crate) fn run<T: Send>(
     work: impl Fn(T, &mut Piece) -> Result<(), MediaError> + Sync,
     mut drain: impl FnMut(&Piece) -> Result<(), MediaError>,
 ) -> Result<(), MediaError> {
-    let mut piece = Piece::new();
+    let mut piece = Piece::of(FIRST_SEALED);
     let mut task = feed(&mut piece)?;
     if threads > 1 && piece.input.len() == full {
         let first = task.map(|task| (piece, task));

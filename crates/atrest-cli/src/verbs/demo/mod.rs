@@ -1,16 +1,18 @@
-//! `atrest demo`: the whole life of an encrypted column, on a database made for
-//! it. Every step is the real command, run by this same program as a person would
+//! `atrest demo`: the whole life of encrypted columns and files, on a database and a
+//! folder made for it. Every step is the real command, run by this same program as a person would
 //! type it; what the demo adds are the data and the proofs.
 //!
 //! | file | what it is for |
 //! |---|---|
 //! | `people.rs` | invented people and face templates, the same in every run |
 //! | `database.rs` | the SQLite file |
+//! | `media.rs` | clips and images, and the proofs about them |
 //! | `shell.rs` | the commands, shown and run |
 //! | `rotate.rs` | the policy's edits: a second key, another database |
 //! | `proof.rs` | row by row: nothing clear left, the copy equal to the original |
 
 mod database;
+mod media;
 mod people;
 mod proof;
 mod rotate;
@@ -29,6 +31,9 @@ const DATABASE: &str = "attendance.sqlite";
 const ORIGINAL: &str = "original.sqlite";
 const COPY: &str = "copy.sqlite";
 const COPY_POLICY: &str = "copy.toml";
+const MEDIA: &str = "media";
+const ORIGINAL_MEDIA: &str = "original-media";
+const COPY_MEDIA: &str = "copy-media";
 const NEW_KEY: &str = "atrest-2.key";
 
 /// The row that is shown all along.
@@ -47,7 +52,7 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
     let shell = Shell::new(&folder)?;
     let file = |name: &str| folder.join(name);
 
-    title("1. A database with what should not lie there in clear");
+    title("1. A database and a folder with what should not lie there in clear");
     line(&format!("Making {} …", file(DATABASE).display()));
     database::make(&file(DATABASE))?;
     copy(&file(DATABASE), &file(ORIGINAL))?;
@@ -58,12 +63,23 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
         count(database::USERS),
         bytes(size(&file(DATABASE))?)
     ));
+    line(&format!("Making {} …", file(MEDIA).display()));
+    let (files, media_bytes) = media::make(&file(MEDIA))?;
+    media::copy(&file(MEDIA), &file(ORIGINAL_MEDIA))?;
+    line(&format!(
+        "{files} clips and images, drawn by this program; {}. {ORIGINAL_MEDIA} is a copy.",
+        bytes(media_bytes)
+    ));
     show_row(&file(DATABASE))?;
 
     title("2. Find what is sensitive");
     shell
         .run(&["init", "--url", &format!("sqlite:{DATABASE}"), "--yes"])
         .await?;
+    rotate::add_files(&file("atrest.toml"), MEDIA)?;
+    line(&format!(
+        "Into atrest.toml, by hand: [[files]] location = \"{MEDIA}\""
+    ));
 
     title("3. What would be done");
     shell.run(&["plan"]).await?;
@@ -82,8 +98,13 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
         count(sealed.tokens),
         count(sealed.secrets)
     ));
+    line(&format!(
+        "And at every file: {} are encrypted, and nothing of what they held stands in them.",
+        media::nothing_clear(&file(ORIGINAL_MEDIA), &file(MEDIA))?
+    ));
     free_pages(&file(DATABASE))?;
     shell.run(&["inspect", "users", "7"]).await?;
+    shell.run(&["inspect", MEDIA, "clips/gate-07.y4m"]).await?;
 
     title("6. Rotate: a new key, and everything under it");
     shell.run(&["key", "generate", "--out", NEW_KEY]).await?;
@@ -96,9 +117,11 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
 
     title("7. The way out, on a copy");
     copy(&file(DATABASE), &file(COPY))?;
-    rotate::other_database(&file("atrest.toml"), &file(COPY_POLICY), COPY)?;
+    media::copy(&file(MEDIA), &file(COPY_MEDIA))?;
+    rotate::other_data(&file("atrest.toml"), &file(COPY_POLICY), COPY, COPY_MEDIA)?;
     line(&format!(
-        "{COPY} is a copy of the encrypted database; {COPY_POLICY} is the policy with its URL.\n"
+        "{COPY} and {COPY_MEDIA} are copies of what is encrypted; {COPY_POLICY} is the policy with \
+         their names.\n"
     ));
     let decrypted = shell
         .run(&["decrypt", "--policy", COPY_POLICY, "--yes"])
@@ -107,9 +130,10 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
     let compared = proof::same(&file(ORIGINAL), &file(COPY))?;
     line(&format!(
         "Compared with {ORIGINAL}: {} tables and their definitions, {} rows, every value and its \
-         type: identical, byte for byte.",
+         type: identical, byte for byte. With {ORIGINAL_MEDIA}: {} files, identical.",
         compared.tables,
-        count(compared.rows)
+        count(compared.rows),
+        media::same(&file(ORIGINAL_MEDIA), &file(COPY_MEDIA))?
     ));
 
     title("Before and after");
@@ -119,8 +143,9 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
             count(sealed.secrets_stored)
         ),
         format!("values encrypted  {:>9}  →  {}", 0, count(sealed.tokens)),
+        format!("files encrypted   {:>9}  →  {files}", 0),
         format!(
-            "file              {:>9}  →  {}",
+            "database          {:>9}  →  {}",
             bytes(size(&file(ORIGINAL))?),
             bytes(size(&file(DATABASE))?)
         ),
@@ -132,6 +157,7 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
         "On a database of your own:".to_owned(),
         "  atrest init --url postgresql://user@localhost/app    or mysql://…, sqlite:app.db"
             .to_owned(),
+        "  and for files, into atrest.toml: [[files]] location = \"data/clips\"".to_owned(),
         "  atrest plan".to_owned(),
         "  atrest encrypt".to_owned(),
         "  atrest verify".to_owned(),
@@ -156,7 +182,8 @@ fn speed(verb: &str, values: u64, seconds: f64) -> String {
     format!(
         "{verb:<8} {} values in {seconds:.1} s, from start to exit: {}",
         count(values),
-        crate::output::rate(values, seconds).replace("rows/s", "values/s, backup included")
+        crate::output::rate(values, seconds)
+            .replace("rows/s", "values/s, backup and files included")
     )
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use toml_edit::{Array, DocumentMut, Item, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 /// Makes `key` the primary one, and the one before a previous one.
 pub(super) fn new_key(policy: &Path, key: &str) -> anyhow::Result<()> {
@@ -18,9 +18,32 @@ pub(super) fn new_key(policy: &Path, key: &str) -> anyhow::Result<()> {
     })
 }
 
-/// The same policy for another database, in another file.
-pub(super) fn other_database(policy: &Path, to: &Path, file: &str) -> anyhow::Result<()> {
+/// Adds the files of a folder.
+pub(super) fn add_files(policy: &Path, location: &str) -> anyhow::Result<()> {
+    edit(policy, policy, |document| {
+        let mut files = Table::new();
+        files.insert("location", value(location));
+        let all = document.entry("files").or_insert_with(array);
+        all.as_array_of_tables_mut()?.push(files);
+        Some(())
+    })
+}
+
+fn array() -> Item {
+    Item::ArrayOfTables(ArrayOfTables::new())
+}
+
+/// The same policy for another database and folder, in another file.
+pub(super) fn other_data(
+    policy: &Path,
+    to: &Path,
+    file: &str,
+    location: &str,
+) -> anyhow::Result<()> {
     edit(policy, to, |document| {
+        let files = document.get_mut("files")?.as_array_of_tables_mut()?;
+        let files = files.get_mut(0)?;
+        set(files.get_mut("location")?, value(location));
         let database = document.get_mut("database")?.as_table_mut()?;
         set(database.get_mut("url")?, value(format!("sqlite:{file}")));
         Some(())
