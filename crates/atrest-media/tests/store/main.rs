@@ -19,6 +19,8 @@ mod damage;
 mod names;
 mod ranges;
 mod replaced;
+#[cfg(feature = "s3")]
+mod s3;
 mod streams;
 mod uploads;
 
