@@ -37,6 +37,7 @@
 mod error;
 #[cfg(unix)]
 pub mod folder;
+mod inplace;
 mod observe;
 mod old;
 mod open;

@@ -6,15 +6,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use atrest_core::{KeyId, Keyring};
+use atrest_core::Keyring;
 
 use super::attributes::carry_over;
-use super::error::Failure;
 use super::place::{Source, Temporary};
 use super::state::{State, look};
-use super::watch::{Watch, Watched};
-use super::{Folder, Operation, Report, Skipped, Undecryptable, Why};
+use super::{Folder, Operation, Why};
 use crate::ObjectReader;
+use crate::inplace::{Done, Failure, Watch, Watched};
 
 /// What all files of a run share.
 pub(super) struct Job<'a> {
@@ -23,13 +22,6 @@ pub(super) struct Job<'a> {
     pub(super) operation: Operation,
     pub(super) keyring: &'a Keyring,
     pub(super) watch: &'a Watch<'a>,
-}
-
-/// What a file is after the run, with its clear length.
-pub(super) struct Done {
-    key: Option<KeyId>,
-    bytes: u64,
-    changed: bool,
 }
 
 impl Job<'_> {
@@ -141,30 +133,4 @@ fn replace(
     synced.map_err(Failure::io("writing the new file to the disk"))?;
     source.check()?;
     temporary.place()
-}
-
-impl Report {
-    /// Counts what became of a file.
-    pub(super) fn count(&mut self, path: &Path, done: Result<Done, Failure>) {
-        let name = path.as_os_str().as_bytes().to_vec();
-        match done {
-            Ok(done) => {
-                self.total += 1;
-                match done.key {
-                    None => self.clear.add(done.bytes),
-                    Some(key) => self.sealed.entry(key).or_default().add(done.bytes),
-                }
-                if done.changed {
-                    self.changed.add(done.bytes);
-                }
-            }
-            Err(Failure::Object(error)) => {
-                self.total += 1;
-                let problem = error.to_string();
-                self.undecryptable.push(Undecryptable { name, problem });
-            }
-            Err(Failure::Skipped(why)) => self.skipped.push(Skipped { name, why }),
-            Err(Failure::Stopped) => self.stopped = true,
-        }
-    }
 }

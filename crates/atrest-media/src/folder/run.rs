@@ -1,4 +1,5 @@
 use std::fs::{File, TryLockError};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -6,12 +7,11 @@ use std::thread;
 
 use atrest_core::Keyring;
 
-use super::error::Failure;
 use super::file::Job;
 use super::place::Source;
 use super::walk::{Step, walk};
-use super::watch::Watch;
 use super::{Folder, FolderError, Operation, Options, Report, Why};
+use crate::inplace::{Failure, Watch};
 
 /// Files that were found and that no worker has taken so far: memory does not grow
 /// with the number of files.
@@ -53,7 +53,9 @@ pub(super) fn run(
                 // The workers end only when this thread has ended the channel.
                 Step::File(path) => drop(found.send(path)),
                 Step::Temporary(path) => left_over(&job, &path, &mut lock(&report)),
-                Step::Skipped(path, why) => lock(&report).count(&path, Err(Failure::Skipped(why))),
+                Step::Skipped(path, why) => {
+                    lock(&report).count(name(&path), Err(Failure::Skipped(why)));
+                }
             }
         }
         drop(found);
@@ -93,7 +95,7 @@ fn worker(job: &Job<'_>, files: &Mutex<Receiver<PathBuf>>, report: &Mutex<Report
         // The channel is emptied even so: the walk waits for room in it.
         if !job.watch.stopped() {
             let done = job.file(&path);
-            lock(report).count(&path, done);
+            lock(report).count(name(&path), done);
             job.watch.file_done();
         }
     }
@@ -109,8 +111,8 @@ fn left_over(job: &Job<'_>, path: &Path, report: &mut Report) {
     };
     match removed {
         Ok(true) => report.removed += 1,
-        Ok(false) => report.count(path, Err(Failure::Skipped(Why::LeftOver))),
-        Err(failure) => report.count(path, Err(failure)),
+        Ok(false) => report.count(name(path), Err(Failure::Skipped(Why::LeftOver))),
+        Err(failure) => report.count(name(path), Err(failure)),
     }
 }
 
@@ -119,6 +121,10 @@ fn remove(job: &Job<'_>, path: &Path) -> Result<bool, Failure> {
     source
         .remove_left_over()
         .map_err(Failure::io("removing what a killed run left"))
+}
+
+fn name(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 /// A worker that panicked takes the run with it; until then, what it held is whole.

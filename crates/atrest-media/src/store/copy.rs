@@ -1,5 +1,3 @@
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-
 use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{
@@ -9,6 +7,7 @@ use object_store::{
 
 use super::SealedStore;
 use super::upload::LEAST_PART;
+use crate::inplace::temporary;
 
 impl<S: ObjectStore> SealedStore<S> {
     /// Opens the object at `from` and seals it anew for `to`, in constant memory.
@@ -100,12 +99,9 @@ impl<S: ObjectStore> SealedStore<S> {
     }
 }
 
-/// A temporary name beside this one, as [`folder`](crate::folder) makes them.
+/// A temporary name beside this one.
 fn beside(path: &Path) -> Result<Path> {
-    let number = RandomState::new().build_hasher().finish();
-    let folder = path
-        .as_ref()
-        .rsplit_once('/')
-        .map_or("", |(folder, _)| folder);
-    Ok(Path::parse(format!("{folder}/.atrest-{number:016x}.tmp"))?)
+    let folder = path.as_ref().rsplit_once('/');
+    let folder = folder.map_or("", |(folder, _)| folder);
+    Ok(Path::parse(format!("{folder}/{}", temporary()))?)
 }

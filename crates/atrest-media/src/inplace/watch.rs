@@ -11,19 +11,19 @@ pub struct Progress {
 }
 
 /// Counts what is read, and stops when it is told to.
-pub(super) struct Watch<'a> {
-    pub(super) stop: &'a AtomicBool,
-    pub(super) tell: &'a (dyn Fn(Progress) + Sync),
-    pub(super) files: AtomicU64,
-    pub(super) bytes: AtomicU64,
+pub(crate) struct Watch<'a> {
+    pub(crate) stop: &'a AtomicBool,
+    pub(crate) tell: &'a (dyn Fn(Progress) + Sync),
+    pub(crate) files: AtomicU64,
+    pub(crate) bytes: AtomicU64,
 }
 
 impl Watch<'_> {
-    pub(super) fn stopped(&self) -> bool {
+    pub(crate) fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    pub(super) fn file_done(&self) {
+    pub(crate) fn file_done(&self) {
         self.files.fetch_add(1, Ordering::Relaxed);
         self.told();
     }
@@ -37,9 +37,9 @@ impl Watch<'_> {
 }
 
 /// A reader that is watched.
-pub(super) struct Watched<'a, R> {
-    pub(super) inner: R,
-    pub(super) watch: &'a Watch<'a>,
+pub(crate) struct Watched<'a, R> {
+    pub(crate) inner: R,
+    pub(crate) watch: &'a Watch<'a>,
 }
 
 impl<R: Read> Read for Watched<'_, R> {

@@ -3,6 +3,8 @@ use std::fmt;
 
 use atrest_core::KeyId;
 
+use super::Failure;
+
 /// How many files, and how many clear bytes they hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -13,7 +15,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) const fn add(&mut self, bytes: u64) {
+    pub(crate) const fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes += bytes;
     }
@@ -51,10 +53,41 @@ impl Report {
             && self.skipped.iter().all(|skipped| skipped.why.is_harmless())
     }
 
-    pub(super) fn sort(&mut self) {
+    /// Counts what became of what has this name.
+    pub(crate) fn count(&mut self, name: &[u8], done: Result<Done, Failure>) {
+        let name = name.to_vec();
+        match done {
+            Ok(done) => {
+                self.total += 1;
+                match done.key {
+                    None => self.clear.add(done.bytes),
+                    Some(key) => self.sealed.entry(key).or_default().add(done.bytes),
+                }
+                if done.changed {
+                    self.changed.add(done.bytes);
+                }
+            }
+            Err(Failure::Object(error)) => {
+                self.total += 1;
+                let problem = error.to_string();
+                self.undecryptable.push(Undecryptable { name, problem });
+            }
+            Err(Failure::Skipped(why)) => self.skipped.push(Skipped { name, why }),
+            Err(Failure::Stopped) => self.stopped = true,
+        }
+    }
+
+    pub(crate) fn sort(&mut self) {
         self.undecryptable.sort_by(|a, b| a.name.cmp(&b.name));
         self.skipped.sort_by(|a, b| a.name.cmp(&b.name));
     }
+}
+
+/// What something is after the run, with its clear length.
+pub(crate) struct Done {
+    pub(crate) key: Option<KeyId>,
+    pub(crate) bytes: u64,
+    pub(crate) changed: bool,
 }
 
 /// A file that begins as an object does and does not open.
@@ -83,7 +116,7 @@ pub enum Why {
     Symlink,
     /// A pipe, socket or device: it holds nothing at rest.
     Special,
-    /// atrest itself needs it as it is; see [`Folder::keep`](super::Folder::keep).
+    /// atrest itself needs it as it is; see [`Folder::keep`](crate::folder::Folder::keep).
     Kept,
     /// It has other names.
     HardLinked,
