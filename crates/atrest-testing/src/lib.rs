@@ -7,11 +7,12 @@
 //!
 //! | want | take |
 //! |---|---|
-//! | the URL of a shared server | [`server::postgres`], [`server::postgres18`], [`server::mariadb`] |
+//! | the URL of a shared server | [`server::postgres`], [`server::postgres18`], [`server::mariadb`], [`server::s3`] |
 //! | a database of one's own, gone afterwards | [`ScratchDatabase`] |
 //! | everything in it as text, to compare or to search | [`ScratchDatabase::dump`] |
 //! | a server to kill and restart | [`PrivateServer`] |
 //! | a connection to cut | [`CutProxy`] |
+//! | HTTP requests that go wrong | [`HttpProxy`], [`Fault`] |
 //! | an application that writes all the while, and proof that nothing it wrote was lost | [`traffic::Traffic`], [`model::Model`] |
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +23,7 @@
 
 pub mod connection;
 pub mod dump;
+pub mod http;
 pub mod model;
 pub mod private;
 pub mod proxy;
@@ -33,6 +35,7 @@ pub mod traffic;
 
 pub use connection::{Connection, Dialect};
 pub use dump::Dump;
+pub use http::{Fault, HttpProxy};
 pub use model::Model;
 pub use private::PrivateServer;
 pub use proxy::CutProxy;

@@ -1,7 +1,7 @@
 //! The shared servers that `scripts/test` starts, by their environment variables.
 //!
-//! Tests make databases of their own on them ([`crate::ScratchDatabase`]) and
-//! leave everything else alone; a test that kills or stops a server starts a
+//! Tests make databases of their own on them ([`crate::ScratchDatabase`]), or work
+//! below a prefix of their own in a bucket, and leave everything else alone; a test that kills or stops a server starts a
 //! [`crate::PrivateServer`].
 
 /// URL of a PostgreSQL server with full rights: `ATREST_TEST_POSTGRES`.
@@ -26,6 +26,32 @@ pub fn postgres18() -> String {
 /// When the variable is not set.
 pub fn mariadb() -> String {
     variable("ATREST_TEST_MARIADB")
+}
+
+/// URL of a bucket on a server that checks signatures and conditions:
+/// `ATREST_TEST_S3`, as `http://KEY:SECRET@HOST:PORT/BUCKET`.
+///
+/// # Panics
+/// When the variable is not set.
+pub fn s3() -> String {
+    variable("ATREST_TEST_S3")
+}
+
+/// URL of a bucket that keeps old versions: `ATREST_TEST_S3_VERSIONED`. Its server
+/// ignores conditions where parts are put together.
+///
+/// # Panics
+/// When the variable is not set.
+pub fn s3_versioned() -> String {
+    variable("ATREST_TEST_S3_VERSIONED")
+}
+
+/// URL of a bucket on a server that ignores all conditions: `ATREST_TEST_S3_LAX`.
+///
+/// # Panics
+/// When the variable is not set.
+pub fn s3_lax() -> String {
+    variable("ATREST_TEST_S3_LAX")
 }
 
 /// An environment variable that `scripts/test` sets.

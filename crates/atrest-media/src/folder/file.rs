@@ -7,16 +7,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atrest_core::object::ObjectError;
-use atrest_core::{KeyId, Keyring};
+use atrest_core::Keyring;
 
 use super::attributes::carry_over;
-use super::error::Failure;
 use super::place::{Source, Temporary};
 use super::state::{State, look};
-use super::watch::{Watch, Watched};
-use super::{Folder, OldFiles, Operation, Report, Skipped, Undecryptable, Why};
+use super::{Folder, OldFiles, Operation, Why};
 use crate::ObjectReader;
+use crate::inplace::{Done, Failure, Watch, Watched};
 
 /// Bytes from which a file is worth several threads.
 const LARGE: u64 = 32 << 20;
@@ -31,13 +29,6 @@ pub(super) struct Job<'a> {
     pub(super) watch: &'a Watch<'a>,
     /// Workers that have no file.
     pub(super) idle: AtomicUsize,
-}
-
-/// What a file is after the run, with its clear length.
-pub(super) struct Done {
-    key: Option<KeyId>,
-    bytes: u64,
-    changed: bool,
 }
 
 impl<'a> Job<'a> {
@@ -195,37 +186,4 @@ fn replace(
     synced.map_err(Failure::io("writing the new file to the disk"))?;
     source.check()?;
     temporary.place()
-}
-
-impl Report {
-    /// Counts what became of a file.
-    pub(super) fn count(&mut self, path: &Path, done: Result<Done, Failure>) {
-        let name = path.as_os_str().as_bytes().to_vec();
-        match done {
-            Ok(done) => {
-                self.total += 1;
-                self.largest = self.largest.max(done.bytes);
-                match done.key {
-                    None => self.clear.add(done.bytes),
-                    Some(key) => self.sealed.entry(key).or_default().add(done.bytes),
-                }
-                if done.changed {
-                    self.changed.add(done.bytes);
-                }
-            }
-            Err(Failure::Object(error)) => {
-                self.total += 1;
-                self.undecryptable.push(Undecryptable {
-                    name,
-                    unknown_key: match error {
-                        ObjectError::UnknownKey(key) => Some(key),
-                        _ => None,
-                    },
-                    problem: error.to_string(),
-                });
-            }
-            Err(Failure::Skipped(why)) => self.skipped.push(Skipped { name, why }),
-            Err(Failure::Stopped) => self.stopped = true,
-        }
-    }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use atrest_core::Keyring;
 
-use super::error::Failure;
-use super::place::{Source, temporary_name};
+use super::place::Source;
+use crate::inplace::{Failure, temporary};
 use crate::{OldFormat, OldReader};
 
 /// Files that an earlier system encrypted: all of a folder that are no objects.
@@ -60,7 +60,7 @@ fn copy(mut from: &File, to: &Path) -> io::Result<()> {
     }
     let folder = to.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let temporary = folder.join(temporary_name());
+    let temporary = folder.join(temporary());
     let mut options = File::options();
     let written = options
         .write(true)

@@ -3,7 +3,6 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -11,23 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 
 use super::Why;
-use super::error::Failure;
-
-/// Whether a file of this name is one of [`Temporary`]: `.atrest-<16 hex digits>.tmp`.
-pub(super) fn is_temporary(name: &[u8]) -> bool {
-    name.strip_prefix(b".atrest-")
-        .and_then(|rest| rest.strip_suffix(b".tmp"))
-        .is_some_and(|digits| {
-            let hex = |digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-            digits.len() == 16 && digits.iter().copied().all(hex)
-        })
-}
-
-/// A new name for a temporary file.
-pub(super) fn temporary_name() -> String {
-    let number = RandomState::new().build_hasher().finish();
-    format!(".atrest-{number:016x}.tmp")
-}
+use crate::inplace::{Failure, temporary};
 
 /// A regular file, open for reading.
 pub(super) struct Source {
@@ -138,7 +121,7 @@ impl<'s> Temporary<'s> {
     /// that no other run takes it for one that was left over.
     pub(super) fn beside(source: &'s Source) -> Result<Self, Failure> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let name = temporary_name();
+        let name = temporary();
         let file = openat(&source.folder, &name, flags, Mode::RUSR | Mode::WUSR);
         let file = file.map_err(|error| Failure::io("making a temporary file")(error.into()))?;
         let temporary = Self {
@@ -170,28 +153,6 @@ impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if !self.placed {
             let _ = unlinkat(&self.source.folder, &self.name, AtFlags::empty());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_temporary, temporary_name};
-
-    #[test]
-    fn only_names_that_we_make_are_temporary() {
-        assert!(is_temporary(b".atrest-0123456789abcdef.tmp"));
-        assert!(is_temporary(temporary_name().as_bytes()));
-        for name in [
-            &b".atrest-0123456789abcdef"[..],
-            b".atrest-0123456789ABCDEF.tmp",
-            b".atrest-0123456789abcde.tmp",
-            b".atrest-0123456789abcdef0.tmp",
-            b"atrest-0123456789abcdef.tmp",
-            b".atrest-.tmp",
-            b".atrest-a1B2c3",
-        ] {
-            assert!(!is_temporary(name), "{name:?}");
         }
     }
 }

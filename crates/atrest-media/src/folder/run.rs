@@ -1,5 +1,6 @@
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -8,12 +9,11 @@ use std::thread;
 
 use atrest_core::Keyring;
 
-use super::error::Failure;
 use super::file::Job;
 use super::place::Source;
 use super::walk::{Step, walk};
-use super::watch::Watch;
 use super::{Folder, FolderError, OldFiles, Operation, Options, Report, Why};
+use crate::inplace::{Failure, Watch};
 
 /// Files that were found and that no worker has taken so far: memory does not grow
 /// with the number of files.
@@ -48,7 +48,9 @@ pub(super) fn run(
                 // The workers end only when this thread has ended the channel.
                 Step::File(path) => drop(found.send(path)),
                 Step::Temporary(path) => left_over(&job, &path, &mut lock(&report)),
-                Step::Skipped(path, why) => lock(&report).count(&path, Err(Failure::Skipped(why))),
+                Step::Skipped(path, why) => {
+                    lock(&report).count(name(&path), Err(Failure::Skipped(why)));
+                }
             }
         }
         drop(found);
@@ -70,7 +72,7 @@ pub(super) fn inspect(
     let watch = Watch::new(&options);
     let job = Job::new(folder, &root, Operation::Verify, None, keyring, &watch);
     let mut report = Report::default();
-    report.count(path, job.file(path));
+    report.count(path.as_os_str().as_bytes(), job.file(path));
     Ok(report)
 }
 
@@ -110,7 +112,7 @@ fn worker(job: &Job<'_>, files: &Mutex<Receiver<PathBuf>>, report: &Mutex<Report
         // The channel is emptied even so: the walk waits for room in it.
         if !job.watch.stopped() {
             let done = job.file(&path);
-            lock(report).count(&path, done);
+            lock(report).count(name(&path), done);
             job.watch.file_done();
         }
     }
@@ -126,8 +128,8 @@ fn left_over(job: &Job<'_>, path: &Path, report: &mut Report) {
     };
     match removed {
         Ok(true) => report.removed += 1,
-        Ok(false) => report.count(path, Err(Failure::Skipped(Why::LeftOver))),
-        Err(failure) => report.count(path, Err(failure)),
+        Ok(false) => report.count(name(path), Err(Failure::Skipped(Why::LeftOver))),
+        Err(failure) => report.count(name(path), Err(failure)),
     }
 }
 
@@ -136,6 +138,10 @@ fn remove(job: &Job<'_>, path: &Path) -> Result<bool, Failure> {
     source
         .remove_left_over()
         .map_err(Failure::io("removing what a killed run left"))
+}
+
+fn name(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 /// A worker that panicked takes the run with it; until then, what it held is whole.

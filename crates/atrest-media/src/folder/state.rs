@@ -3,8 +3,8 @@ use std::io::{Read, Seek};
 use atrest_core::object::{ObjectError, ObjectHeader, clear_len};
 use atrest_core::{KeyId, Keyring};
 
-use super::error::Failure;
 use crate::ObjectReader;
+use crate::inplace::Failure;
 use crate::pieces::read_full;
 
 /// What a file is.

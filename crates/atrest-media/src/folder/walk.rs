@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::place::is_temporary;
 use super::{Folder, Why};
+use crate::inplace::is_temporary;
 
 /// What the walk comes to. Paths are below the root.
 pub(super) enum Step {

@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use atrest_core::KeyId;
+use atrest_core::object::ObjectError;
+
+use super::Failure;
 
 /// How many files, and how many clear bytes they hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,12 +16,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) const fn add(&mut self, bytes: u64) {
+    pub(crate) const fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes += bytes;
     }
 
-    pub(super) const fn and(mut self, other: Self) -> Self {
+    pub(crate) const fn and(mut self, other: Self) -> Self {
         self.files += other.files;
         self.bytes += other.bytes;
         self
@@ -59,10 +62,48 @@ impl Report {
             && self.skipped.iter().all(|skipped| skipped.why.is_harmless())
     }
 
-    pub(super) fn sort(&mut self) {
+    /// Counts what became of what has this name.
+    pub(crate) fn count(&mut self, name: &[u8], done: Result<Done, Failure>) {
+        let name = name.to_vec();
+        match done {
+            Ok(done) => {
+                self.total += 1;
+                self.largest = self.largest.max(done.bytes);
+                match done.key {
+                    None => self.clear.add(done.bytes),
+                    Some(key) => self.sealed.entry(key).or_default().add(done.bytes),
+                }
+                if done.changed {
+                    self.changed.add(done.bytes);
+                }
+            }
+            Err(Failure::Object(error)) => {
+                self.total += 1;
+                self.undecryptable.push(Undecryptable {
+                    name,
+                    unknown_key: match error {
+                        ObjectError::UnknownKey(key) => Some(key),
+                        _ => None,
+                    },
+                    problem: error.to_string(),
+                });
+            }
+            Err(Failure::Skipped(why)) => self.skipped.push(Skipped { name, why }),
+            Err(Failure::Stopped) => self.stopped = true,
+        }
+    }
+
+    pub(crate) fn sort(&mut self) {
         self.undecryptable.sort_by(|a, b| a.name.cmp(&b.name));
         self.skipped.sort_by(|a, b| a.name.cmp(&b.name));
     }
+}
+
+/// What something is after the run, with its clear length.
+pub(crate) struct Done {
+    pub(crate) key: Option<KeyId>,
+    pub(crate) bytes: u64,
+    pub(crate) changed: bool,
 }
 
 /// A file that begins as an object does and does not open.
@@ -93,7 +134,7 @@ pub enum Why {
     Symlink,
     /// A pipe, socket or device: it holds nothing at rest.
     Special,
-    /// atrest itself needs it as it is; see [`Folder::keep`](super::Folder::keep).
+    /// atrest itself needs it as it is; see [`Folder::keep`](crate::folder::Folder::keep).
     Kept,
     /// It has other names.
     HardLinked,

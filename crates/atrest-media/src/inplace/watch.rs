@@ -15,15 +15,15 @@ pub struct Progress {
 }
 
 /// Counts what is read, and stops when it is told to.
-pub(super) struct Watch<'a> {
-    pub(super) stop: &'a Stop,
-    pub(super) tell: &'a (dyn Fn(Progress) + Sync),
-    pub(super) files: AtomicU64,
-    pub(super) bytes: AtomicU64,
+pub(crate) struct Watch<'a> {
+    pub(crate) stop: &'a Stop,
+    pub(crate) tell: &'a (dyn Fn(Progress) + Sync),
+    pub(crate) files: AtomicU64,
+    pub(crate) bytes: AtomicU64,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(options: &'a Options<'_>) -> Self {
+    pub(crate) fn new(options: &'a Options<'_>) -> Self {
         Self {
             stop: &options.stop,
             tell: options.progress,
@@ -32,11 +32,11 @@ impl<'a> Watch<'a> {
         }
     }
 
-    pub(super) fn stopped(&self) -> bool {
+    pub(crate) fn stopped(&self) -> bool {
         self.stop.requested()
     }
 
-    pub(super) fn file_done(&self) {
+    pub(crate) fn file_done(&self) {
         self.files.fetch_add(1, Ordering::Relaxed);
         self.told();
     }
@@ -50,9 +50,9 @@ impl<'a> Watch<'a> {
 }
 
 /// A reader that is watched.
-pub(super) struct Watched<'a, R> {
-    pub(super) inner: R,
-    pub(super) watch: &'a Watch<'a>,
+pub(crate) struct Watched<'a, R> {
+    pub(crate) inner: R,
+    pub(crate) watch: &'a Watch<'a>,
 }
 
 impl<R: Read> Read for Watched<'_, R> {

@@ -2,18 +2,26 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::FolderError;
+/// A glob that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{glob}` is no pattern: {problem}; write for example `*.mp4` or `clips/**`")]
+pub struct GlobError {
+    /// As it was given.
+    pub glob: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
 
 /// Which paths below the root are meant.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// None: all.
     include: Option<GlobSet>,
     exclude: GlobSet,
 }
 
 impl Filter {
-    pub(super) fn new(include: &[String], exclude: &[String]) -> Result<Self, FolderError> {
+    pub(crate) fn new(include: &[String], exclude: &[String]) -> Result<Self, GlobError> {
         let include = match include {
             [] => None,
             globs => Some(set(globs)?),
@@ -23,19 +31,19 @@ impl Filter {
     }
 
     /// Whether this file is meant.
-    pub(super) fn takes(&self, path: &Path) -> bool {
+    pub(crate) fn takes(&self, path: &Path) -> bool {
         let included = self.include.as_ref().is_none_or(|set| set.is_match(path));
         included && !self.exclude.is_match(path)
     }
 
     /// Whether there may be files in this folder that are meant.
-    pub(super) fn may_hold(&self, folder: &Path) -> bool {
+    pub(crate) fn may_hold(&self, folder: &Path) -> bool {
         !self.exclude.is_match(folder)
     }
 }
 
-fn set(globs: &[String]) -> Result<GlobSet, FolderError> {
-    let bad = |glob: &str, error: &globset::Error| FolderError::Glob {
+fn set(globs: &[String]) -> Result<GlobSet, GlobError> {
+    let bad = |glob: &str, error: &globset::Error| GlobError {
         glob: glob.to_owned(),
         problem: error.kind().to_string(),
     };

@@ -1,0 +1,37 @@
+use std::io;
+
+use atrest_core::object::ObjectError;
+
+use super::Why;
+use crate::MediaError;
+
+/// Why one file was not done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It stays as it was, and this is why.
+    Skipped(Why),
+    /// It does not open.
+    Object(ObjectError),
+    /// The run is to end.
+    Stopped,
+}
+
+impl Failure {
+    /// For `map_err`: this is what was being done.
+    pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Skipped(Why::Failed(format!("{doing} failed: {error}")))
+    }
+}
+
+impl From<MediaError> for Failure {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::Object(error) => Self::Object(error),
+            // A reader of objects is a reader like any other to what reads from it.
+            MediaError::Io { doing, source } => match source.downcast::<ObjectError>() {
+                Ok(error) => Self::Object(error),
+                Err(source) => Self::io(doing)(source),
+            },
+        }
+    }
+}

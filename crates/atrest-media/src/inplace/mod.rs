@@ -1,0 +1,21 @@
+//! What changing things in place shares wherever they are: what is done, with which
+//! names, and what is told of it.
+
+mod failure;
+mod filter;
+mod name;
+mod operation;
+mod report;
+mod watch;
+mod words;
+
+pub use filter::GlobError;
+pub use operation::{Operation, Options};
+pub use report::{Report, Skipped, Tally, Undecryptable, Why};
+pub use watch::Progress;
+
+pub(crate) use failure::Failure;
+pub(crate) use filter::Filter;
+pub(crate) use name::{is_temporary, temporary};
+pub(crate) use report::Done;
+pub(crate) use watch::{Watch, Watched};
