@@ -51,7 +51,7 @@ use atrest_core::Keyring;
 use atrest_core::object::ObjectBind;
 
 pub use crate::inplace::{
-    GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Why,
+    GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Versions, Why,
 };
 pub use error::FolderError;
 
