@@ -297,6 +297,10 @@ pub(crate) struct ChangeArgs {
     /// the application's own text: encrypt encrypts them, decrypt counts them as clear.
     #[arg(long)]
     pub(crate) accept_lookalikes: bool,
+    /// Nobody else writes to the policy's buckets during the run: use servers, too, that
+    /// ignore conditional writes.
+    #[arg(long)]
+    pub(crate) assume_quiet: bool,
     /// Ask nothing, on a terminal too.
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -1,61 +1,62 @@
-//! The folders of a policy's `[[files]]`, at work under a verb: after the columns, in
-//! the same report.
+//! The files of a policy's `[[files]]`, at work under a verb: after the columns, in the
+//! same report.
+
+mod location;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use atrest_core::Keyring;
-use atrest_engine::Operation;
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FilesPlan, FilesReport};
-use atrest_media::folder::{self, Folder, OldFiles, Options, Progress};
+use atrest_media::folder::{OldFiles, Operation, Options, Progress, Report};
 
 use crate::args::{Global, PaceArgs, TakeOverArgs};
 use crate::output::warn;
 use crate::session::Connected;
+pub(crate) use location::Location;
 
-/// The folders to work on. They were there, and could be read, when this was made: what
-/// is missing is said before the first column changes.
-pub(crate) struct Folders<'a> {
+/// The locations to work on. They were there, and could be read, when this was made:
+/// what is missing is said before the first column changes.
+pub(crate) struct Locations<'a> {
     connected: &'a Connected,
-    list: Vec<(&'a FilesPolicy, Folder)>,
+    list: Vec<(&'a FilesPolicy, Location)>,
     workers: Option<usize>,
     old: Option<OldFiles>,
 }
 
-impl<'a> Folders<'a> {
+impl<'a> Locations<'a> {
     /// Those of the policy that `--only` leaves. atrest's own files are kept as they
     /// are.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         connected: &'a Connected,
         pace: Option<&PaceArgs>,
         global: &Global,
     ) -> anyhow::Result<Self> {
         let session = &connected.session;
-        let mut folders = Self {
+        let mut locations = Self {
             connected,
             list: Vec::new(),
             old: None,
             workers: pace.and_then(|pace| pace.workers).map(usize::from),
         };
         for policy in connected.files(global)? {
-            let folder = Folder::of(policy, session.policy.directory())?;
-            folder
-                .check()
+            let location = Location::open(policy, session).await;
+            let location = location
                 .with_context(|| format!("[[files]] in line {} of the policy", policy.line))?;
-            folders.list.push((policy, folder));
+            locations.list.push((policy, location));
         }
-        if !folders.list.is_empty() {
-            folders.keep(&session.own_files()?)?;
-            folders.keep(&backups_in(session.policy.directory()))?;
+        if !locations.list.is_empty() {
+            locations.keep(&session.own_files()?)?;
+            locations.keep(&backups_in(session.policy.directory()))?;
         }
-        Ok(folders)
+        Ok(locations)
     }
 
     /// Keeps these files as they are.
     pub(crate) fn keep(&mut self, files: &[PathBuf]) -> anyhow::Result<()> {
-        for (_, folder) in &mut self.list {
+        for folder in self.list.iter_mut().filter_map(|(_, l)| l.folder_mut()) {
             for file in files {
                 folder.keep(file).with_context(|| {
                     format!(
@@ -66,6 +67,13 @@ impl<'a> Folders<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Uses servers, too, that ignore conditional writes.
+    pub(crate) fn assume_quiet(mut self, quiet: bool) -> Self {
+        let quieter = |(policy, location): (_, Location)| (policy, location.assume_quiet(quiet));
+        self.list = self.list.into_iter().map(quieter).collect();
+        self
     }
 
     /// From now on, `encrypt` takes what is no object for a file of an earlier system.
@@ -93,7 +101,10 @@ impl<'a> Folders<'a> {
             let inside = originals.join("x");
             std::fs::create_dir_all(originals)
                 .with_context(|| format!("cannot make {}", originals.display()))?;
-            for (policy, folder) in &self.list {
+            for (policy, location) in &self.list {
+                let Some(folder) = location.folder() else {
+                    continue;
+                };
                 let below = folder.logical_id(&inside);
                 let below =
                     below.with_context(|| format!("cannot look at {}", originals.display()))?;
@@ -118,22 +129,16 @@ impl<'a> Folders<'a> {
     /// is there.
     ///
     /// # Errors
-    /// The first folder that another run is changing or that is gone, and Ctrl-C.
-    pub(crate) fn run(
+    /// The first location that another run is changing or that is gone, and Ctrl-C.
+    pub(crate) async fn run(
         &self,
-        operation: folder::Operation,
+        operation: Operation,
         mut tell: impl FnMut(&FilesReport),
     ) -> anyhow::Result<Vec<FilesReport>> {
         let mut reports = Vec::new();
-        for (policy, folder) in &self.list {
+        for (policy, location) in &self.list {
             let begin = Instant::now();
-            let found =
-                self.watched(policy, folder, operation, |keyring, options| {
-                    match &self.old {
-                        Some(old) => folder.take_over(old, keyring, options),
-                        None => folder.run(operation, keyring, options),
-                    }
-                })?;
+            let found = self.found(policy, location, operation).await?;
             let mut report = found.of(policy);
             report.seconds = begin.elapsed().as_secs_f64();
             tell(&report);
@@ -146,15 +151,19 @@ impl<'a> Folders<'a> {
     /// What the operation would do.
     ///
     /// # Errors
-    /// As [`Folders::run`].
-    pub(crate) fn plan(&self, operation: Operation) -> anyhow::Result<Vec<FilesPlan>> {
+    /// As [`Locations::run`].
+    pub(crate) async fn plan(
+        &self,
+        operation: atrest_engine::Operation,
+    ) -> anyhow::Result<Vec<FilesPlan>> {
         let mut plans = Vec::new();
-        for (policy, folder) in &self.list {
+        for (policy, location) in &self.list {
             let begin = Instant::now();
-            let look = folder::Operation::Look;
-            let mut plan = self.watched(policy, folder, look, |keyring, options| {
-                folder.plan(operation, policy, keyring, options)
-            })?;
+            let found = self.found(policy, location, Operation::Look).await?;
+            let mut plan = found.plan(operation, policy, self.connected.session.keyring());
+            if let Some(folder) = location.folder() {
+                folder.look_for_room(&mut plan, self.workers());
+            }
             plan.now.seconds = begin.elapsed().as_secs_f64();
             self.not_stopped(&plan.now)?;
             plans.push(plan);
@@ -163,32 +172,49 @@ impl<'a> Folders<'a> {
     }
 
     /// With the keys, and a bar.
-    fn watched<T>(
+    async fn found(
         &self,
         policy: &FilesPolicy,
-        folder: &Folder,
-        operation: folder::Operation,
-        work: impl FnOnce(&Keyring, &Options<'_>) -> Result<T, folder::FolderError>,
-    ) -> anyhow::Result<T> {
+        location: &Location,
+        operation: Operation,
+    ) -> anyhow::Result<Report> {
         let doing = match operation {
-            folder::Operation::Look | folder::Operation::Verify => "reading",
-            folder::Operation::Encrypt => "encrypting",
-            folder::Operation::Rotate => "rotating",
-            folder::Operation::Decrypt => "decrypting",
+            Operation::Look | Operation::Verify => "reading",
+            Operation::Encrypt => "encrypting",
+            Operation::Rotate => "rotating",
+            Operation::Decrypt => "decrypting",
         };
         let bar = &self.connected.progress;
-        let defaults = Options::default();
         let options = Options {
-            workers: self.workers.unwrap_or(defaults.workers),
+            workers: self.workers(),
             progress: &|Progress { files, bytes }| bar.files_at(files, bytes),
             stop: self.connected.stop.clone(),
         };
-        let done = tokio::task::block_in_place(|| {
-            bar.files(&policy.location, doing, folder.size().files);
-            work(self.connected.session.keyring(), &options)
-        });
+        let keyring = self.connected.session.keyring();
+        bar.files(&policy.location, doing, location.size());
+        let found = match (location, &self.old) {
+            (Location::Folder(folder), old) => tokio::task::block_in_place(|| match old {
+                Some(old) => Ok(folder.take_over(old, keyring, &options)?),
+                None => Ok(folder.run(operation, keyring, &options)?),
+            }),
+            (Location::Bucket(_), Some(_)) => Err(anyhow::anyhow!(
+                "--from is about files on the local disk, and {} is a bucket; name a folder with --only",
+                policy.location
+            )),
+            (Location::Bucket(bucket), None) => {
+                let keyring = Arc::new(keyring.clone());
+                bucket
+                    .run(operation, &keyring, &options)
+                    .await
+                    .map_err(Into::into)
+            }
+        };
         bar.clear();
-        Ok(done?)
+        found
+    }
+
+    fn workers(&self) -> usize {
+        self.workers.unwrap_or(Options::default().workers)
     }
 
     fn not_stopped(&self, report: &FilesReport) -> anyhow::Result<()> {

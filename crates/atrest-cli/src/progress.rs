@@ -101,6 +101,9 @@ impl Progress {
         let seconds = pass.begin.elapsed().as_secs_f64();
         if let Some(bar) = &pass.bar {
             bar.set_prefix(format!("{}, {}", bytes(read), byte_rate(read, seconds)));
+            if files > pass.total {
+                bar.set_length(files);
+            }
             bar.set_position(files);
         } else if pass.told.elapsed() >= EVERY {
             pass.told = Instant::now();

@@ -91,6 +91,12 @@ impl Session {
         Ok(Zeroizing::new(from_folder(&url, self.policy.directory())))
     }
 
+    /// Where buckets are and what opens them: the variables of AWS's own tools.
+    pub(crate) fn aws(&self) -> Vec<(String, String)> {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        self.environment.starting_with("AWS_").map(own).collect()
+    }
+
     /// The files that atrest itself needs as they are.
     pub(crate) fn own_files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let mut files = vec![self.path.clone()];
@@ -124,7 +130,7 @@ impl Session {
 
     /// What the location that `path` lies in binds its files to; nothing elsewhere.
     pub(crate) fn id_of(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
-        for files in &self.policy.files {
+        for files in self.policy.files.iter().filter(|f| f.bucket().is_none()) {
             let folder = Folder::of(files, self.policy.directory())?;
             let id = folder.logical_id(path).with_context(|| {
                 format!(

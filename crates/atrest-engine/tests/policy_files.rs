@@ -73,13 +73,8 @@ fn what_cannot_stand_is_refused_with_its_line() {
             &["line 4", "is empty"],
         ),
         (
-            with("[[files]]\nlocation = \"s3://bucket/a\"\n"),
-            &[
-                "line 4",
-                "s3://bucket/a",
-                "does not encrypt in S3",
-                "local disk",
-            ],
+            with("[[files]]\nlocation = \"s3:///a\"\n"),
+            &["line 4", "`s3:///a`", "s3://BUCKET/PREFIX"],
         ),
         (
             with("[[files]]\nlocation = \"https://host/a\"\n"),

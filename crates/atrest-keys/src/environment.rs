@@ -98,6 +98,14 @@ impl Environment {
             .map(|variable| variable.value.as_str())
     }
 
+    /// The variables whose names begin so, with their values.
+    pub fn starting_with<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.variables
+            .iter()
+            .filter(move |(name, _)| name.starts_with(start))
+            .map(|(name, variable)| (name.as_str(), variable.value.as_str()))
+    }
+
     /// The variable's name for messages, with the file that it came from.
     #[must_use]
     pub fn describe(&self, name: &str) -> String {

@@ -27,7 +27,7 @@ pub enum Fault {
 /// ```no_run
 /// use atrest_testing::{Fault, HttpProxy, server};
 /// let proxy = HttpProxy::to(&server::s3());
-/// proxy.fail(2, "PUT ", Fault::Answer(503)); // the next two of them
+/// proxy.fail(2, "PUT clip.mp4", Fault::Answer(503)); // the next two of them
 /// let url = proxy.url(); // give this to the code under test
 /// assert!(proxy.requests().is_empty()); // none so far
 /// ```
@@ -87,7 +87,7 @@ impl HttpProxy {
     }
 
     /// The next `times` requests whose first line ("PUT /bucket/key?query HTTP/1.1")
-    /// contains `what` go wrong.
+    /// contains all words of `what` go wrong.
     pub fn fail(&self, times: usize, what: &str, fault: Fault) {
         let mut faults = self.state.faults.lock().unwrap();
         faults.push((times, what.to_owned(), fault));
@@ -117,7 +117,7 @@ impl State {
         let mut faults = self.faults.lock().unwrap();
         let (left, _, fault) = faults
             .iter_mut()
-            .find(|(left, what, _)| *left > 0 && line.contains(what.as_str()))?;
+            .find(|(left, what, _)| *left > 0 && what.split(' ').all(|word| line.contains(word)))?;
         *left -= 1;
         Some(*fault)
     }

@@ -12,7 +12,7 @@ use atrest_media::folder;
 
 use crate::Outcome;
 use crate::args::{ChangeArgs, EncryptArgs, Global, TakeOverArgs};
-use crate::files::Folders;
+use crate::files::Locations;
 use crate::output::{Envelope, count, line, rate, warn};
 use crate::session::{Connected, options};
 
@@ -37,13 +37,15 @@ pub(crate) async fn run(
         ..options(&args.pace)
     };
     let backup = backup_path(&connected, args)?;
-    let mut folders = Folders::open(&connected, Some(&args.pace), global)?;
+    let locations = Locations::open(&connected, Some(&args.pace), global).await?;
+    let mut locations = locations.assume_quiet(args.assume_quiet);
     if let Some(old) = take_over {
-        folders.take_over(old, global)?;
+        locations.take_over(old, global)?;
     }
     if args.dry_run {
         let folder = backup.as_deref().and_then(Path::parent);
-        return super::plan::show(&connected, &folders, operation, &options, folder, global).await;
+        return super::plan::show(&connected, &locations, operation, &options, folder, global)
+            .await;
     }
     if operation == Operation::Decrypt {
         let question = match connected.files(global)?.is_empty() {
@@ -66,11 +68,14 @@ pub(crate) async fn run(
     let backups = Backups::new(connected.session.keyring(), backup, args.backup.is_some());
     let result = columns(&connected, operation, &options, &backups, global).await;
     let written = backups.finish();
-    let result = result.and_then(|columns| {
-        folders.keep(&written)?;
-        let files = files(&folders, operation, &columns, global)?;
-        Ok((columns, files))
-    });
+    let result = match result {
+        Ok(columns) => {
+            locations.keep(&written)?;
+            let files = files(&locations, operation, &columns, global).await;
+            files.map(|files| (columns, files))
+        }
+        Err(error) => Err(error),
+    };
     let (reports, files) = match result {
         Ok(reports) => reports,
         Err(error) => {
@@ -134,8 +139,8 @@ async fn columns(
 }
 
 /// One folder after the other, when the columns are done.
-fn files(
-    folders: &Folders<'_>,
+async fn files(
+    locations: &Locations<'_>,
     operation: Operation,
     columns: &[ColumnReport],
     global: &Global,
@@ -146,7 +151,7 @@ fn files(
         Operation::Decrypt => folder::Operation::Decrypt,
     };
     let mut done: Vec<String> = columns.iter().map(|c| c.column.clone()).collect();
-    let result = folders.run(of_files, |report| {
+    let result = locations.run(of_files, |report| {
         if !global.json {
             super::files::summary(operation, report);
         }
@@ -154,6 +159,7 @@ fn files(
             done.push(report.location.clone());
         }
     });
+    let result = result.await;
     result.map_err(|error| match done.as_slice() {
         [] => error,
         done => error.context(format!("{} done before; then", done.join(", "))),

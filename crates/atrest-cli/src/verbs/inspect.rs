@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &InspectArgs, global: &Global) -> anyhow::Result<O
         .into_iter()
         .find(|files| files.location == args.table)
     {
-        return file::run(args, files, &connected, global);
+        return file::run(args, files, &connected, global).await;
     }
     let name: TableName = args
         .table

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::Outcome;
 use crate::args::{GenerateArgs, Global, KeyArgs, KeyCommand, KeyFormat};
-use crate::files::Folders;
+use crate::files::Locations;
 use crate::output::{Envelope, warn};
 use crate::session::{Connected, Session};
 
@@ -110,7 +110,7 @@ async fn list(global: &Global) -> anyhow::Result<Outcome> {
 }
 
 /// With how many values and files each key holds, when the database can be reached and
-/// the folders are there.
+/// the locations are there.
 async fn counted(session: Session, global: &Global) -> anyhow::Result<(Session, Vec<KeyUsage>)> {
     if !session.policy.columns.is_empty()
         && let Err(error) = session.database().await
@@ -119,21 +119,21 @@ async fn counted(session: Session, global: &Global) -> anyhow::Result<(Session, 
         return Ok(uncounted(session));
     }
     let connected = session.connect(global).await?;
-    let folders = match Folders::open(&connected, None, global) {
-        Ok(folders) => folders,
+    let locations = match Locations::open(&connected, None, global).await {
+        Ok(locations) => locations,
         Err(error) => {
             warn(&format!("values and files were not counted: {error:#}"));
             return Ok(uncounted(connected.session));
         }
     };
-    let usage = count(&connected, &folders, global).await?;
-    drop(folders);
+    let usage = count(&connected, &locations, global).await?;
+    drop(locations);
     Ok((connected.session, usage))
 }
 
 async fn count(
     connected: &Connected,
-    folders: &Folders<'_>,
+    locations: &Locations<'_>,
     global: &Global,
 ) -> anyhow::Result<Vec<KeyUsage>> {
     let runs = match connected.columns(global)?.is_empty() {
@@ -141,7 +141,7 @@ async fn count(
         false => connected.engine()?.open_runs().await?,
     };
     let columns = super::verify::read(connected, &RunOptions::default(), global).await?;
-    let files = folders.run(folder::Operation::Look, |_| {})?;
+    let files = locations.run(folder::Operation::Look, |_| {}).await?;
     let session = &connected.session;
     let origin = |id| session.origin(id);
     Ok(key_usage(

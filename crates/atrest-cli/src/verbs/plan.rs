@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::{Global, PlanArgs, PlannedVerb};
-use crate::files::Folders;
+use crate::files::Locations;
 use crate::output::{Envelope, bytes, count, findings, line, print, table, warn};
 use crate::session::{Connected, options};
 
@@ -33,11 +33,11 @@ pub(crate) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<Outc
         PlannedVerb::Decrypt => Operation::Decrypt,
     };
     let connected = Connected::open(global).await?;
-    let folders = Folders::open(&connected, Some(&args.pace), global)?;
+    let locations = Locations::open(&connected, Some(&args.pace), global).await?;
     let folder = connected.session.policy.directory().to_owned();
     show(
         &connected,
-        &folders,
+        &locations,
         operation,
         &options(&args.pace),
         Some(&folder),
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<Outc
 /// would go to, if any.
 pub(crate) async fn show(
     connected: &Connected,
-    folders: &Folders<'_>,
+    locations: &Locations<'_>,
     operation: Operation,
     options: &RunOptions,
     backups: Option<&Path>,
@@ -63,7 +63,7 @@ pub(crate) async fn show(
         connected.progress.clear();
         plans.push(plan?);
     }
-    let files = folders.plan(operation)?;
+    let files = locations.plan(operation).await?;
     let clean = plans.iter().all(|p| p.refusals.is_empty());
     let backup = backups.map(|folder| estimate(folder, &plans));
     if global.json {

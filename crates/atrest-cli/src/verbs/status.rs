@@ -10,14 +10,14 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::args::Global;
-use crate::files::Folders;
+use crate::files::Locations;
 use crate::output::{Envelope, count, line, print, table};
 use crate::session::Connected;
 
 /// Runs the verb.
 pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
-    let folders = Folders::open(&connected, None, global)?;
+    let locations = Locations::open(&connected, None, global).await?;
     let columns = connected.columns(global)?;
     let begin = Instant::now();
     let (journal, runs) = match columns.is_empty() {
@@ -28,7 +28,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         }
     };
     let reports = super::verify::read(&connected, &RunOptions::default(), global).await?;
-    let files = folders.run(folder::Operation::Look, |_| {})?;
+    let files = locations.run(folder::Operation::Look, |_| {}).await?;
     let usage = key_usage(
         connected.session.keyring(),
         &reports,

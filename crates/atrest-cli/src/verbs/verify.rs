@@ -13,7 +13,7 @@ use atrest_media::folder;
 
 use crate::Outcome;
 use crate::args::{Global, VerifyArgs};
-use crate::files::Folders;
+use crate::files::Locations;
 use crate::output::{Envelope, count, line, percent, print, table};
 use crate::session::{Connected, options};
 
@@ -25,9 +25,9 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     if let Some(backup) = &args.against {
         return compare(&connected, backup, &options, global).await;
     }
-    let folders = Folders::open(&connected, Some(&args.pace), global)?;
+    let locations = Locations::open(&connected, Some(&args.pace), global).await?;
     let reports = read(&connected, &options, global).await?;
-    let files = folders.run(folder::Operation::Verify, |_| {})?;
+    let files = locations.run(folder::Operation::Verify, |_| {}).await?;
     let clean = reports.iter().all(is_clean) && files.iter().all(|f| f.is_clean(None));
     if global.json {
         Envelope::new("verify", clean, reports, begin.elapsed().as_secs_f64())
@@ -44,6 +44,9 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
         line(&format!("  {}", query(policy, dialect)));
     }
     for policy in connected.files(global)? {
+        if policy.bucket().is_some() {
+            continue;
+        }
         let folder = policy.path(connected.session.policy.directory());
         line(&format!("  {}", count_clear(&folder)));
     }

@@ -9,6 +9,8 @@
 )]
 
 mod backup;
+#[cfg(unix)]
+mod buckets;
 mod errors;
 #[cfg(unix)]
 mod files;

@@ -8,7 +8,7 @@ use atrest_core::object::ObjectBind;
 /// objects of the suite `cobblestone-256`, the only one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesPolicy {
-    /// The folder as the policy writes it: what `--only` takes and messages show. See
+    /// The folder, or `s3://bucket/prefix`, as the policy writes it: what `--only` takes and messages show. See
     /// [`FilesPolicy::path`].
     pub location: String,
     /// Globs of the files that are meant; none: all.
@@ -25,15 +25,34 @@ impl FilesPolicy {
     /// The suite that objects are sealed with.
     pub const SUITE: &'static str = "cobblestone-256";
 
-    /// The folder; `directory` is the policy's.
+    /// The bucket and prefix, if that is where the files are.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&str> {
+        self.location
+            .starts_with(Self::BUCKET)
+            .then_some(self.location.as_str())
+    }
+
+    /// How the location of a bucket begins.
+    pub(super) const BUCKET: &'static str = "s3://";
+
+    /// The folder, of files on the local disk; `directory` is the policy's.
     #[must_use]
     pub fn path(&self, directory: &Path) -> PathBuf {
         directory.join(&self.location)
     }
 
-    /// Whether one of the two folders is the other, or in it, going by their names.
+    /// Whether one of the two locations is the other, or in it, going by their names.
     /// Links to folders are not looked at.
     pub(super) fn overlaps(&self, other: &Self, directory: &Path) -> bool {
+        match (self.bucket(), other.bucket()) {
+            (None, None) => {}
+            (Some(one), Some(two)) => {
+                let (one, two) = (Path::new(one), Path::new(two));
+                return one.starts_with(two) || two.starts_with(one);
+            }
+            _ => return false,
+        }
         let (one, two) = (plain(&self.path(directory)), plain(&other.path(directory)));
         one.starts_with(&two) || two.starts_with(&one) || climbs(&one, &two) || climbs(&two, &one)
     }
@@ -96,6 +115,8 @@ mod tests {
             ("/srv/a/clips", "/srv/a/b/../clips"),
             ("/", "/srv"),
             ("/..", "/srv"),
+            ("s3://a", "s3://a/b"),
+            ("s3://a/b/", "s3://a/b"),
         ] {
             assert!(overlap(one, two, "."), "{one} {two}");
             assert!(overlap(one, two, "/srv/a"), "{one} {two}");
@@ -105,6 +126,8 @@ mod tests {
             ("clips/gate", "clips/door"),
             ("../clips", "clips"),
             ("/srv", "/srv2"),
+            ("s3://a/b", "s3://a/bc"),
+            ("s3://a", "s3:/a"),
         ] {
             assert!(!overlap(one, two, "."), "{one} {two}");
             assert!(!overlap(one, two, "/app/a"), "{one} {two}");

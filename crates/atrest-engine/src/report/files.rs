@@ -36,6 +36,8 @@ pub struct FilesReport {
     pub skipped_files: Vec<FileNote>,
     /// Clear bytes of all files.
     pub bytes: u64,
+    /// Old versions that a bucket keeps; `None` on the local disk.
+    pub versions: Option<VersionsReport>,
     /// Whether the run was stopped before it had seen every file.
     pub stopped: bool,
     /// Seconds.
@@ -58,8 +60,24 @@ impl FilesReport {
             Some(Operation::Decrypt) => self.sealed_total(),
             Some(Operation::Encrypt | Operation::Rotate) | None => self.plaintext,
         };
-        left == 0 && self.undecryptable == 0 && self.skipped == 0 && !self.stopped
+        // No run removes old versions, so that no run would ever be clean.
+        let versions = self.versions.as_ref();
+        let old = operation.is_none() && versions.is_some_and(|versions| versions.clear > 0);
+        !old && left == 0 && self.undecryptable == 0 && self.skipped == 0 && !self.stopped
     }
+}
+
+/// Old versions of a bucket's objects.
+#[derive(Debug, Clone, Serialize)]
+pub struct VersionsReport {
+    /// Clear ones.
+    pub clear: u64,
+    /// Their bytes.
+    pub clear_bytes: u64,
+    /// Those that begin as objects of atrest do.
+    pub sealed: u64,
+    /// Why they were not all looked at, if so.
+    pub problem: Option<String>,
 }
 
 /// A file that is named in a report.
@@ -83,6 +101,8 @@ pub struct FilesPlan {
     pub due: u64,
     /// Their clear bytes.
     pub due_bytes: u64,
+    /// Clear bytes of the largest file.
+    pub largest: u64,
     /// Free bytes of the location's file system; `None`: not known.
     pub free_bytes: Option<u64>,
     /// What to know.

@@ -53,7 +53,7 @@ use atrest_core::Keyring;
 use atrest_core::object::ObjectBind;
 
 pub use crate::inplace::{
-    GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Why,
+    GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Versions, Why,
 };
 pub use error::FolderError;
 pub use old::OldFiles;

@@ -1,6 +1,7 @@
 //! What changing things in place shares wherever they are: what is done, with which
 //! names, and what is told of it.
 
+mod begins;
 mod failure;
 mod filter;
 mod name;
@@ -11,9 +12,10 @@ mod words;
 
 pub use filter::GlobError;
 pub use operation::{Operation, Options};
-pub use report::{Report, Skipped, Tally, Undecryptable, Why};
+pub use report::{Report, Skipped, Tally, Undecryptable, Versions, Why};
 pub use watch::Progress;
 
+pub(crate) use begins::begins_object;
 pub(crate) use failure::Failure;
 pub(crate) use filter::Filter;
 pub(crate) use name::{is_temporary, temporary};

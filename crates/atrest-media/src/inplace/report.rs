@@ -47,6 +47,8 @@ pub struct Report {
     pub largest: u64,
     /// Temporary files of killed runs that were removed.
     pub removed: u64,
+    /// What a bucket with versions holds beside.
+    pub versions: Versions,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
 }
@@ -115,6 +117,18 @@ pub struct Undecryptable {
     pub unknown_key: Option<KeyId>,
     /// Why it does not open, and what to do.
     pub problem: String,
+}
+
+/// Old versions, which a bucket may keep of what was changed or removed. Nothing is done
+/// with them. What they are is told by how they begin; they are not opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// Clear ones. Until they are removed, their content is there to be read.
+    pub clear: Tally,
+    /// Those that begin as an object does, with their sealed bytes.
+    pub sealed: Tally,
+    /// Why they were not all looked at, if so: then the numbers are not to be relied on.
+    pub problem: Option<String>,
 }
 
 /// What was left alone.

@@ -41,6 +41,11 @@ impl<'a> Watch<'a> {
         self.told();
     }
 
+    pub(crate) fn read(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.told();
+    }
+
     fn told(&self) {
         (self.tell)(Progress {
             files: self.files.load(Ordering::Relaxed),
@@ -61,8 +66,7 @@ impl<R: Read> Read for Watched<'_, R> {
             return Err(io::Error::other("stopped"));
         }
         let read = self.inner.read(buffer)?;
-        self.watch.bytes.fetch_add(read as u64, Ordering::Relaxed);
-        self.watch.told();
+        self.watch.read(read as u64);
         Ok(read)
     }
 }

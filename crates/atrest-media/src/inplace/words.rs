@@ -2,15 +2,44 @@
 
 use std::collections::BTreeMap;
 
+use atrest_core::{KeyId, Keyring};
 use atrest_engine::policy::FilesPolicy;
-use atrest_engine::report::{FileNote, FilesReport};
+use atrest_engine::report::{FileNote, FilesPlan, FilesReport, VersionsReport};
 
-use super::Report;
+use super::{Report, Tally};
 
 /// How many files a report names, of each kind.
 const NAMED: usize = 20;
 
 impl Report {
+    /// What `operation` would do after this look; `policy` is the location's.
+    #[must_use]
+    pub fn plan(
+        &self,
+        operation: atrest_engine::Operation,
+        policy: &FilesPolicy,
+        keyring: &Keyring,
+    ) -> FilesPlan {
+        let primary = keyring.primary().id();
+        let sealed = |wanted: &dyn Fn(KeyId) -> bool| {
+            let those = self.sealed.iter().filter(|(key, _)| wanted(**key));
+            those.fold(Tally::default(), |sum, (_, tally)| sum.and(*tally))
+        };
+        let due = match operation {
+            atrest_engine::Operation::Encrypt => self.clear,
+            atrest_engine::Operation::Rotate => sealed(&|key| key != primary),
+            atrest_engine::Operation::Decrypt => sealed(&|_| true),
+        };
+        FilesPlan {
+            due: due.files,
+            due_bytes: due.bytes,
+            largest: self.largest,
+            free_bytes: None,
+            warnings: Vec::new(),
+            now: self.of(policy),
+        }
+    }
+
     /// In the engine's words; `policy` is the folder's.
     #[must_use]
     pub fn of(&self, policy: &FilesPolicy) -> FilesReport {
@@ -48,6 +77,7 @@ impl Report {
                 })
                 .collect(),
             bytes: self.clear.bytes + self.sealed.values().map(|tally| tally.bytes).sum::<u64>(),
+            versions: None,
             stopped: self.stopped,
             seconds: 0.0,
             notes: Vec::new(),
@@ -64,6 +94,27 @@ impl Report {
             let spared = spared.collect::<Vec<_>>().join(", ");
             let note = format!("left as it is, with nothing of yours at rest in it: {spared}");
             report.notes.push(note);
+        }
+        if policy.bucket().is_some() {
+            let versions = &self.versions;
+            if versions.clear.files > 0 {
+                let clear = versions.clear.files;
+                report.notes.push(format!(
+                    "{clear} old versions in the bucket are in clear; they stay readable until \
+                     they are removed, which atrest does not do (a lifecycle rule for noncurrent \
+                     versions does)"
+                ));
+            }
+            if let Some(problem) = &versions.problem {
+                let note = format!("old versions in the bucket were not all looked at: {problem}");
+                report.notes.push(note);
+            }
+            report.versions = Some(VersionsReport {
+                clear: versions.clear.files,
+                clear_bytes: versions.clear.bytes,
+                sealed: versions.sealed.files,
+                problem: versions.problem.clone(),
+            });
         }
         if self.removed > 0 {
             let removed = self.removed;

@@ -2,6 +2,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use atrest_core::KeyId;
 use atrest_core::object::{CHUNK_LEN, clear_len};
 use bytes::{Buf as _, Bytes};
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _, try_unfold};
@@ -44,6 +45,19 @@ impl<S: ObjectStore> SealedStore<S> {
             attributes: result.attributes,
             extensions: result.extensions,
         })
+    }
+
+    /// The key that an object was sealed under, and its clear length, proven: reads its
+    /// first 72 bytes and the last chunk.
+    ///
+    /// # Errors
+    /// Those of the inner store and [`StoreError`].
+    pub async fn prove(&self, location: &Path) -> Result<(KeyId, u64)> {
+        let options = GetOptions::new().with_range(Some(PROLOGUE));
+        let (begun, _) = self.begin(location, options).await?;
+        let last = begun.last();
+        self.chunks_at_once(&begun, last..last + 1).await?;
+        Ok((begun.opener.key(), begun.clear))
     }
 
     pub(super) async fn get(&self, location: &Path, options: GetOptions) -> Result<GetResult> {

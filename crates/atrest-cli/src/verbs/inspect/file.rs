@@ -1,21 +1,23 @@
 //! `atrest inspect LOCATION PATH`: one file of the policy.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
 use atrest_core::object::sealed_len;
 use atrest_engine::policy::FilesPolicy;
-use atrest_media::folder::{Folder, Report, Skipped, Why};
+use atrest_media::folder::{Report, Skipped, Why};
 
 use crate::Outcome;
 use crate::args::{Global, InspectArgs};
+use crate::files::Location;
 use crate::output::{Envelope, bytes, line};
 use crate::session::Connected;
 use crate::verbs::file::FileReport;
 
 /// Runs the verb.
-pub(super) fn run(
+pub(super) async fn run(
     args: &InspectArgs,
     files: &FilesPolicy,
     connected: &Connected,
@@ -35,8 +37,13 @@ pub(super) fn run(
             files.location
         );
     }
-    let folder = Folder::of(files, session.policy.directory())?;
-    let found = folder.inspect(Path::new(path), session.keyring())?;
+    let found = match Location::open(files, session).await? {
+        Location::Folder(folder) => folder.inspect(Path::new(path), session.keyring())?,
+        Location::Bucket(bucket) => {
+            let keyring = Arc::new(session.keyring().clone());
+            bucket.inspect(path, &keyring).await?
+        }
+    };
     if let Some(Skipped {
         why: Why::Vanished, ..
     }) = found.skipped.first()

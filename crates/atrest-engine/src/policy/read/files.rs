@@ -45,14 +45,11 @@ impl Source<'_> {
 
     fn folder(&self, section: &Section<'_, '_>) -> Result<FilesPolicy, PolicyError> {
         let (location, span) = self.required(section, "location", "location = \"data/clips\"")?;
-        if let Some((scheme, _)) = location.split_once("://") {
-            let problem = match scheme {
-                "s3" => {
-                    format!("is `{location}`, and this version of atrest does not encrypt in S3")
-                }
-                _ => format!("is `{location}`, a URL"),
-            };
-            let next = "name a folder on the local disk, or take this [[files]] out of the policy";
+        let bucket = location.strip_prefix(FilesPolicy::BUCKET);
+        if location.contains("://") && bucket.is_none_or(|name| name.split('/').next() == Some(""))
+        {
+            let problem = format!("is `{location}`, a URL that is not s3://BUCKET/PREFIX");
+            let next = "name a folder on the local disk, or write s3://BUCKET/PREFIX";
             return Err(self.bad(span, "location", problem, next));
         }
         if let Some((suite, span)) = self.string(section, "suite")?

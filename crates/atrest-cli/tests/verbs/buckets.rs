@@ -1,0 +1,180 @@
+//! `[[files]]` in S3, beside columns, on real servers.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::process::{Command, Output};
+
+use atrest_testing::server;
+use serde_json::Value;
+
+use crate::support::{Place, Ran, ran};
+
+/// A place with a policy of `people.email` and a prefix of its own in a bucket.
+struct InBucket {
+    place: Place,
+    variables: Vec<(&'static str, String)>,
+    location: String,
+}
+
+impl InBucket {
+    async fn on(server: &str) -> Self {
+        let url = url::Url::parse(server).unwrap();
+        let (host, port) = (url.host_str().unwrap(), url.port().unwrap());
+        let number = RandomState::new().build_hasher().finish();
+        let location = format!("s3://{}/cli-{number:016x}", url.path().trim_matches('/'));
+        let place = Place::sqlite(20).await;
+        place.policy(&format!(
+            "[keys]\nprimary = \"env:KEY\"\n[database]\nurl = \"{}\"\n[[column]]\ntable = \"people\"\n\
+             name = \"email\"\n[[files]]\nlocation = \"{location}\"\nexclude = [\"*.txt\"]\n",
+            place.db.url()
+        ));
+        let variables = vec![
+            ("AWS_ENDPOINT_URL", format!("http://{host}:{port}")),
+            ("AWS_ALLOW_HTTP", "true".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", url.username().to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", url.password().unwrap().to_owned()),
+        ];
+        Self {
+            place,
+            variables,
+            location,
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.place.command(arguments);
+        command.envs(self.variables.clone());
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let output: Output = self.command(arguments).output().unwrap();
+        for (name, value) in &self.variables {
+            let shown = String::from_utf8_lossy(&output.stderr).contains(value.as_str());
+            assert!(
+                *name != "AWS_SECRET_ACCESS_KEY" || !shown || value.len() < 8,
+                "a secret is shown"
+            );
+        }
+        ran(output)
+    }
+
+    #[track_caller]
+    fn json(&self, arguments: &[&str], status: i32) -> Value {
+        self.run(&[arguments, &["--json"]].concat())
+            .expect(status)
+            .json()
+    }
+
+    /// What the server holds under this name, by its plain HTTP face.
+    fn store(&self) -> impl object_store::ObjectStore {
+        use object_store::aws::AmazonS3Builder;
+        let (bucket, prefix) = self
+            .location
+            .strip_prefix("s3://")
+            .unwrap()
+            .split_once('/')
+            .unwrap();
+        let start = AmazonS3Builder::new().with_bucket_name(bucket);
+        let s3 = self.variables.iter().fold(start, |s3, (name, value)| {
+            s3.with_config(name.to_ascii_lowercase().parse().unwrap(), value)
+        });
+        object_store::prefix::PrefixStore::new(s3.build().unwrap(), prefix)
+    }
+
+    async fn put(&self, name: &str, bytes: Vec<u8>) {
+        use object_store::ObjectStoreExt as _;
+        self.store().put(&name.into(), bytes.into()).await.unwrap();
+    }
+
+    async fn get(&self, name: &str) -> Vec<u8> {
+        use object_store::ObjectStoreExt as _;
+        let got = self.store().get(&name.into()).await.unwrap();
+        got.bytes().await.unwrap().to_vec()
+    }
+}
+
+#[tokio::test]
+async fn columns_and_a_bucket_live_one_life() {
+    let s3 = InBucket::on(&server::s3()).await;
+    let clip: Vec<u8> = (0..9_000_000u32).map(|n| (n % 251) as u8).collect();
+    s3.put("gate/a.mp4", clip.clone()).await;
+    s3.put("b.jpg", b"image".to_vec()).await;
+    s3.put("note.txt", b"left out".to_vec()).await;
+
+    s3.run(&["plan"])
+        .expect(0)
+        .says("18 values and 2 files to encrypt");
+    let done = s3.json(&["encrypt"], 0);
+    assert_eq!(
+        (&done["columns"][0]["changed"], &done["files"][0]["changed"]),
+        (&18.into(), &2.into())
+    );
+    assert!(s3.get("gate/a.mp4").await.starts_with(b"ATREST"));
+    assert_eq!(s3.get("note.txt").await, b"left out");
+    s3.run(&["verify"])
+        .expect(0)
+        .says("Clean: every value and every file");
+    s3.run(&["inspect", &s3.location, "b.jpg"])
+        .expect(0)
+        .says("sealed, 5 B clear");
+    s3.run(&["inspect", &s3.location, "none"])
+        .expect(2)
+        .says("there is no file none");
+    s3.run(&["status"]).expect(0);
+    // One object is put in another's place.
+    let other = s3.get("b.jpg").await;
+    let own = s3.get("gate/a.mp4").await;
+    s3.put("gate/a.mp4", other).await;
+    let found = s3.json(&["verify"], 1);
+    assert_eq!(
+        found["files"][0]["undecryptable_files"][0]["file"],
+        "gate/a.mp4"
+    );
+    s3.put("gate/a.mp4", own).await;
+    s3.run(&["decrypt"]).expect(0);
+    assert!(s3.get("gate/a.mp4").await == clip && s3.get("b.jpg").await == b"image");
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_conditions_is_refused_unless_told() {
+    let s3 = InBucket::on(&server::s3_lax()).await;
+    s3.put("a.mp4", b"clip".to_vec()).await;
+    let only = ["encrypt", "--only", &s3.location];
+    s3.run(&only).expect(2).says("ignores conditional writes");
+    assert_eq!(s3.get("a.mp4").await, b"clip");
+    s3.run(&[&only[..], &["--assume-quiet"]].concat()).expect(0);
+    assert!(s3.get("a.mp4").await.starts_with(b"ATREST"));
+}
+
+#[tokio::test]
+async fn old_clear_versions_are_told_and_not_called_clean() {
+    let s3 = InBucket::on(&server::s3_versioned()).await;
+    s3.put("a.mp4", b"clip".to_vec()).await;
+    let encrypt = ["encrypt", "--only", &s3.location, "--assume-quiet"];
+    s3.run(&encrypt)
+        .expect(0)
+        .says("1 old versions in the bucket are in clear");
+    let found = s3.json(&["verify", "--only", &s3.location], 1);
+    assert_eq!(found["files"][0]["versions"]["clear"], 1);
+    assert_eq!(found["files"][0]["plaintext"], 0);
+    let documented = include_str!("../../../../docs/json.md");
+    for name in found["files"][0]["versions"].as_object().unwrap().keys() {
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+/// What is wrong with the bucket is said before the first column is changed.
+#[tokio::test]
+async fn a_bucket_that_lets_nobody_in_is_told_first() {
+    let mut s3 = InBucket::on(&server::s3()).await;
+    s3.variables
+        .retain(|(name, _)| *name != "AWS_SECRET_ACCESS_KEY");
+    s3.variables
+        .push(("AWS_SECRET_ACCESS_KEY", "another-than-its-own".to_owned()));
+    s3.run(&["encrypt"])
+        .expect(2)
+        .says("check the AWS_* settings");
+    assert_eq!(s3.place.tokens().await, 0);
+}

@@ -1,0 +1,147 @@
+//! The objects below a prefix of an S3 bucket, sealed where they are: the twin of
+//! [`folder`](crate::folder), with the same operations and reports.
+//!
+//! Each object is read once, and what it becomes is put under the same key on the
+//! condition that the key still holds what was read (`If-Match` with its ETag): up to
+//! 8 MiB in one request, above that in parts, which the condition puts together. Killed
+//! or cut off at any point, each object is either as it was or done; the same run again
+//! goes on. Parts of an upload that was killed are invisible under the key but cost
+//! storage: give the bucket a lifecycle rule that aborts incomplete uploads.
+//!
+//! **Conditions** are tried on a throw-away object before anything is changed. A server
+//! that ignores them is refused, and objects above 8 MiB are left alone on one that
+//! ignores them for parts only, unless the caller says that nobody else writes
+//! ([`Bucket::assume_quiet`]): then the ETag is looked at again just before.
+//!
+//! **What is kept:** content type, cache control, disposition, encoding, language,
+//! the user's metadata, and tags. Not kept: access lists, storage class, retention and
+//! legal hold, expiry and redirection headers; set them for the bucket.
+//!
+//! **Old versions** in a bucket with versions stay as they are; the report counts them,
+//! clear or sealed by how they begin ([`Versions`]). Until those that are clear are
+//! removed, the bucket holds clear content.
+//!
+//! Keys that a [`Path`](object_store::path::Path) cannot spell (`a//b`, `a/../b`) end
+//! the run with an error that names the key.
+//!
+//! It needs a runtime of tokio. Bytes in memory: for each worker two parts of 8 MiB, or
+//! more for objects of more than 78 GiB.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use atrest_core::object::ObjectBind;
+//! use atrest_core::{Key, Keyring};
+//! use atrest_media::bucket::{Bucket, Operation, Options};
+//!
+//! # async fn seal() -> Result<(), Box<dyn std::error::Error>> {
+//! let keyring = Arc::new(Keyring::new(Key::generate()?, vec![])?);
+//! let config = [("AWS_REGION".to_owned(), "eu-central-1".to_owned())]; // or std::env::vars()
+//! let clips = Bucket::open("s3://camera/clips", config, &["*.mp4".into()], &[], ObjectBind::Path)?;
+//! let report = clips.run(Operation::Encrypt, &keyring, &Options::default()).await?;
+//! println!("{} sealed, {} old clear versions", report.changed.files, report.versions.clear.files);
+//! # Ok(())
+//! # }
+//! ```
+
+mod address;
+mod error;
+mod look;
+mod object;
+mod parts;
+mod policy;
+mod probe;
+mod raw;
+mod replace;
+mod run;
+mod tags;
+mod versions;
+
+use std::sync::Arc;
+
+use atrest_core::Keyring;
+use atrest_core::object::ObjectBind;
+use object_store::path::Path;
+
+pub use crate::inplace::{
+    GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Versions, Why,
+};
+pub use error::BucketError;
+
+use crate::inplace::Filter;
+use raw::Raw;
+
+/// A prefix of a bucket whose objects are kept sealed, and which of them.
+#[derive(Debug)]
+pub struct Bucket {
+    /// As errors name it: `s3://bucket/prefix`.
+    name: String,
+    raw: Raw,
+    prefix: Path,
+    filter: Filter,
+    bind: ObjectBind,
+    quiet: bool,
+}
+
+impl Bucket {
+    /// All objects below `url` (`s3://bucket/prefix`, the prefix spelt as in keys) that
+    /// one of `include` names (all, if it is empty) and none of `exclude`; globs are as
+    /// in [`Folder::new`](crate::folder::Folder::new).
+    ///
+    /// `config` is where the server and the credentials come from, by the names of the
+    /// environment variables that AWS's own tools read (`AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`,
+    /// `AWS_ALLOW_HTTP`, ...: see
+    /// [`AmazonS3ConfigKey`](object_store::aws::AmazonS3ConfigKey)). Names that do not
+    /// begin with `AWS_`, and ones that it does not know, are passed over, so that it may
+    /// be the whole environment.
+    ///
+    /// # Errors
+    /// [`BucketError::Glob`], [`BucketError::Url`], [`BucketError::Config`].
+    pub fn open(
+        url: &str,
+        config: impl IntoIterator<Item = (String, String)>,
+        include: &[String],
+        exclude: &[String],
+        bind: ObjectBind,
+    ) -> Result<Self, BucketError> {
+        let filter = Filter::new(include, exclude)?;
+        let (bucket, prefix) = address::parse(url)?;
+        Ok(Self {
+            name: url.trim_end_matches('/').to_owned(),
+            raw: address::connect(url, bucket, config)?,
+            prefix,
+            filter,
+            bind,
+            quiet: false,
+        })
+    }
+
+    /// Says that nobody else writes to these objects during a run, so that a server that
+    /// ignores conditions will do. What somebody writes all the same may be lost.
+    #[must_use]
+    pub fn assume_quiet(self, quiet: bool) -> Self {
+        Self { quiet, ..self }
+    }
+
+    /// Does it with every object. What is wrong with one is in the report, and no reason
+    /// to leave the others. [`Options::workers`] are objects at work at the same time, on
+    /// the caller's task.
+    ///
+    /// # Errors
+    /// [`BucketError::Server`] when the bucket cannot be listed or tried,
+    /// [`BucketError::Unconditional`] for a server that ignores conditions. What was done
+    /// by then stays done.
+    pub async fn run(
+        &self,
+        operation: Operation,
+        keyring: &Arc<Keyring>,
+        options: &Options<'_>,
+    ) -> Result<Report, BucketError> {
+        run::run(self, operation, keyring, options).await
+    }
+
+    /// The key of what has this name below the prefix.
+    fn key(&self, name: &Path) -> Path {
+        self.prefix.parts().chain(name.parts()).collect()
+    }
+}

@@ -1,0 +1,130 @@
+use std::sync::Arc;
+
+use atrest_core::Keyring;
+use atrest_core::object::{ObjectError, sealed_len};
+use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
+use object_store::ObjectMeta;
+use object_store::aws::AmazonS3;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+
+use super::look::{Content, State};
+use super::probe::Conditions;
+use super::{Bucket, Operation, Why};
+use crate::inplace::{Done, Failure, Watch};
+use crate::observe::Unobserved;
+use crate::sealing::Sealing;
+use crate::store::SealedStore;
+use crate::stream::sealed;
+
+/// What all objects of a run share.
+pub(super) struct Job<'a> {
+    pub(super) bucket: &'a Bucket,
+    pub(super) store: SealedStore<PrefixStore<AmazonS3>>,
+    pub(super) operation: Operation,
+    pub(super) keyring: &'a Arc<Keyring>,
+    pub(super) watch: &'a Watch<'a>,
+    pub(super) conditions: Conditions,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        bucket: &'a Bucket,
+        operation: Operation,
+        keyring: &'a Arc<Keyring>,
+        watch: &'a Watch<'a>,
+        conditions: Conditions,
+    ) -> Self {
+        let below = PrefixStore::new(bucket.raw.s3.clone(), bucket.prefix.clone());
+        Self {
+            bucket,
+            store: SealedStore::new(below, Arc::clone(keyring), bucket.bind),
+            operation,
+            keyring,
+            watch,
+            conditions,
+        }
+    }
+
+    /// Does the operation with what was listed.
+    pub(super) async fn object(&self, listed: &ObjectMeta) -> Result<Done, Failure> {
+        let done = self.try_object(&listed.location, listed.size).await;
+        match done {
+            // Whatever failed, it did because of the stop.
+            Err(_) if self.watch.stopped() => Err(Failure::Stopped),
+            // A folder, as some programs make them: its key ends with a slash.
+            Err(Failure::Skipped(Why::Vanished)) if listed.size == 0 => {
+                Err(Failure::Skipped(Why::Special))
+            }
+            done => done,
+        }
+    }
+
+    pub(super) async fn try_object(&self, name: &Path, size: u64) -> Result<Done, Failure> {
+        let primary = self.keyring.primary().id();
+        let is = |key, bytes, changed| Done {
+            key,
+            bytes,
+            changed,
+        };
+        match self.look(name, size).await? {
+            State::Clear(content) if self.operation == Operation::Encrypt => {
+                let content = self.all(name, content).await?;
+                let bytes = content.meta.size;
+                self.seal(name, content).await?;
+                Ok(is(Some(primary), bytes, true))
+            }
+            State::Clear(content) => Ok(is(None, content.meta.size, false)),
+            State::Sealed(key, bytes) => match self.operation {
+                Operation::Look | Operation::Encrypt => Ok(is(Some(key), bytes, false)),
+                Operation::Verify => {
+                    let mut clear = self.watched(self.open(name).await?);
+                    while clear.try_next().await?.is_some() {}
+                    Ok(is(Some(key), bytes, false))
+                }
+                Operation::Rotate if key == primary => Ok(is(Some(key), bytes, false)),
+                Operation::Rotate => {
+                    let content = self.open(name).await?;
+                    self.seal(name, content).await?;
+                    Ok(is(Some(primary), bytes, true))
+                }
+                Operation::Decrypt => {
+                    let content = self.open(name).await?;
+                    let length = content.meta.size;
+                    let old = (content.meta.e_tag.clone(), content.attributes.clone());
+                    let clear = self.watched(content);
+                    self.replace(name, old, length, None, clear).await?;
+                    Ok(is(None, bytes, true))
+                }
+            },
+        }
+    }
+
+    /// Puts the object of a clear content in its place.
+    async fn seal(&self, name: &Path, content: Content) -> Result<(), Failure> {
+        let id = self.bucket.bind.logical_id(name.as_ref().as_bytes());
+        let length = sealed_len(content.meta.size).ok_or(Failure::Object(ObjectError::TooLong))?;
+        let old = (content.meta.e_tag.clone(), content.attributes.clone());
+        let sealing = Sealing::new(self.keyring, id).map_err(Failure::Object)?;
+        let beginning = *sealing.prologue();
+        let object = sealed(self.watched(content), sealing, Arc::new(Unobserved));
+        let beginning = Some(&beginning[..]);
+        self.replace(name, old, length, beginning, object).await
+    }
+
+    /// The bytes of a content: counted, and given up when the run is to stop.
+    fn watched<'s>(
+        &'s self,
+        content: Content,
+    ) -> impl Stream<Item = Result<bytes::Bytes, Failure>> + Send + Unpin + use<'s> {
+        let watch = self.watch;
+        content.bytes.map(move |piece| {
+            let piece = piece?;
+            if watch.stopped() {
+                return Err(Failure::Stopped);
+            }
+            watch.read(piece.len() as u64);
+            Ok(piece)
+        })
+    }
+}

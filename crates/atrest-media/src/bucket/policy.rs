@@ -1,0 +1,45 @@
+use std::sync::Arc;
+
+use atrest_core::Keyring;
+use atrest_engine::policy::FilesPolicy;
+use object_store::path::Path;
+
+use super::{Bucket, BucketError, Report, run};
+
+impl Bucket {
+    /// The bucket of a `[[files]]` whose location is one; `config` as in
+    /// [`Bucket::open`].
+    ///
+    /// # Errors
+    /// As [`Bucket::open`].
+    pub fn of(
+        policy: &FilesPolicy,
+        config: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, BucketError> {
+        let (include, exclude) = (&policy.include, &policy.exclude);
+        Self::open(&policy.location, config, include, exclude, policy.bind)
+    }
+
+    /// Opens every chunk of the object of this name below the prefix, as
+    /// [`Operation::Verify`] does with all: the report is of this one. Globs are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`BucketError::Server`] for a name that cannot be one, or when the server fails.
+    pub async fn inspect(&self, name: &str, keyring: &Arc<Keyring>) -> Result<Report, BucketError> {
+        let path = Path::parse(name).map_err(|error| BucketError::Server {
+            doing: "looking into",
+            bucket: self.name.clone(),
+            problem: error.to_string(),
+        })?;
+        run::inspect(self, &path, keyring).await
+    }
+
+    /// Whether the bucket is there and can be listed.
+    ///
+    /// # Errors
+    /// [`BucketError::Server`].
+    pub async fn check(&self) -> Result<(), BucketError> {
+        run::check(self).await
+    }
+}

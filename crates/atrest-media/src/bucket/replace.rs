@@ -1,0 +1,182 @@
+//! A new content in the place of an old one, if it still is what was read.
+
+use bytes::Bytes;
+use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
+use object_store::multipart::MultipartStore as _;
+use object_store::path::Path;
+use object_store::{
+    Attributes, ObjectStore as _, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, TagSet, UpdateVersion,
+};
+
+use super::error::failed;
+use super::object::Job;
+use super::parts::{PART, part_len, parts};
+use crate::inplace::{Failure, Why};
+
+/// Parts that are on their way at the same time, of one object.
+const AT_ONCE: usize = 2;
+
+/// What is to be put.
+struct New<'a> {
+    key: &'a Path,
+    length: u64,
+    /// How it begins, if nothing else does.
+    beginning: Option<&'a [u8]>,
+    attributes: Attributes,
+    tags: TagSet,
+}
+
+fn failure(problem: impl Into<String>) -> Failure {
+    Failure::Skipped(Why::Failed(problem.into()))
+}
+
+impl Job<'_> {
+    /// Puts `length` bytes under the name, with the attributes of the old content, and
+    /// its tags. Whatever fails, what is there is whole: the old or the new. `beginning`
+    /// is how the new content begins, if nothing else does.
+    pub(super) async fn replace(
+        &self,
+        name: &Path,
+        (e_tag, attributes): (Option<String>, Attributes),
+        length: u64,
+        beginning: Option<&[u8]>,
+        stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
+    ) -> Result<(), Failure> {
+        let key = self.bucket.key(name);
+        let Some(e_tag) = e_tag else {
+            return Err(failure("the server gave no ETag to hold on to"));
+        };
+        if length > PART && !self.conditions.complete && !self.bucket.quiet {
+            return Err(failure(
+                "it is longer than 8 MiB, and the server ignores conditions where parts are put \
+                 together; stop all writers and say so (assume quiet)",
+            ));
+        }
+        let tags = self.bucket.raw.tags(&key).await?;
+        let new = New {
+            key: &key,
+            length,
+            beginning,
+            attributes,
+            tags,
+        };
+        if length <= PART {
+            self.at_once(&e_tag, new, stream).await
+        } else {
+            self.in_parts(&e_tag, new, stream).await
+        }
+    }
+
+    /// Whether what is there begins as the new content does: an answer may be lost, and the
+    /// request, sent again, then meets its own work.
+    async fn is_there(&self, key: &Path, beginning: Option<&[u8]>) -> bool {
+        let Some(beginning) = beginning else {
+            return false;
+        };
+        let range = 0..beginning.len() as u64;
+        let found = self.bucket.raw.s3.get_range(key, range).await;
+        found.is_ok_and(|found| found == beginning)
+    }
+
+    async fn at_once(
+        &self,
+        e_tag: &str,
+        new: New<'_>,
+        stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
+    ) -> Result<(), Failure> {
+        let pieces: Vec<Bytes> = stream.try_collect().await?;
+        let payload: PutPayload = pieces.into_iter().collect();
+        if payload.content_length() as u64 != new.length {
+            return Err(failure("reading it gave another length than it has"));
+        }
+        let mode = if self.conditions.put {
+            PutMode::Update(UpdateVersion {
+                e_tag: Some(e_tag.to_owned()),
+                version: None,
+            })
+        } else {
+            self.check(new.key, e_tag).await?;
+            PutMode::Overwrite
+        };
+        let options = PutOptions {
+            mode,
+            tags: new.tags,
+            attributes: new.attributes,
+            ..PutOptions::default()
+        };
+        match self.bucket.raw.s3.put_opts(new.key, payload, options).await {
+            Ok(_) => Ok(()),
+            Err(_) if self.is_there(new.key, new.beginning).await => Ok(()),
+            Err(error) => Err(failed("writing it")(error)),
+        }
+    }
+
+    async fn in_parts(
+        &self,
+        e_tag: &str,
+        new: New<'_>,
+        stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
+    ) -> Result<(), Failure> {
+        let (s3, key, length) = (&self.bucket.raw.s3, new.key, new.length);
+        let options = PutMultipartOptions {
+            tags: new.tags,
+            attributes: new.attributes,
+            ..PutMultipartOptions::default()
+        };
+        let upload = s3.create_multipart_opts(key, options).await;
+        let upload = upload.map_err(failed("beginning to write it"))?;
+        let sent = async {
+            let sent = parts(stream, part_len(length))
+                .enumerate()
+                .map(|(index, part)| {
+                    let upload = &upload;
+                    async move {
+                        let part = part?;
+                        let sent = part.content_length() as u64;
+                        let id = s3.put_part(key, upload, index, part).await;
+                        Ok::<_, Failure>((id.map_err(failed("writing it"))?, sent))
+                    }
+                });
+            let sent: Vec<_> = sent.buffered(AT_ONCE).try_collect().await?;
+            if sent.iter().map(|(_, sent)| sent).sum::<u64>() != length {
+                return Err(failure("reading it gave another length than it has"));
+            }
+            let ids: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
+            let condition = if self.conditions.complete {
+                Some(e_tag)
+            } else {
+                self.check(new.key, e_tag).await?;
+                None
+            };
+            let done = self
+                .bucket
+                .raw
+                .complete(key, &upload, &ids, condition)
+                .await;
+            match done {
+                Ok(()) => Ok(()),
+                Err(_) if self.is_there(key, new.beginning).await => Ok(()),
+                Err(error) if error.is_condition() => Err(Failure::Skipped(Why::Changed)),
+                Err(error) => Err(failure(format!("writing it failed: {error}"))),
+            }
+        };
+        let done = sent.await;
+        if done.is_err() {
+            // The first error is what is told; a lifecycle rule takes the rest.
+            let _ = s3.abort_multipart(key, &upload).await;
+        }
+        done
+    }
+
+    /// Where the server checks nothing: is it still there, and the same?
+    async fn check(&self, key: &Path, e_tag: &str) -> Result<(), Failure> {
+        let meta = self.bucket.raw.s3.head(key).await;
+        let meta = meta.map_err(failed("looking at it again"))?;
+        if meta.e_tag.as_deref() == Some(e_tag) {
+            Ok(())
+        } else {
+            Err(Failure::Skipped(Why::Changed))
+        }
+    }
+}

@@ -1,0 +1,151 @@
+use atrest_core::object::ObjectHeader;
+use futures::stream::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::signer::Method;
+use object_store::{GetOptions, ObjectStore as _};
+use serde::Deserialize;
+
+use super::Bucket;
+use super::raw::{Raw, RawError};
+use crate::inplace::{Versions, is_temporary};
+
+/// Bytes by which it is told whether a version is an object.
+const HEADER: u64 = 16;
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Page {
+    is_truncated: bool,
+    next_key_marker: String,
+    next_version_id_marker: String,
+    #[serde(rename = "$value")]
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+enum Entry {
+    Version(Version),
+    DeleteMarker(Version),
+    #[serde(other)]
+    Other,
+}
+
+/// One version of what is or was under a key.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Version {
+    pub(super) key: String,
+    pub(super) version_id: String,
+    #[serde(default)]
+    is_latest: bool,
+    #[serde(default)]
+    size: u64,
+    #[serde(skip)]
+    deletes: bool,
+}
+
+/// Where the next page begins: key and version.
+pub(super) type Marker = (String, String);
+
+impl Raw {
+    /// Versions of the keys that begin so, deletions too, from a marker on, and where there
+    /// are more.
+    pub(super) async fn versions(
+        &self,
+        prefix: &str,
+        from: Option<&Marker>,
+    ) -> Result<(Vec<Version>, Option<Marker>), RawError> {
+        let mut query = vec![("versions", ""), ("prefix", prefix)];
+        if let Some((key, version)) = from {
+            query.extend([
+                ("key-marker", key.as_str()),
+                ("version-id-marker", version.as_str()),
+            ]);
+        }
+        let bucket = Path::default();
+        let body = self.send(Method::GET, &bucket, &query, None, String::new());
+        let page: Page = quick_xml::de::from_reader(&body.await?[..]).map_err(RawError::unread)?;
+        let more = page.is_truncated && !page.next_key_marker.is_empty();
+        let next = more.then_some((page.next_key_marker, page.next_version_id_marker));
+        let versions = page.entries.into_iter().filter_map(|entry| match entry {
+            Entry::Version(version) => Some(version),
+            Entry::DeleteMarker(version) => Some(Version {
+                deletes: true,
+                ..version
+            }),
+            Entry::Other => None,
+        });
+        Ok((versions.collect(), next))
+    }
+}
+
+impl Bucket {
+    /// Counts what versions there are of the objects meant beside the present ones.
+    pub(super) async fn old_versions(&self, workers: usize) -> Versions {
+        let mut counted = Versions::default();
+        let prefix = match self.prefix.as_ref() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        let mut next = None;
+        loop {
+            match self.raw.versions(&prefix, next.as_ref()).await {
+                Ok((page, more)) => {
+                    self.count(page, &prefix, workers, &mut counted).await;
+                    next = more;
+                }
+                Err(error) => {
+                    counted.problem = Some(error.to_string());
+                    return counted;
+                }
+            }
+            if next.is_none() {
+                return counted;
+            }
+        }
+    }
+
+    async fn count(
+        &self,
+        page: Vec<Version>,
+        prefix: &str,
+        workers: usize,
+        counted: &mut Versions,
+    ) {
+        let old = page.into_iter().filter(|version| {
+            let name = version.key.strip_prefix(prefix).unwrap_or_default();
+            let last = name.rsplit('/').next().unwrap_or_default();
+            !version.is_latest
+                && !version.deletes
+                && !is_temporary(last.as_bytes())
+                && self.filter.takes(std::path::Path::new(name))
+        });
+        let looked = futures::stream::iter(old).map(async |version| {
+            let sealed = self.is_sealed(&version).await;
+            (version.size, sealed)
+        });
+        let mut looked = looked.buffer_unordered(workers.max(1));
+        while let Some((size, sealed)) = looked.next().await {
+            match sealed {
+                Ok(true) => counted.sealed.add(size),
+                Ok(false) => counted.clear.add(size),
+                Err(problem) => counted.problem = Some(problem),
+            }
+        }
+    }
+
+    /// Whether a version begins as an object does.
+    async fn is_sealed(&self, version: &Version) -> Result<bool, String> {
+        if version.size < HEADER {
+            return Ok(false);
+        }
+        let text = |error: object_store::Error| format!("reading an old version failed: {error}");
+        let key = Path::parse(&version.key).map_err(|error| text(error.into()))?;
+        let options = GetOptions::new()
+            .with_range(Some(0..HEADER))
+            .with_version(Some(version.version_id.clone()));
+        let result = self.raw.s3.get_opts(&key, options).await.map_err(text)?;
+        let start: Vec<_> = result.into_stream().try_collect().await.map_err(text)?;
+        Ok(ObjectHeader::read(&start.concat()).is_ok())
+    }
+}
