@@ -24,6 +24,9 @@ pub(super) fn parse(url: &str) -> Result<(&str, Path), BucketError> {
     if bucket.is_empty() || bucket.contains(['?', '#', '@', ':', ' ']) {
         return Err(wrong("a bucket's name is missing".to_owned()));
     }
+    if prefix.starts_with('/') {
+        return Err(wrong("its prefix has an empty part".to_owned()));
+    }
     let prefix = Path::parse(prefix).map_err(|error| wrong(error.to_string()))?;
     Ok((bucket, prefix))
 }

@@ -24,7 +24,14 @@
 //! `Path::from` replaces some characters (`~`, `#`, `[`), which names something else.
 //!
 //! **Copies** of bound objects are opened and sealed anew under the other name; tags
-//! do not come along, since [`ObjectStore`] has no way to read them.
+//! do not come along, since [`ObjectStore`] has no way to read them. One of more than
+//! 5 MiB that must not overwrite is sealed beside and then copied by the inner store on
+//! that condition: it needs to know how (S3: `with_copy_if_not_exists`).
+//!
+//! **Time.** `object_store` ends each request after 30 s unless it is told otherwise,
+//! long reads too: give the inner store
+//! [`with_timeout_disabled`](object_store::ClientOptions::with_timeout_disabled) and a
+//! read timeout.
 //!
 //! ```
 //! use std::sync::Arc;

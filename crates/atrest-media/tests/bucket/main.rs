@@ -11,6 +11,7 @@
 
 mod conditions;
 mod faults;
+mod killed;
 mod left_alone;
 mod meanwhile;
 mod rounds;
