@@ -22,16 +22,26 @@ type Check = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// Whether the server can do its work.
 pub(crate) struct Ready {
-    keys: Check,
+    check: Check,
     last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Ready {
-    pub(crate) fn new(keys: Check) -> Self {
+    pub(crate) fn new(check: Check) -> Self {
         Self {
-            keys,
+            check,
             last: Mutex::new(None),
         }
+    }
+}
+
+impl Ready {
+    fn holds(&self) -> bool {
+        let holds = (self.check)();
+        if !holds {
+            tracing::warn!("the keys do not work, or the store's folder is not there");
+        }
+        holds
     }
 }
 
@@ -61,7 +71,7 @@ impl Shared {
                 false
             }
         };
-        let ready = store && (self.ready.keys)();
+        let ready = store && self.ready.holds();
         *last = Some((Instant::now(), ready));
         ready
     }

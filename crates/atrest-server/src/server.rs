@@ -44,7 +44,7 @@ pub struct ServerBuilder {
     plain_http: bool,
     limits: Limits,
     metrics: Option<Metrics>,
-    keys: Box<dyn Fn() -> bool + Send + Sync>,
+    ready: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Server {
@@ -59,7 +59,7 @@ impl Server {
             plain_http: false,
             limits: Limits::default(),
             metrics: None,
-            keys: Box::new(|| true),
+            ready: Box::new(|| true),
         }
     }
 
@@ -170,9 +170,10 @@ impl ServerBuilder {
         self
     }
 
-    /// How `/readyz` asks whether the keys work.
-    pub fn keys_answer(mut self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.keys = Box::new(check);
+    /// What `/readyz` asks beside whether the store gives a list: that the keys work,
+    /// that a local store's folder is there (a list of none is empty).
+    pub fn ready_when(mut self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.ready = Box::new(check);
         self
     }
 
@@ -194,7 +195,7 @@ impl ServerBuilder {
             open_metrics: self.open_metrics,
             limits: self.limits,
             metrics,
-            ready: Ready::new(self.keys),
+            ready: Ready::new(self.ready),
             locks: Locks::default(),
             tasks: TaskTracker::new(),
             drops_types: AtomicBool::new(false),
