@@ -1,16 +1,19 @@
-//! Files and streams as objects (`atrest_core::object`), over [`std::io`].
+//! Files and streams as objects (`atrest_core::object`), over [`std::io`], over
+//! [`futures::Stream`] and over [`object_store`].
 //!
 //! | to | use |
 //! |---|---|
 //! | seal or open a whole stream, on several threads | [`seal`], [`open`] |
+//! | the same without blocking | [`seal_stream`], [`open_stream`] |
 //! | read any part of an object | [`ObjectReader`] |
 //! | seal what is written bit by bit | [`ObjectWriter`] |
 //! | take over a file that an earlier system encrypted | [`OldReader`] |
 //! | seal all files below a folder, in place | [`folder`] |
+//! | keep objects in any store (disk, S3), and see them clear | [`store`] |
 //!
 //! Memory is bounded whatever the length. No byte leaves that was not
 //! authenticated. Where an object comes from and goes to is the caller's affair:
-//! nothing but [`folder`] knows of paths.
+//! nothing but [`folder`] and [`store`] knows of paths.
 //!
 //! ```
 //! use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
@@ -34,16 +37,23 @@
 mod error;
 #[cfg(unix)]
 pub mod folder;
+mod observe;
 mod old;
 mod open;
+mod opening;
 mod pieces;
 mod reader;
 mod seal;
+mod sealing;
+pub mod store;
+mod stream;
 mod writer;
 
 pub use error::MediaError;
+pub use observe::Observe;
 pub use old::{OldFormat, OldReader, ParseOldFormatError};
 pub use open::{Opened, open};
 pub use reader::ObjectReader;
 pub use seal::{Sealed, seal};
+pub use stream::{open_stream, seal_stream};
 pub use writer::ObjectWriter;

@@ -2,13 +2,12 @@ use std::fmt;
 use std::io::{self, Write};
 
 use atrest_core::Keyring;
-use atrest_core::object::{CHUNK_LEN, ObjectSealer};
-use zeroize::Zeroizing;
 
 use crate::MediaError;
+use crate::sealing::Sealing;
 
-/// Clear bytes that are kept until they are sealed: 16 chunks.
-const KEPT: usize = 16 * CHUNK_LEN;
+/// Sealed bytes that are kept until they are written, about: 16 chunks.
+const KEPT: usize = 1 << 18;
 
 /// Seals what is written to it.
 ///
@@ -30,8 +29,8 @@ const KEPT: usize = 16 * CHUNK_LEN;
 /// ```
 pub struct ObjectWriter<W: Write> {
     inner: W,
-    sealer: ObjectSealer,
-    kept: Zeroizing<Vec<u8>>,
+    sealing: Sealing,
+    /// Sealed, and not yet written.
     sealed: Vec<u8>,
     failed: bool,
 }
@@ -43,14 +42,13 @@ impl<W: Write> ObjectWriter<W> {
     /// # Errors
     /// [`MediaError::Io`]; [`MediaError::Object`] without random bytes.
     pub fn new(mut inner: W, keyring: &Keyring, id: &[u8]) -> Result<Self, MediaError> {
-        let sealer = ObjectSealer::new(keyring, id)?;
+        let sealing = Sealing::new(keyring, id)?;
         inner
-            .write_all(sealer.prologue())
+            .write_all(sealing.prologue())
             .map_err(MediaError::io("writing the object"))?;
         Ok(Self {
             inner,
-            sealer,
-            kept: Zeroizing::new(Vec::with_capacity(KEPT)),
+            sealing,
             sealed: Vec::new(),
             failed: false,
         })
@@ -61,22 +59,23 @@ impl<W: Write> ObjectWriter<W> {
     /// # Errors
     /// Those of the writer, and `InvalidInput` after an earlier error.
     pub fn finish(mut self) -> io::Result<W> {
-        self.seal_whole_chunks()?;
-        let rest = self.kept.len();
-        self.seal(rest)?;
+        self.or_failed(|this| {
+            let sealed = this.sealing.finish(&mut this.sealed);
+            sealed.map_err(MediaError::from)?;
+            this.write_sealed()
+        })?;
         self.inner.flush()?;
         Ok(self.inner)
     }
 
-    fn seal_whole_chunks(&mut self) -> io::Result<()> {
-        match self.kept.len() - self.kept.len() % CHUNK_LEN {
-            0 => Ok(()),
-            whole => self.seal(whole),
-        }
+    fn write_sealed(&mut self) -> io::Result<()> {
+        self.inner.write_all(&self.sealed)?;
+        self.sealed.clear();
+        Ok(())
     }
 
-    /// Seals and writes the first `length` kept bytes.
-    fn seal(&mut self, length: usize) -> io::Result<()> {
+    /// Does it, unless something before failed.
+    fn or_failed<T>(&mut self, does: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
         if self.failed {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -84,32 +83,29 @@ impl<W: Write> ObjectWriter<W> {
             ));
         }
         self.failed = true;
-        let chunks = self.sealer.chunks(length).map_err(MediaError::from)?;
-        self.sealed.resize(chunks.sealed_len(), 0);
-        chunks
-            .seal(&self.kept[..length], &mut self.sealed)
-            .map_err(MediaError::from)?;
-        self.inner.write_all(&self.sealed)?;
-        self.kept.drain(..length);
+        let done = does(self)?;
         self.failed = false;
-        Ok(())
+        Ok(done)
     }
 }
 
 impl<W: Write> Write for ObjectWriter<W> {
     fn write(&mut self, clear: &[u8]) -> io::Result<usize> {
-        if self.kept.len() == KEPT {
-            self.seal_whole_chunks()?;
-        }
-        let taken = clear.len().min(KEPT - self.kept.len());
-        self.kept.extend_from_slice(&clear[..taken]);
-        Ok(taken)
+        let taken = &clear[..clear.len().min(KEPT)];
+        self.or_failed(|this| {
+            let sealed = this.sealing.push(taken, &mut this.sealed);
+            sealed.map_err(MediaError::from)?;
+            if this.sealed.len() >= KEPT {
+                this.write_sealed()?;
+            }
+            Ok(taken.len())
+        })
     }
 
     /// Writes whole chunks. A chunk that was begun waits for the rest of it: only
     /// the last one of an object may be short.
     fn flush(&mut self) -> io::Result<()> {
-        self.seal_whole_chunks()?;
+        self.or_failed(Self::write_sealed)?;
         self.inner.flush()
     }
 }
@@ -117,7 +113,7 @@ impl<W: Write> Write for ObjectWriter<W> {
 impl<W: Write> fmt::Debug for ObjectWriter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObjectWriter")
-            .field("sealer", &self.sealer)
+            .field("sealing", &self.sealing)
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,11 @@
 //! The server over real loopback sockets, by a client that writes every byte itself.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod conditions;
 mod limits;
