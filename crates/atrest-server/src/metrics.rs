@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atrest_media::Observe;
 use metrics::{counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{
     BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
@@ -44,22 +45,6 @@ impl Metrics {
     /// Names a key that is at hand; its role is `primary` or `previous`.
     pub fn key(&self, key: &impl ToString, role: &'static str) {
         self.with(|| gauge!("atrest_key_info", "key" => key.to_string(), "role" => role).set(1.0));
-    }
-
-    /// `bytes` of clear content were sealed in `took`.
-    pub fn sealed(&self, bytes: u64, took: Duration) {
-        self.with(|| {
-            counter!("atrest_sealed_bytes_total").increment(bytes);
-            histogram!("atrest_seal_seconds").record(took);
-        });
-    }
-
-    /// `bytes` of clear content were opened in `took`.
-    pub fn opened(&self, bytes: u64, took: Duration) {
-        self.with(|| {
-            counter!("atrest_opened_bytes_total").increment(bytes);
-            histogram!("atrest_open_seconds").record(took);
-        });
     }
 
     /// The text that Prometheus reads.
@@ -126,6 +111,24 @@ impl Metrics {
             }
             counter!("atrest_sealed_bytes_total").absolute(0);
             counter!("atrest_opened_bytes_total").absolute(0);
+        });
+    }
+}
+
+/// For [`SealedStore::observed`](atrest_media::store::SealedStore::observed). What is
+/// refused is counted where it is answered.
+impl Observe for Metrics {
+    fn sealed(&self, bytes: u64, took: Duration) {
+        self.with(|| {
+            counter!("atrest_sealed_bytes_total").increment(bytes);
+            histogram!("atrest_seal_seconds").record(took);
+        });
+    }
+
+    fn opened(&self, bytes: u64, took: Duration) {
+        self.with(|| {
+            counter!("atrest_opened_bytes_total").increment(bytes);
+            histogram!("atrest_open_seconds").record(took);
         });
     }
 }

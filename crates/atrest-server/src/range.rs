@@ -42,7 +42,9 @@ pub(crate) fn asked(value: &str, length: u64) -> Asked {
                 last => number(last).map(|last| last.saturating_add(1).min(length)),
             };
             match (number(first), end) {
-                (Some(first), Some(_)) if !last.is_empty() && number(last) < Some(first) => Asked::Whole,
+                (Some(first), Some(_)) if !last.is_empty() && number(last) < Some(first) => {
+                    Asked::Whole
+                }
                 (Some(first), Some(_)) if first >= length => Asked::Beyond,
                 (Some(first), Some(end)) => Asked::Part(first..end),
                 _ => Asked::Whole,

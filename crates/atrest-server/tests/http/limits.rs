@@ -59,8 +59,8 @@ fn an_upload_that_stalls_leaves_nothing() {
 
 #[test]
 fn a_download_that_nobody_takes_is_cut() {
-    let (folder, store) = folder();
-    std::fs::write(folder.path().join("a"), content(64 << 20)).unwrap();
+    let (_folder, store) = folder();
+    start(builder(store.clone())).put("a", &content(64 << 20));
     let server = start(builder(store).limits(short()));
     let mut stream = server.connect();
     let head =

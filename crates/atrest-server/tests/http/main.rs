@@ -14,6 +14,7 @@ mod names;
 mod observed;
 mod ranges;
 mod roles;
+mod sealed;
 mod shutdown;
 mod support;
 mod tls;

@@ -8,8 +8,7 @@ fn path_tricks_touch_nothing() {
     let inner = outer.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
     std::fs::write(outer.path().join("secret"), "outside").unwrap();
-    let store = object_store::local::LocalFileSystem::new_with_prefix(&inner).unwrap();
-    let server = start(builder(std::sync::Arc::new(store)));
+    let server = start(builder(std::sync::Arc::new(sealed(&inner, KEY))));
     server.put("kept", b"kept");
     let before = files(outer.path());
 

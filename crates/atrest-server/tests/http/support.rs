@@ -2,10 +2,14 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use atrest_core::object::ObjectBind;
+use atrest_core::{Key, Keyring};
+use atrest_media::store::SealedStore;
 use atrest_server::{Ended, Role, Server, ServerBuilder, TokenHash, Tokens};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -30,11 +34,21 @@ pub(crate) fn builder(store: Arc<dyn ObjectStore>) -> ServerBuilder {
     ]))
 }
 
-/// A folder of files as a store, as it is had in service.
+/// The key of [`folder`].
+pub(crate) const KEY: [u8; 32] = [7; 32];
+
+/// A folder of encrypted files, as it is had in service.
 pub(crate) fn folder() -> (TempDir, Arc<dyn ObjectStore>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = LocalFileSystem::new_with_prefix(folder.path()).unwrap();
+    let store = sealed(folder.path(), KEY);
     (folder, Arc::new(store))
+}
+
+/// That folder under a key.
+pub(crate) fn sealed(folder: &Path, key: [u8; 32]) -> SealedStore<LocalFileSystem> {
+    let inner = LocalFileSystem::new_with_prefix(folder).unwrap();
+    let keyring = Keyring::new(Key::from_bytes(key), vec![]).unwrap();
+    SealedStore::new(inner, Arc::new(keyring), ObjectBind::Path)
 }
 
 pub(crate) fn start(builder: ServerBuilder) -> Running {
@@ -165,7 +179,7 @@ pub(crate) fn content(length: usize) -> Vec<u8> {
 }
 
 /// All files below a folder, with their lengths.
-pub(crate) fn files(folder: &std::path::Path) -> Vec<(String, u64)> {
+pub(crate) fn files(folder: &Path) -> Vec<(String, u64)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
