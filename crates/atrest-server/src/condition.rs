@@ -36,6 +36,15 @@ impl Version {
         }
     }
 
+    /// Of what is there, but does not say which it is: no entity tag is its own, and
+    /// it may have changed just now.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            etag: None,
+            modified: SystemTime::now(),
+        }
+    }
+
     fn is(&self, listed: &str) -> bool {
         self.etag.as_deref() == Some(listed) && !listed.starts_with("W/")
     }

@@ -7,7 +7,7 @@ use object_store::{Error, ObjectMeta, ObjectStoreExt as _, PutMode, PutResult, U
 
 use super::upload::Upload;
 use crate::condition::{Verdict, Version, is_conditional, verdict};
-use crate::failure::is_missing;
+use crate::failure::{Failure, is_missing};
 use crate::name::ClipName;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -22,7 +22,8 @@ pub(super) enum Before {
 
 impl Shared {
     /// Looks at the object and at the request's conditions. What does not open can
-    /// still be replaced and deleted, but meets no condition.
+    /// still be replaced and deleted; of conditions it meets those alone that hold for
+    /// any object that is there.
     pub(super) async fn before(
         &self,
         name: &ClipName,
@@ -31,12 +32,14 @@ impl Shared {
         let before = match self.store.head(name.path()).await {
             Ok(meta) => Before::This(Box::new(meta)),
             Err(error) if is_missing(&error) => Before::Nothing,
+            Err(error) if Failure::of(&error) == Some(Failure::Refused) => Before::Something,
             Err(error) if is_conditional(asking) => return Err(self.failed(&error, name)),
             Err(_) => Before::Something,
         };
         let version = match &before {
             Before::This(meta) => Some(Version::of(meta)),
-            Before::Nothing | Before::Something => None,
+            Before::Something => Some(Version::unknown()),
+            Before::Nothing => None,
         };
         match verdict(asking, version.as_ref(), false) {
             Verdict::Go => Ok(before),
