@@ -41,8 +41,7 @@ pub(crate) struct Connected {
 impl Session {
     /// Reads the policy and its keys; prints what deserves a warning.
     pub(crate) fn load(global: &Global) -> anyhow::Result<Self> {
-        let path = global.policy.clone();
-        let policy = Policy::load(&path)?;
+        let policy = Policy::load(&global.policy)?;
         // To pass them over would leave clear what the policy says is encrypted.
         if let Some(files) = policy.files.first() {
             bail!(
@@ -51,6 +50,13 @@ impl Session {
                 files.line
             );
         }
+        Self::load_with_files(global)
+    }
+
+    /// As [`Session::load`], for a verb that is about files.
+    pub(crate) fn load_with_files(global: &Global) -> anyhow::Result<Self> {
+        let path = global.policy.clone();
+        let policy = Policy::load(&path)?;
         let access = access(&policy);
         let environment = environment(&policy, global.env_file.as_deref(), access)?;
         let keys = load_keyring(

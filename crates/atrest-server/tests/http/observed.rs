@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use atrest_server::Metrics;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
 
 use crate::support::*;
 
@@ -81,7 +81,7 @@ fn the_log_has_names_and_no_token_and_no_content() {
     let writer = log.clone();
     tracing_subscriber::fmt()
         .json()
-        .with_env_filter(EnvFilter::new("trace"))
+        .with_max_level(Level::TRACE)
         .with_writer(move || writer.clone())
         .init();
     let (_folder, store) = folder();
