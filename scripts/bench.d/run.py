@@ -16,12 +16,14 @@ import columns
 import files
 import micro
 import objects
+import serve
 
 PAGE = Path("docs/performance.md")
 PARTS = {
     "micro": lambda options, folder: micro.measure(options),
     "objects": lambda options, folder: objects.measure(options),
     "files": lambda options, folder: files.measure(options),
+    "serve": lambda options, folder: serve.measure(options),
     "postgres": lambda options, folder: columns.measure(backends.Postgres, options, folder),
     "mariadb": lambda options, folder: columns.measure(backends.Mariadb, options, folder),
     "sqlite": lambda options, folder: columns.measure(backends.Sqlite, options, folder),

@@ -4,6 +4,7 @@ eight clients fetch over loopback again and again."""
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -18,6 +19,8 @@ from columns import mark
 LENGTH = 100 << 20
 CLIENTS = 8
 SECONDS = 6
+# Servers live in sbin, which a user's PATH may leave out.
+PATH = os.environ["PATH"] + ":/usr/sbin"
 
 NGINX = """
 daemon off;
@@ -63,7 +66,9 @@ def rate(url):
 
 
 def measure(options):
-    environment = os.environ | {"ATREST_BENCH_KEY": atrest.KEY}
+    if missing := [tool for tool in ("nginx", "wrk", "curl") if not shutil.which(tool, path=PATH)]:
+        raise SystemExit(f"missing: {', '.join(missing)}; apt-get install --no-install-recommends nginx-light wrk curl")
+    environment = os.environ | {"ATREST_BENCH_KEY": atrest.KEY, "PATH": PATH}
     with tempfile.TemporaryDirectory(prefix="atrest-bench.", dir="/dev/shm") as folder:
         folder = Path(folder)
         # nginx's workers are not root, and look from outside.
@@ -78,7 +83,7 @@ def measure(options):
         conf = folder / "nginx.conf"
         theirs = port()
         conf.write_text(NGINX.format(folder=folder, port=theirs))
-        nginx = subprocess.Popen(["nginx", "-p", folder, "-c", conf], stderr=subprocess.DEVNULL)
+        nginx = subprocess.Popen([shutil.which("nginx", path=PATH), "-p", folder, "-c", conf], stderr=subprocess.DEVNULL)
         ours = subprocess.Popen(
             [atrest.BINARY, "--policy", policy, "--json", "serve", "--no-auth", "--listen", "127.0.0.1:0"],
             stderr=subprocess.PIPE, env=environment,
@@ -101,7 +106,7 @@ def measure(options):
             ours.wait()
             nginx.wait()
     ours, peer = median(found[url]), median(found[peer])
-    version = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip().split("/")[-1]
+    version = subprocess.run([shutil.which("nginx", path=PATH), "-v"], capture_output=True, text=True).stderr.strip().split("/")[-1]
     head = ["serve", "ours", "beside", "peer", "ratio", "wanted", "met"]
     rows = [
         [

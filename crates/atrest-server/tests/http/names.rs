@@ -115,3 +115,23 @@ fn a_name_in_the_way_of_others_is_a_conflict() {
     }
     assert_eq!(server.get("a/b").text(), "1");
 }
+
+#[test]
+fn what_cannot_be_done_says_what_can() {
+    let (_folder, store) = folder();
+    let server = start(builder(store));
+    for (what, allow) in [
+        ("BREW /clips/a", "GET,HEAD,PUT,DELETE"),
+        ("POST /clips/a", "GET,HEAD,PUT,DELETE"),
+        ("DELETE /clips", "GET,HEAD"),
+    ] {
+        let answer = server.ask(what, &[], b"");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, allow),
+            "{what}"
+        );
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+    }
+    assert_eq!(server.ask("GET /elsewhere", &[], b"").status, 404);
+}

@@ -192,3 +192,35 @@ fn the_committed_openapi_document_is_this_one() {
         "docs/openapi.json is out of date; write it with ATREST_WRITE_OPENAPI=1"
     );
 }
+
+/// A rule about a metric that is not there never fires.
+#[test]
+fn every_metric_of_the_alert_rules_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Metrics::new().unwrap();
+    metrics.key(&"01020304", "primary");
+    let server = start(builder(Arc::new(sealed(folder.path(), KEY))).metrics(metrics));
+    server.put("a", b"1");
+    server.get("a");
+    let text = server.ask("GET /metrics", &[], b"").text();
+    let rules = include_str!("../../../../docs/alerts.yml");
+    let expressions = rules.lines().filter(|line| !line.contains("description"));
+    let words = expressions.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let mut names: Vec<_> = words.filter(|word| word.starts_with("atrest_")).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 3, "{names:?}");
+    for name in names {
+        assert!(text.contains(&format!("\n{name}{{")), "{name} in\n{text}");
+    }
+    for line in rules.lines().filter(|line| line.contains("kind=\"")) {
+        let kind = line
+            .split("kind=")
+            .nth(1)
+            .unwrap()
+            .split(['}', ','])
+            .next()
+            .unwrap();
+        assert!(text.contains(&format!("{{kind={kind}}}")), "{kind}");
+    }
+}

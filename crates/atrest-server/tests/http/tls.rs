@@ -30,6 +30,13 @@ fn curl(server: &Running, arguments: &[&str], path: &str) -> Output {
         .expect("curl is installed")
 }
 
+/// Turns a bit of a byte of a file round.
+fn damage(file: &std::path::Path, at: usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
 #[test]
 fn clips_go_and_come_over_tls_by_http_1_and_2() {
     let (files, store) = folder();
@@ -64,6 +71,16 @@ fn clips_go_and_come_over_tls_by_http_1_and_2() {
         );
     }
     assert_eq!(crate::support::files(files.path()).len(), 2);
+
+    // What does not open in the middle ends in an error in both.
+    for (version, number) in [("--http1.1", "1.1"), ("--http2", "2")] {
+        let file = files.path().join(format!("clip-{number}"));
+        damage(&file, 6_500_000);
+        let say = ["--cacert", ca, version, "-H", &bearer];
+        let cut = curl(&server, &say, &format!("/clips/clip-{number}"));
+        assert!(!cut.status.success(), "{number}");
+        assert!(cut.stdout.len() < 6_500_000 && content(7_000_000).starts_with(&cut.stdout));
+    }
 
     // Who does not know the certificate is not talked to, nor who speaks no TLS.
     let stranger = curl(&server, &[], "/healthz");
