@@ -16,6 +16,7 @@ import columns
 import files
 import micro
 import objects
+import serve
 import trees
 
 PAGE = Path("docs/performance.md")
@@ -24,6 +25,7 @@ PARTS = {
     "objects": lambda options, folder: objects.measure(options),
     "files": lambda options, folder: files.measure(options),
     "trees": lambda options, folder: trees.measure(options),
+    "serve": lambda options, folder: serve.measure(options),
     "postgres": lambda options, folder: columns.measure(backends.Postgres, options, folder),
     "mariadb": lambda options, folder: columns.measure(backends.Mariadb, options, folder),
     "sqlite": lambda options, folder: columns.measure(backends.Sqlite, options, folder),

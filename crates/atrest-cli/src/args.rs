@@ -1,6 +1,7 @@
 //! The command line: one definition that gives parsing, `--help` and the manual.
 
 mod file;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::env_vars;
 
 pub(crate) use file::*;
+pub(crate) use serve::*;
 
 /// Encrypts, in place, what an application should never have stored in clear.
 ///
@@ -124,6 +126,8 @@ Examples:
     Inspect(InspectArgs),
     /// Encrypt, decrypt and check whole files; no database is needed.
     File(FileArgs),
+    /// Serve encrypted files over HTTP, in clear for who may read them.
+    Serve(ServeArgs),
     /// Measure this machine: sealing and opening by suite, and reading the database.
     Bench(BenchArgs),
     /// Show all of it on a database made for it (SQLite, in a new folder).

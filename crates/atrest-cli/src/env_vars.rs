@@ -5,9 +5,14 @@
 //! |---|---|
 //! | `ATREST_POLICY` | the policy file when `--policy` is not given |
 //! | `DATABASE_URL` | the database that `atrest init` looks at when `--url` is not given |
+//! | `ATREST_SERVE_TOKENS` | tokens that `atrest serve` accepts beside the policy's, as `role:sha256`, separated by commas |
 
 /// The policy file when `--policy` is not given.
 pub(crate) const POLICY: &str = "ATREST_POLICY";
 
 /// The database that `atrest init` looks at when `--url` is not given.
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
+
+/// Tokens that `atrest serve` accepts beside the policy's: `role:sha256`, separated by
+/// commas.
+pub(crate) const SERVE_TOKENS: &str = "ATREST_SERVE_TOKENS";

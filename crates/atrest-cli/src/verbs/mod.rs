@@ -11,6 +11,7 @@ mod inspect;
 mod key;
 mod plan;
 mod restore;
+mod serve;
 mod status;
 mod verify;
 
@@ -43,6 +44,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
             FileCommand::Mv(_) => "file mv",
             FileCommand::Shred(_) => "file shred",
         },
+        Command::Serve(_) => "serve",
         Command::Bench(_) => "bench",
         Command::Demo(_) => "demo",
     }
@@ -62,6 +64,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Status => status::run(global).await,
         Command::Inspect(args) => inspect::run(&args, global).await,
         Command::File(args) => file::run(&args, global),
+        Command::Serve(args) => serve::run(args, global).await,
         Command::Bench(args) => bench::run(&args, global).await,
         Command::Demo(args) => demo::run(args, global).await,
     }

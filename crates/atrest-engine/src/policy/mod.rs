@@ -40,6 +40,7 @@ mod column;
 mod error;
 mod files;
 mod read;
+mod serve;
 mod url;
 mod write;
 
@@ -48,6 +49,7 @@ use std::path::{Path, PathBuf};
 pub use column::{Bind, ColumnPolicy};
 pub use error::{At, PolicyError};
 pub use files::FilesPolicy;
+pub use serve::{ParseTokenRoleError, ServePolicy, TokenPolicy, TokenRole};
 pub use url::DatabaseUrl;
 
 /// A policy, read and checked. What is in it stands as it was written: a key
@@ -65,6 +67,8 @@ pub struct Policy {
     pub columns: Vec<ColumnPolicy>,
     /// `[[files]]`, in the order of the file. May be empty.
     pub files: Vec<FilesPolicy>,
+    /// `[serve]`.
+    pub serve: Option<ServePolicy>,
     /// The file's last line.
     end: At,
 }

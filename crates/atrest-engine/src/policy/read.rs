@@ -2,6 +2,7 @@
 //! known or an error, and every error has its line.
 
 mod files;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,7 +19,7 @@ use super::url::DatabaseUrl;
 use super::{DatabasePolicy, KeysPolicy, Policy, directory};
 use crate::target::TableName;
 
-const TOP: [&str; 4] = ["keys", "database", "column", "files"];
+const TOP: [&str; 5] = ["keys", "database", "column", "files", "serve"];
 const KEYS: [&str; 4] = ["primary", "previous", "env_file", "allow_readable_files"];
 const DATABASE: [&str; 1] = ["url"];
 /// `[database]` in messages, and one that would do.
@@ -54,12 +55,17 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
         Some(value) => source.files(value)?,
         None => Vec::new(),
     };
+    let serve = match top.get("serve") {
+        Some(value) => Some(source.serve(value, &files)?),
+        None => None,
+    };
     Ok(Policy {
         origin: origin.to_owned(),
         keys,
         database,
         columns,
         files,
+        serve,
         end: source.at(text.len()..text.len()),
     })
 }

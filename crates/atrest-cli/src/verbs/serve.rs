@@ -1,0 +1,237 @@
+//! `atrest serve`: one location of the policy over HTTP.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use atrest_core::Keyring;
+use atrest_core::object::{open_object, seal_object};
+use atrest_engine::policy::{FilesPolicy, Policy, ServePolicy, TokenRole};
+use atrest_media::store::SealedStore;
+use atrest_server::{Limits, Metrics, Role, Server, Tls, TokenHash, Tokens, generate_token};
+use object_store::local::LocalFileSystem;
+use tokio::net::TcpListener;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use zeroize::Zeroizing;
+
+use crate::Outcome;
+use crate::args::{Global, ServeArgs};
+use crate::output::{line, warn};
+use crate::session::Session;
+use crate::stop;
+
+/// Runs the verb.
+pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outcome> {
+    if let Some(role) = args.generate_token {
+        return token(role);
+    }
+    let session = Session::load(global)?;
+    let policy = &session.policy;
+    let files = files(policy, args.location.as_deref())?;
+    let folder = files.path(policy.directory());
+    let metrics = Metrics::new()?;
+    let keyring = Arc::new(session.keyring().clone());
+    let primary = keyring.primary().id();
+    for key in keyring.keys() {
+        let role = if key.id() == primary {
+            "primary"
+        } else {
+            "previous"
+        };
+        metrics.key(&key.id(), role);
+    }
+    let inner = LocalFileSystem::new_with_prefix(&folder)
+        .with_context(|| {
+            format!(
+                "the location {} cannot be served; make the folder, or name another",
+                folder.display()
+            )
+        })?
+        // An upload that was acknowledged survives a power cut.
+        .with_fsync(true);
+    let store = SealedStore::new(inner, Arc::clone(&keyring), files.bind)
+        .observed(Arc::new(metrics.clone()));
+
+    let mut builder = Server::builder(Arc::new(store))
+        .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
+        .limits(limits(&args))
+        .metrics(metrics)
+        .ready_when(move || folder.is_dir() && works(&keyring));
+    if args.no_auth {
+        builder = builder.no_auth();
+    }
+    if args.allow_plain_http {
+        builder = builder.plain_http();
+    }
+    if args.open_metrics {
+        builder = builder.open_metrics();
+    }
+    let tls = tls(&args, policy)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = tls {
+        builder = builder.tls(tls);
+    }
+    let server = builder.build()?;
+
+    let listen = listen(&args, policy);
+    server.may_listen(listen)?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
+    start_log(global);
+    let url = format!("{scheme}://{}", listener.local_addr()?);
+    tracing::info!(url, location = files.location, "listening");
+    let ended = server.serve(listener, stopped()).await?;
+    Ok(Outcome::from_clean(ended.cut == 0))
+}
+
+/// Makes a token. It is shown this once; only its hash is kept.
+fn token(role: Role) -> anyhow::Result<Outcome> {
+    let token = Zeroizing::new(generate_token()?);
+    let hash = TokenHash::of(role, &token).to_hex();
+    line(&token);
+    eprintln!("for [serve] of the policy: tokens = [{{ role = \"{role}\", sha256 = \"{hash}\" }}]");
+    eprintln!("or for the environment:    ATREST_SERVE_TOKENS={role}:{hash}");
+    Ok(Outcome::Clean)
+}
+
+/// The `[[files]]` to serve.
+fn files<'p>(policy: &'p Policy, named: Option<&str>) -> anyhow::Result<&'p FilesPolicy> {
+    let said = policy
+        .serve
+        .as_ref()
+        .and_then(|serve| serve.location.as_deref());
+    let origin = &policy.origin;
+    match (named.or(said), policy.files.as_slice()) {
+        (Some(location), all) => all.iter().find(|files| files.location == location).with_context(|| {
+            format!("{origin} has no [[files]] with the location `{location}`; write it as it stands there")
+        }),
+        (None, [one]) => Ok(one),
+        (None, []) => bail!("{origin} names no files; add [[files]] with the location to serve"),
+        (None, _) => bail!(
+            "{origin} has several [[files]]; name one with --location, or as `location` in [serve]"
+        ),
+    }
+}
+
+/// Those of the policy and those of the environment.
+fn tokens(serve: Option<&ServePolicy>, more: Option<&str>) -> anyhow::Result<Tokens> {
+    let mut tokens = Vec::new();
+    for token in serve.map_or(&[][..], |serve| &serve.tokens) {
+        let role = match token.role {
+            TokenRole::Read => Role::Read,
+            TokenRole::Write => Role::Write,
+        };
+        tokens.push(TokenHash::from_hex(role, &token.sha256)?);
+    }
+    let more = Tokens::parse(more.unwrap_or_default())
+        .context("the tokens of --tokens or ATREST_SERVE_TOKENS cannot be used")?;
+    Ok(Tokens::new(tokens).and(more))
+}
+
+fn limits(args: &ServeArgs) -> Limits {
+    let mut limits = Limits::default();
+    limits.connections = args.connections as usize;
+    limits.upload = args.max_upload;
+    limits.grace = Duration::from_secs(args.grace);
+    limits
+}
+
+fn listen(args: &ServeArgs, policy: &Policy) -> SocketAddr {
+    let said = policy.serve.as_ref().map(|serve| serve.listen);
+    args.listen.or(said).unwrap_or(ServePolicy::LISTEN)
+}
+
+/// The certificate and key of the command line, else of the policy.
+fn tls(args: &ServeArgs, policy: &Policy) -> anyhow::Result<Option<Tls>> {
+    let said = policy.serve.as_ref().and_then(|serve| serve.tls.as_ref());
+    let (certificate, key): (PathBuf, PathBuf) = match (&args.tls_cert, &args.tls_key, said) {
+        (Some(certificate), Some(key), _) => (certificate.clone(), key.clone()),
+        (_, _, Some((certificate, key))) => {
+            let folder = policy.directory();
+            (folder.join(certificate), folder.join(key))
+        }
+        _ => return Ok(None),
+    };
+    let certificates = read(&certificate)?;
+    let secret = read(&key)?;
+    if let Some(mode) = readable(&key) {
+        warn(&format!(
+            "{} can be read by others (mode {mode:04o}); chmod 600 it",
+            key.display()
+        ));
+    }
+    let tls = Tls::from_pem(&certificates, &secret).with_context(|| {
+        format!(
+            "TLS cannot be set up with {} and {}",
+            certificate.display(),
+            key.display()
+        )
+    })?;
+    Ok(Some(tls))
+}
+
+fn read(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let read = std::fs::read(path).map(Zeroizing::new);
+    read.with_context(|| format!("cannot read {}; name a PEM file", path.display()))
+}
+
+/// The file's mode if others can read it.
+fn readable(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+        (mode & 0o077 != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// What the primary key seals, the keyring opens.
+fn works(keyring: &Keyring) -> bool {
+    let sealed = seal_object(keyring, b"ready", b"?");
+    sealed.is_ok_and(|object| {
+        open_object(keyring, b"ready", &object).is_ok_and(|clear| *clear == *b"?")
+    })
+}
+
+/// On standard error: what the server does, with `-v` more of it. Of the crates
+/// beneath it only warnings: nobody has looked whether their chatter holds secrets.
+fn start_log(global: &Global) {
+    let level = if global.verbose {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::INFO
+    };
+    let filter = Targets::new()
+        .with_targets([("atrest", level), ("atrest_server", level)])
+        .with_default(LevelFilter::WARN);
+    let log = fmt::layer().with_writer(std::io::stderr);
+    let log = match global.json {
+        true => log.json().boxed(),
+        false => log.with_target(false).boxed(),
+    };
+    // There is no other log in this process yet; if there were, it would do.
+    let _ = tracing_subscriber::registry()
+        .with(log.with_filter(filter))
+        .try_init();
+}
+
+/// Until a first signal; a second one ends the process.
+async fn stopped() {
+    stop::signal().await;
+    tokio::spawn(async {
+        stop::signal().await;
+        std::process::exit(2);
+    });
+}

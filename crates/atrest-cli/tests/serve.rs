@@ -1,0 +1,420 @@
+//! `atrest serve` as it is run: the policy, tokens, what is refused, signals, the log,
+//! and memory that does not grow with what goes through.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+const KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+const FILES: &str = "[keys]\nprimary = \"env:KEY\"\n[[files]]\nlocation = \"clips\"\n";
+
+/// A folder with a policy and a folder of clips.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new(policy: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(place.path("clips")).unwrap();
+        fs::write(place.path("atrest.toml"), policy).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atrest"));
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("KEY", KEY);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// A token and its hash.
+    fn token(&self, role: &str) -> (String, String) {
+        let made = self.run(&["serve", "--generate-token", role]);
+        assert!(made.status.success());
+        let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        let said = String::from_utf8(made.stderr).unwrap();
+        assert!(!said.contains(&token));
+        let hash = said.split("sha256 = \"").nth(1).unwrap()[..64].to_owned();
+        assert!(said.contains(&format!("ATREST_SERVE_TOKENS={role}:{hash}")));
+        (token, hash)
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Serving {
+        self.serve_with(
+            self.command(&[&["serve", "--json", "--listen", "127.0.0.1:0"], arguments].concat()),
+        )
+    }
+
+    fn serve_with(&self, mut command: Command) -> Serving {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        log.read_line(&mut first).unwrap();
+        let first: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
+        assert_eq!(first["fields"]["message"], "listening");
+        let url = first["fields"]["url"].as_str().unwrap();
+        let address = url.split("//").nth(1).unwrap().to_owned();
+        let log = std::thread::spawn(move || {
+            let mut text = String::new();
+            log.read_to_string(&mut text).unwrap();
+            text
+        });
+        Serving {
+            child,
+            address,
+            log: Some(log),
+        }
+    }
+}
+
+struct Serving {
+    child: Child,
+    address: String,
+    log: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Serving {
+    fn connect(&self, what: &str, token: &str, more: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let head = format!(
+            "{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    /// The status and the body.
+    fn ask(&self, what: &str, token: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let length = format!("Content-Length: {}\r\n", body.len());
+        let mut stream = self.connect(
+            what,
+            token,
+            if what.starts_with("PUT") { &length } else { "" },
+        );
+        stream.write_all(body).unwrap();
+        let (status, mut stream) = head(stream);
+        let mut body = Vec::new();
+        stream.read_to_end(&mut body).unwrap();
+        (status, body)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The exit status and the log.
+    fn end(&mut self) -> (i32, String) {
+        let status = self.child.wait().unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
+        (status.code().unwrap_or(-1), log)
+    }
+
+    /// Resident memory in bytes: the greatest so far.
+    fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads an answer's head.
+fn head(stream: TcpStream) -> (u16, BufReader<TcpStream>) {
+    let mut stream = BufReader::new(stream);
+    let mut first = String::new();
+    stream.read_line(&mut first).unwrap();
+    let status = first.split(' ').nth(1).unwrap().parse().unwrap();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        if line == "\r\n" {
+            return (status, stream);
+        }
+    }
+}
+
+#[test]
+fn tokens_of_the_policy_and_of_the_environment_let_in() {
+    let place = Place::new("");
+    let (reader, read) = place.token("read");
+    let (writer, write) = place.token("write");
+    let policy = format!(
+        "{FILES}[serve]\nlisten = \"127.0.0.1:0\"\ntokens = [{{ role = \"read\", sha256 = \"{read}\" }}]\n"
+    );
+    fs::write(place.path("atrest.toml"), policy).unwrap();
+    let mut command = place.command(&["serve", "--json"]);
+    command.env("ATREST_SERVE_TOKENS", format!("write:{write}"));
+    let mut serving = place.serve_with(command);
+    assert_eq!(serving.ask("PUT /clips/a", &reader, b"x").0, 403);
+    assert_eq!(
+        serving.ask("PUT /clips/a", &writer, b"clear content").0,
+        201
+    );
+    assert_eq!(
+        serving.ask("GET /clips/a", &reader, b""),
+        (200, b"clear content".to_vec())
+    );
+    assert_eq!(
+        serving.ask("GET /clips/a", &write, b"").0,
+        401,
+        "the hash is no token"
+    );
+    assert_eq!(serving.ask("GET /readyz", "", b"").0, 200);
+    let metrics = String::from_utf8(serving.ask("GET /metrics", &reader, b"").1).unwrap();
+    assert!(
+        metrics.contains("atrest_sealed_bytes_total 13\n"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("role=\"primary\"} 1\n"), "{metrics}");
+    serving.signal(Signal::TERM);
+    let (status, log) = serving.end();
+    assert_eq!(status, 0);
+    for line in log.lines() {
+        serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{line}"));
+    }
+    assert!(log.contains("/clips/a"));
+    for secret in [
+        &reader,
+        &writer,
+        &KEY.to_owned(),
+        &"clear content".to_owned(),
+    ] {
+        assert!(!log.contains(secret.as_str()), "{secret}");
+    }
+
+    // What was uploaded is an object like any other.
+    let file = fs::read(place.path("clips/a")).unwrap();
+    assert_eq!(&file[..6], b"ATREST");
+    let keys = "[keys]\nprimary = \"env:KEY\"\n";
+    fs::write(place.path("atrest.toml"), keys).unwrap();
+    let opened = place.run(&["file", "open", "--id", "a", "clips/a"]);
+    assert_eq!(opened.stdout, b"clear content");
+}
+
+#[test]
+fn what_must_not_be_served_is_refused_with_what_to_do() {
+    let hash = "0".repeat(64);
+    let tokens = format!("read:{hash}");
+    let two = format!("{FILES}[[files]]\nlocation = \"photos\"\n");
+    let gone = FILES.replace("clips", "gone");
+    for (policy, arguments, says) in [
+        (FILES, vec![], "no tokens are configured"),
+        (
+            FILES,
+            vec!["--no-auth", "--listen", "0.0.0.0:0"],
+            "configure tokens, or listen on 127.0.0.1",
+        ),
+        (
+            FILES,
+            vec!["--listen", "0.0.0.0:0", "--tokens", &tokens],
+            "--allow-plain-http",
+        ),
+        (
+            FILES,
+            vec!["--tokens", "read:the-token-itself"],
+            "64 hex digits",
+        ),
+        (
+            FILES,
+            vec!["--no-auth", "--location", "x"],
+            "no [[files]] with the location `x`",
+        ),
+        (
+            FILES,
+            vec!["--no-auth", "--tls-cert", "none", "--tls-key", "none"],
+            "cannot read none",
+        ),
+        (
+            FILES,
+            vec![
+                "--no-auth",
+                "--tls-cert",
+                "atrest.toml",
+                "--tls-key",
+                "atrest.toml",
+            ],
+            "no certificate could be read",
+        ),
+        (FILES, vec!["--no-auth", "--tls-cert", "x"], "--tls-key"),
+        (
+            FILES,
+            vec!["--no-auth", "--listen", "localhost"],
+            "invalid socket address",
+        ),
+        (
+            FILES,
+            vec!["--generate-token", "admin"],
+            "`read` or `write`",
+        ),
+        (&two, vec!["--no-auth"], "name one with --location"),
+        (&gone, vec!["--no-auth"], "make the folder, or name another"),
+        (
+            "[keys]\nprimary = \"env:KEY\"\n",
+            vec!["--no-auth"],
+            "names no files",
+        ),
+    ] {
+        let place = Place::new(policy);
+        let ran = place.run(&[&["serve"], &arguments[..]].concat());
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{arguments:?}\n{said}");
+        assert!(said.contains(says), "{arguments:?}\n{said}");
+        assert!(!said.contains("the-token-itself"));
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_said() {
+    let place = Place::new(FILES);
+    let serving = place.serve(&["--no-auth"]);
+    let ran = place.run(&["serve", "--no-auth", "--listen", &serving.address]);
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(said.contains("choose another with --listen"), "{said}");
+}
+
+#[test]
+fn a_signal_lets_a_download_finish_and_a_second_one_does_not() {
+    for twice in [false, true] {
+        let place = Place::new(FILES);
+        let mut serving = place.serve(&["--no-auth"]);
+        let clip = vec![7; 48 << 20];
+        assert_eq!(serving.ask("PUT /clips/a", "", &clip).0, 201);
+        let (status, mut stream) = head(serving.connect("GET /clips/a", "", ""));
+        assert_eq!(status, 200);
+        serving.signal(Signal::INT);
+        let begin = Instant::now();
+        while TcpStream::connect(&serving.address).is_ok() {
+            assert!(begin.elapsed() < Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(serving.child.try_wait().unwrap(), None);
+        let mut got = Vec::new();
+        if twice {
+            serving.signal(Signal::INT);
+            assert_eq!(serving.end().0, 2);
+            let _ = stream.read_to_end(&mut got);
+            assert!(got.len() < clip.len());
+        } else {
+            stream.read_to_end(&mut got).unwrap();
+            assert!(got == clip);
+            assert_eq!(serving.end().0, 0);
+        }
+    }
+}
+
+/// Eight at a time, each of 128 MiB (1 GiB together), up and down: far less memory
+/// than what goes through.
+#[test]
+fn memory_is_bounded_whatever_goes_through() {
+    const LENGTH: usize = 128 << 20;
+    let place = Place::new(FILES);
+    let serving = place.serve(&["--no-auth"]);
+    let block: Vec<u8> = (0..1 << 20)
+        .map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let (serving, block) = (&serving, &block);
+            scope.spawn(move || {
+                let length = format!("Content-Length: {LENGTH}\r\n");
+                let mut stream = serving.connect(&format!("PUT /clips/{client}"), "", &length);
+                for _ in 0..LENGTH / block.len() {
+                    stream.write_all(block).unwrap();
+                }
+                assert_eq!(head(stream).0, 201);
+            });
+        }
+    });
+    let up = serving.peak();
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let (serving, block) = (&serving, &block);
+            scope.spawn(move || {
+                let stream = serving.connect(&format!("GET /clips/{client}"), "", "");
+                let (status, mut stream) = head(stream);
+                assert_eq!(status, 200);
+                let mut got = vec![0; block.len()];
+                for _ in 0..LENGTH / block.len() {
+                    stream.read_exact(&mut got).unwrap();
+                    assert!(got == *block);
+                }
+                assert_eq!(stream.read(&mut got).unwrap(), 0);
+            });
+        }
+    });
+    let down = serving.peak();
+    eprintln!(
+        "peak after uploads {} MiB, after downloads {} MiB",
+        up >> 20,
+        down >> 20
+    );
+    assert!(down < 320 << 20, "{down}");
+}
+
+#[test]
+fn a_server_that_is_killed_leaves_no_half_object() {
+    let place = Place::new(FILES);
+    let mut serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/kept", "", b"before").0, 201);
+    let length = "Content-Length: 20000000\r\n";
+    let mut uploads = Vec::new();
+    for name in ["kept", "new"] {
+        let mut stream = serving.connect(&format!("PUT /clips/{name}"), "", length);
+        stream.write_all(&vec![7; 12_000_000]).unwrap();
+        uploads.push(stream);
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    serving.child.kill().unwrap();
+    serving.end();
+    let again = place.serve(&["--no-auth"]);
+    assert_eq!(
+        again.ask("GET /clips/kept", "", b""),
+        (200, b"before".to_vec())
+    );
+    assert_eq!(again.ask("GET /clips/new", "", b"").0, 404);
+    let list: Value = serde_json::from_slice(&again.ask("GET /clips", "", b"").1).unwrap();
+    assert_eq!(list["clips"].as_array().unwrap().len(), 1);
+}

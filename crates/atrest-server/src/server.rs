@@ -1,0 +1,248 @@
+//! A server: what it needs, what it refuses, its routes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use metrics_exporter_prometheus::BuildError;
+use object_store::ObjectStore;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::connections::{self, Ended};
+use crate::limits::Limits;
+use crate::locks::Locks;
+use crate::metrics::Metrics;
+use crate::probes::{self, Ready};
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::tls::Tls;
+use crate::token::Tokens;
+use crate::watch::watch;
+use crate::{clips, openapi};
+
+/// A server that is ready to listen.
+#[derive(Debug)]
+pub struct Server {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tls: Option<Tls>,
+    plain_http: bool,
+}
+
+/// What a server is made of; see [`Server::builder`].
+#[must_use]
+pub struct ServerBuilder {
+    store: Arc<dyn ObjectStore>,
+    tokens: Tokens,
+    no_auth: bool,
+    open_metrics: bool,
+    tls: Option<Tls>,
+    plain_http: bool,
+    limits: Limits,
+    metrics: Option<Metrics>,
+    ready: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Server {
+    /// Begins a server of the objects in `store`, which shows them in clear.
+    pub fn builder(store: Arc<dyn ObjectStore>) -> ServerBuilder {
+        ServerBuilder {
+            store,
+            tokens: Tokens::default(),
+            no_auth: false,
+            open_metrics: false,
+            tls: None,
+            plain_http: false,
+            limits: Limits::default(),
+            metrics: None,
+            ready: Box::new(|| true),
+        }
+    }
+
+    /// The routes alone, for a server of one's own.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/clips", get(clips::list))
+            .route(
+                "/clips/{*name}",
+                get(clips::get).head(clips::head).put(clips::put).delete(clips::delete),
+            )
+            // The wildcard has one character at least.
+            .route("/clips/", get(clips::get).head(clips::head).put(clips::put).delete(clips::delete))
+            .route("/healthz", get(probes::healthz))
+            .route("/readyz", get(probes::readyz))
+            .route("/metrics", get(probes::metrics))
+            .route("/openapi.json", get(openapi::openapi))
+            .fallback(nothing)
+            .method_not_allowed_fallback(no_method)
+            .layer(from_fn_with_state(Arc::clone(&self.shared), watch))
+            .with_state(Arc::clone(&self.shared))
+    }
+
+    /// Answers on `listener` until `shutdown` resolves, then lets what is under way
+    /// finish for [`Limits::grace`].
+    ///
+    /// # Errors
+    /// [`ServeError::OpenBeyondLoopback`], [`ServeError::PlainBeyondLoopback`],
+    /// [`ServeError::Listener`]; nothing was answered then.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Ended, ServeError> {
+        self.may_listen(listener.local_addr().map_err(ServeError::Listener)?)?;
+        Ok(connections::serve(self, listener, shutdown).await)
+    }
+
+    /// Whether it may listen there; [`Server::serve`] asks this too.
+    ///
+    /// # Errors
+    /// [`ServeError::OpenBeyondLoopback`], [`ServeError::PlainBeyondLoopback`].
+    pub fn may_listen(&self, address: SocketAddr) -> Result<(), ServeError> {
+        if address.ip().is_loopback() {
+            return Ok(());
+        }
+        if self.shared.tokens.is_none() {
+            return Err(ServeError::OpenBeyondLoopback(address));
+        }
+        if self.tls.is_none() && !self.plain_http {
+            return Err(ServeError::PlainBeyondLoopback(address));
+        }
+        Ok(())
+    }
+}
+
+async fn nothing() -> Problem {
+    let detail = "there is nothing here; /openapi.json says what there is";
+    Problem::new(StatusCode::NOT_FOUND, detail)
+}
+
+async fn no_method() -> Problem {
+    let detail = "this cannot be done here; /openapi.json says what can";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+impl ServerBuilder {
+    /// Who may do what. None: [`ServerBuilder::build`] refuses.
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// Everybody who reaches the server may do everything: on loopback only. Tokens
+    /// are then not looked at.
+    pub fn no_auth(mut self) -> Self {
+        self.no_auth = true;
+        self
+    }
+
+    /// `/metrics` asks for no token.
+    pub fn open_metrics(mut self) -> Self {
+        self.open_metrics = true;
+        self
+    }
+
+    /// Speaks TLS.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Speaks plain HTTP beyond loopback too: behind a proxy that speaks TLS.
+    pub fn plain_http(mut self) -> Self {
+        self.plain_http = true;
+        self
+    }
+
+    /// Other limits than the default.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Counts here, where the store's work is counted too.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// What `/readyz` asks beside whether the store gives a list: that the keys work,
+    /// that a local store's folder is there (a list of none is empty).
+    pub fn ready_when(mut self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.ready = Box::new(check);
+        self
+    }
+
+    /// The server.
+    ///
+    /// # Errors
+    /// [`ServeError::NoTokens`], [`ServeError::Metrics`].
+    pub fn build(self) -> Result<Server, ServeError> {
+        if self.tokens.is_empty() && !self.no_auth {
+            return Err(ServeError::NoTokens);
+        }
+        let metrics = match self.metrics {
+            Some(metrics) => metrics,
+            None => Metrics::new()?,
+        };
+        let shared = Shared {
+            store: self.store,
+            tokens: (!self.no_auth).then_some(self.tokens),
+            open_metrics: self.open_metrics,
+            limits: self.limits,
+            metrics,
+            ready: Ready::new(self.ready),
+            locks: Locks::default(),
+            tasks: TaskTracker::new(),
+            drops_types: AtomicBool::new(false),
+        };
+        Ok(Server {
+            shared: Arc::new(shared),
+            tls: self.tls,
+            plain_http: self.plain_http,
+        })
+    }
+}
+
+impl std::fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// No tokens.
+    #[error(
+        "no tokens are configured, so nobody could be let in; make one with `atrest serve \
+         --generate-token read`, or allow everybody on this machine with --no-auth"
+    )]
+    NoTokens,
+    /// No tokens, for other machines.
+    #[error(
+        "without tokens (--no-auth) the server listens on loopback only, and {0} is not; \
+         configure tokens, or listen on 127.0.0.1"
+    )]
+    OpenBeyondLoopback(SocketAddr),
+    /// No TLS, for other machines.
+    #[error(
+        "without TLS tokens and clear content could be read on the way, so the server listens on \
+         loopback only, and {0} is not; give a certificate (--tls-cert, --tls-key), or allow it \
+         with --allow-plain-http behind a proxy that speaks TLS"
+    )]
+    PlainBeyondLoopback(SocketAddr),
+    /// The listener does not say where it listens.
+    #[error("the listening socket cannot be used: {0}; listen elsewhere")]
+    Listener(#[source] std::io::Error),
+    /// Metrics cannot be set up.
+    #[error("metrics cannot be set up: {0}; report this as an error of atrest")]
+    Metrics(#[from] BuildError),
+}
