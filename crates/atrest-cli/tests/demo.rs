@@ -54,6 +54,9 @@ async fn the_whole_story() {
         "3 tables and their definitions, 51,040 rows, every value and its type: identical",
         "And at every file: 212 are encrypted",
         "$ atrest inspect media clips/gate-07.y4m\n",
+        "206 Partial Content; ",
+        "bytes 300000-399999/720",
+        "The same 100000 bytes as in ",
         "With original-media: 212 files, identical.",
         "On a database of your own:",
     ] {

@@ -9,8 +9,10 @@ use anyhow::{Context as _, bail};
 use atrest_core::Keyring;
 use atrest_core::object::{open_object, seal_object};
 use atrest_engine::policy::{FilesPolicy, Policy, ServePolicy, TokenRole};
+use atrest_media::bucket::Bucket;
 use atrest_media::store::SealedStore;
 use atrest_server::{Limits, Metrics, Role, Server, Tls, TokenHash, Tokens, generate_token};
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use tokio::net::TcpListener;
 use tracing_subscriber::Layer as _;
@@ -46,23 +48,35 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
         };
         metrics.key(&key.id(), role);
     }
-    let inner = LocalFileSystem::new_with_prefix(&folder)
-        .with_context(|| {
-            format!(
-                "the location {} cannot be served; make the folder, or name another",
-                folder.display()
-            )
-        })?
-        // An upload that was acknowledged survives a power cut.
-        .with_fsync(true);
-    let store = SealedStore::new(inner, Arc::clone(&keyring), files.bind)
-        .observed(Arc::new(metrics.clone()));
+    let observer = Arc::new(metrics.clone());
+    let store: Arc<dyn ObjectStore> = match files.bucket() {
+        Some(_) => {
+            let bucket = Bucket::of(files, session.aws())?;
+            bucket.check().await?;
+            let store = bucket.sealed_store(Arc::clone(&keyring));
+            Arc::new(store.observed(observer))
+        }
+        None => {
+            let inner = LocalFileSystem::new_with_prefix(&folder)
+                .with_context(|| {
+                    format!(
+                        "the location {} cannot be served; make the folder, or name another",
+                        folder.display()
+                    )
+                })?
+                // An upload that was acknowledged survives a power cut.
+                .with_fsync(true);
+            let store = SealedStore::new(inner, Arc::clone(&keyring), files.bind);
+            Arc::new(store.observed(observer))
+        }
+    };
+    let on_disk = files.bucket().is_none();
 
-    let mut builder = Server::builder(Arc::new(store))
+    let mut builder = Server::builder(store)
         .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
         .limits(limits(&args))
         .metrics(metrics)
-        .ready_when(move || folder.is_dir() && works(&keyring));
+        .ready_when(move || (!on_disk || folder.is_dir()) && works(&keyring));
     if args.no_auth {
         builder = builder.no_auth();
     }

@@ -178,3 +178,38 @@ async fn a_bucket_that_lets_nobody_in_is_told_first() {
         .says("check the AWS_* settings");
     assert_eq!(s3.place.tokens().await, 0);
 }
+
+#[tokio::test]
+async fn a_bucket_is_served_in_clear_and_holds_ciphertext() {
+    use std::io::{BufRead as _, BufReader};
+    let s3 = InBucket::on(&server::s3()).await;
+    let mut serve = s3.command(&["serve", "--no-auth", "--listen", "127.0.0.1:0", "--json"]);
+    let mut child = serve.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    log.read_line(&mut first).unwrap();
+    let first: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
+    let url = format!(
+        "{}/clips/gate/a.mp4",
+        first["fields"]["url"].as_str().unwrap()
+    );
+
+    let clip: Vec<u8> = (0..9_000_000u32).map(|n| (n % 253) as u8).collect();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let put = client.put(&url).body(clip.clone()).send().await.unwrap();
+    assert_eq!(put.status(), 201);
+    assert!(s3.get("gate/a.mp4").await.starts_with(b"ATREST"));
+    let range = client.get(&url).header("Range", "bytes=8000000-8000009");
+    let part = range.send().await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.bytes().await.unwrap(), clip[8_000_000..=8_000_009]);
+    // What somebody changed in the bucket is not served.
+    let mut stored = s3.get("gate/a.mp4").await;
+    stored[100] ^= 1;
+    s3.put("gate/a.mp4", stored).await;
+    let refused = client.get(&url).send().await.unwrap();
+    assert_eq!(refused.status(), 500);
+    assert!(refused.text().await.unwrap().contains("gate/a.mp4"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

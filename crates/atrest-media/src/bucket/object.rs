@@ -35,10 +35,9 @@ impl<'a> Job<'a> {
         watch: &'a Watch<'a>,
         conditions: Conditions,
     ) -> Self {
-        let below = PrefixStore::new(bucket.raw.s3.clone(), bucket.prefix.clone());
         Self {
             bucket,
-            store: SealedStore::new(below, Arc::clone(keyring), bucket.bind),
+            store: bucket.sealed_store(Arc::clone(keyring)),
             operation,
             keyring,
             watch,

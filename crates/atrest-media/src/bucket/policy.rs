@@ -2,7 +2,11 @@ use std::sync::Arc;
 
 use atrest_core::Keyring;
 use atrest_engine::policy::FilesPolicy;
+use object_store::aws::AmazonS3;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+
+use crate::store::SealedStore;
 
 use super::{Bucket, BucketError, Report, run};
 
@@ -18,6 +22,14 @@ impl Bucket {
     ) -> Result<Self, BucketError> {
         let (include, exclude) = (&policy.include, &policy.exclude);
         Self::open(&policy.location, config, include, exclude, policy.bind)
+    }
+
+    /// What is below the prefix, as a store that shows clear contents and seals what is
+    /// put into it.
+    #[must_use]
+    pub fn sealed_store(&self, keyring: Arc<Keyring>) -> SealedStore<PrefixStore<AmazonS3>> {
+        let below = PrefixStore::new(self.raw.s3.clone(), self.prefix.clone());
+        SealedStore::new(below, keyring, self.bind)
     }
 
     /// Opens every chunk of the object of this name below the prefix, as

@@ -7,6 +7,7 @@
 //! | `people.rs` | invented people and face templates, the same in every run |
 //! | `database.rs` | the SQLite file |
 //! | `media.rs` | clips and images, and the proofs about them |
+//! | `serve.rs` | a clip over HTTP, by range |
 //! | `shell.rs` | the commands, shown and run |
 //! | `rotate.rs` | the policy's edits: a second key, another database |
 //! | `proof.rs` | row by row: nothing clear left, the copy equal to the original |
@@ -16,6 +17,7 @@ mod media;
 mod people;
 mod proof;
 mod rotate;
+mod serve;
 mod shell;
 
 use std::path::Path;
@@ -115,7 +117,11 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Outco
     let rotated = shell.run(&["rotate", "--yes"]).await?.as_secs_f64();
     shell.run(&["verify"]).await?;
 
-    title("7. The way out, on a copy");
+    title("7. Serve: a part of an encrypted clip, in clear, over HTTP");
+    let clip = "clips/gate-07.y4m";
+    serve::a_range(&shell, clip, &file(ORIGINAL_MEDIA).join(clip)).await?;
+
+    title("8. The way out, on a copy");
     copy(&file(DATABASE), &file(COPY))?;
     media::copy(&file(MEDIA), &file(COPY_MEDIA))?;
     rotate::other_data(&file("atrest.toml"), &file(COPY_POLICY), COPY, COPY_MEDIA)?;

@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
 
 use crate::env_vars;
 use crate::output::line;
@@ -25,6 +26,50 @@ impl Shell {
         })
     }
 
+    /// Shows and starts `atrest ARGUMENTS`, whose log is to be read.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn start(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+        line(&format!("$ atrest {} &", arguments.join(" ")));
+        self.command(arguments)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.program.display()))
+    }
+
+    /// Asks what was started to end, as Ctrl-C does.
+    ///
+    /// # Errors
+    /// When it ends with anything but success.
+    pub(super) async fn stop(&self, mut child: Child) -> anyhow::Result<()> {
+        let pid = child
+            .id()
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let pid = pid.context("the server has ended by itself")?;
+        kill_process(pid, Signal::TERM)?;
+        let status = child.wait().await?;
+        if !status.success() {
+            bail!("the server ended with {status}");
+        }
+        line("");
+        Ok(())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            // The demo is about its own folder only.
+            .env_remove(env_vars::POLICY)
+            .env_remove(env_vars::DATABASE_URL)
+            .env_remove(env_vars::SERVE_TOKENS)
+            .stdin(Stdio::null());
+        command
+    }
+
     /// Shows and runs `atrest ARGUMENTS`; how long it took.
     ///
     /// # Errors
@@ -33,13 +78,8 @@ impl Shell {
         let typed = format!("atrest {}", arguments.join(" "));
         line(&format!("$ {typed}"));
         let started = Instant::now();
-        let status = Command::new(&self.program)
-            .args(arguments)
-            .current_dir(&self.folder)
-            // The demo is about its own folder only.
-            .env_remove(env_vars::POLICY)
-            .env_remove(env_vars::DATABASE_URL)
-            .stdin(Stdio::null())
+        let status = self
+            .command(arguments)
             .status()
             .await
             .with_context(|| format!("cannot run {}", self.program.display()))?;
