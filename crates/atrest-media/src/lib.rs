@@ -9,12 +9,12 @@
 //! | seal what is written bit by bit | [`ObjectWriter`] |
 //! | take over a file that an earlier system encrypted | [`OldReader`] |
 //! | seal all files below a folder, in place | [`folder`] |
-//! | seal all objects below a prefix of a bucket, in place | [`bucket`] |
+//! | seal all objects below a prefix of a bucket, in place | `bucket` (feature `s3`, on by default) |
 //! | keep objects in any store (disk, S3), and see them clear | [`store`] |
 //!
 //! Memory is bounded whatever the length. No byte leaves that was not
 //! authenticated. Where an object comes from and goes to is the caller's affair:
-//! nothing but [`folder`], [`bucket`] and [`store`] knows of paths.
+//! nothing but [`folder`], `bucket` and [`store`] knows of paths.
 //!
 //! ```
 //! use std::io::{Cursor, Read as _, Seek as _, SeekFrom};

@@ -21,7 +21,7 @@
 //! clear or sealed by how they begin ([`Versions`]). Until those that are clear are
 //! removed, the bucket holds clear content.
 //!
-//! Keys that a [`Path`](object_store::path::Path) cannot spell (`a//b`, `a/../b`) end
+//! Keys that a [`Path`] cannot spell (`a//b`, `a/../b`) end
 //! the run with an error that names the key.
 //!
 //! It needs a runtime of tokio. Bytes in memory: for each worker two parts of 8 MiB, or

@@ -29,9 +29,8 @@
 //! that condition: it needs to know how (S3: `with_copy_if_not_exists`).
 //!
 //! **Time.** `object_store` ends each request after 30 s unless it is told otherwise,
-//! long reads too: give the inner store
-//! [`with_timeout_disabled`](object_store::ClientOptions::with_timeout_disabled) and a
-//! read timeout.
+//! long reads too: give the inner store `ClientOptions::with_timeout_disabled` and a read
+//! timeout.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -11,7 +11,7 @@ use object_store::{GetResult, GetResultPayload};
 use super::error::{Fault, generic};
 
 /// Bytes of a file that are read at once.
-const PIECE: u64 = 1 << 18;
+const PIECE: u64 = 1 << 19;
 
 /// The bytes of a result.
 pub(super) fn bytes_of(result: GetResult) -> BoxStream<'static, Result<Bytes, Fault>> {
