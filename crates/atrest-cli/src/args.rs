@@ -254,6 +254,10 @@ pub(crate) struct EncryptArgs {
     pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) take_over: TakeOverArgs,
+    /// In the end remove the old clear versions that a bucket keeps, for ever: of each
+    /// object whose present version is encrypted and opens.
+    #[arg(long)]
+    pub(crate) purge_versions: bool,
 }
 
 /// Files that an earlier system encrypted.

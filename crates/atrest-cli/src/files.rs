@@ -76,6 +76,13 @@ impl<'a> Locations<'a> {
         self
     }
 
+    /// Has `encrypt` remove the old clear versions of buckets in the end.
+    pub(crate) fn purge_versions(mut self, purge: bool) -> Self {
+        let purging = |(policy, location): (_, Location)| (policy, location.purge_versions(purge));
+        self.list = self.list.into_iter().map(purging).collect();
+        self
+    }
+
     /// From now on, `encrypt` takes what is no object for a file of an earlier system.
     ///
     /// # Errors

@@ -53,6 +53,14 @@ impl Location {
         }
     }
 
+    /// Has `encrypt` remove old clear versions in the end.
+    pub(super) fn purge_versions(self, purge: bool) -> Self {
+        match self {
+            Self::Folder(_) => self,
+            Self::Bucket(bucket) => Self::Bucket(bucket.purge_versions(purge)),
+        }
+    }
+
     /// How many files there are, where that is known at once.
     pub(super) fn size(&self) -> u64 {
         self.folder().map_or(0, |folder| folder.size().files)

@@ -11,22 +11,28 @@ use atrest_engine::{Operation, RunOptions};
 use atrest_media::folder;
 
 use crate::Outcome;
-use crate::args::{ChangeArgs, EncryptArgs, Global, TakeOverArgs};
+use crate::args::{ChangeArgs, EncryptArgs, Global};
 use crate::files::Locations;
 use crate::output::{Envelope, count, line, rate, warn};
 use crate::session::{Connected, options};
 
 /// Runs `atrest encrypt`.
 pub(crate) async fn encrypt(args: &EncryptArgs, global: &Global) -> anyhow::Result<Outcome> {
-    let old = Some(&args.take_over).filter(|old| old.format.is_some());
-    run(Operation::Encrypt, &args.change, old, global).await
+    if args.purge_versions {
+        super::confirm(
+            "Remove old clear versions from the policy's buckets, for ever?",
+            args.change.yes,
+            global,
+        )?;
+    }
+    run(Operation::Encrypt, &args.change, Some(args), global).await
 }
 
 /// Runs the verb.
 pub(crate) async fn run(
     operation: Operation,
     args: &ChangeArgs,
-    take_over: Option<&TakeOverArgs>,
+    encrypt: Option<&EncryptArgs>,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
@@ -39,8 +45,9 @@ pub(crate) async fn run(
     let backup = backup_path(&connected, args)?;
     let locations = Locations::open(&connected, Some(&args.pace), global).await?;
     let mut locations = locations.assume_quiet(args.assume_quiet);
-    if let Some(old) = take_over {
-        locations.take_over(old, global)?;
+    if let Some(encrypt) = encrypt {
+        locations = locations.purge_versions(encrypt.purge_versions);
+        locations.take_over(&encrypt.take_over, global)?;
     }
     if args.dry_run {
         let folder = backup.as_deref().and_then(Path::parent);

@@ -159,6 +159,10 @@ async fn old_clear_versions_are_told_and_not_called_clean() {
     let found = s3.json(&["verify", "--only", &s3.location], 1);
     assert_eq!(found["files"][0]["versions"]["clear"], 1);
     assert_eq!(found["files"][0]["plaintext"], 0);
+    s3.run(&[&encrypt[..], &["--purge-versions"]].concat())
+        .expect(0);
+    let clean = s3.json(&["verify", "--only", &s3.location], 0);
+    assert_eq!(clean["files"][0]["versions"]["clear"], 0);
     let documented = include_str!("../../../../docs/json.md");
     for name in found["files"][0]["versions"].as_object().unwrap().keys() {
         assert!(documented.contains(&format!("`{name}`")), "{name}");

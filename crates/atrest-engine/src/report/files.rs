@@ -76,6 +76,8 @@ pub struct VersionsReport {
     pub clear_bytes: u64,
     /// Those that begin as objects of atrest do.
     pub sealed: u64,
+    /// Clear ones that this run removed.
+    pub purged: u64,
     /// Why they were not all looked at, if so.
     pub problem: Option<String>,
 }

@@ -19,7 +19,7 @@
 //!
 //! **Old versions** in a bucket with versions stay as they are; the report counts them,
 //! clear or sealed by how they begin ([`Versions`]). Until those that are clear are
-//! removed, the bucket holds clear content.
+//! removed ([`Bucket::purge_versions`]), the bucket holds clear content.
 //!
 //! Keys that a [`Path`] cannot spell (`a//b`, `a/../b`) end
 //! the run with an error that names the key.
@@ -80,6 +80,7 @@ pub struct Bucket {
     filter: Filter,
     bind: ObjectBind,
     quiet: bool,
+    purge: bool,
 }
 
 impl Bucket {
@@ -113,6 +114,7 @@ impl Bucket {
             filter,
             bind,
             quiet: false,
+            purge: false,
         })
     }
 
@@ -121,6 +123,14 @@ impl Bucket {
     #[must_use]
     pub fn assume_quiet(self, quiet: bool) -> Self {
         Self { quiet, ..self }
+    }
+
+    /// Lets [`Operation::Encrypt`] remove, when all else is done, the old clear versions
+    /// of each object whose present version is sealed and opens to its end. They cannot be
+    /// had back. Those of objects that were deleted stay, as nothing else holds them.
+    #[must_use]
+    pub fn purge_versions(self, purge: bool) -> Self {
+        Self { purge, ..self }
     }
 
     /// Does it with every object. What is wrong with one is in the report, and no reason

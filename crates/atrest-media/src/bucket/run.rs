@@ -38,7 +38,9 @@ pub(super) async fn run(
     let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.stopped |= watch.stopped();
     if !report.stopped {
-        report.versions = bucket.old_versions(options.workers).await;
+        let purge = bucket.purge && operation == Operation::Encrypt;
+        let purge = purge.then_some(&job.store);
+        report.versions = bucket.old_versions(options.workers, purge).await;
     }
     report.sort();
     Ok(report)

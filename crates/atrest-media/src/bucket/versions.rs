@@ -1,16 +1,21 @@
 use atrest_core::object::ObjectHeader;
 use futures::stream::{StreamExt as _, TryStreamExt as _};
+use object_store::aws::AmazonS3;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::signer::Method;
-use object_store::{GetOptions, ObjectStore as _};
+use object_store::{GetOptions, ObjectStore as _, ObjectStoreExt as _};
 use serde::Deserialize;
 
 use super::Bucket;
 use super::raw::{Raw, RawError};
 use crate::inplace::{Versions, is_temporary};
+use crate::store::SealedStore;
 
 /// Bytes by which it is told whether a version is an object.
 const HEADER: u64 = 16;
+
+type Store = SealedStore<PrefixStore<AmazonS3>>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
@@ -81,7 +86,8 @@ impl Raw {
 
 impl Bucket {
     /// Counts what versions there are of the objects meant beside the present ones.
-    pub(super) async fn old_versions(&self, workers: usize) -> Versions {
+    /// With the store to prove present objects by, clear ones are removed.
+    pub(super) async fn old_versions(&self, workers: usize, purge: Option<&Store>) -> Versions {
         let mut counted = Versions::default();
         let prefix = match self.prefix.as_ref() {
             "" => String::new(),
@@ -91,7 +97,8 @@ impl Bucket {
         loop {
             match self.raw.versions(&prefix, next.as_ref()).await {
                 Ok((page, more)) => {
-                    self.count(page, &prefix, workers, &mut counted).await;
+                    self.count(page, &prefix, workers, purge, &mut counted)
+                        .await;
                     next = more;
                 }
                 Err(error) => {
@@ -110,6 +117,7 @@ impl Bucket {
         page: Vec<Version>,
         prefix: &str,
         workers: usize,
+        purge: Option<&Store>,
         counted: &mut Versions,
     ) {
         let old = page.into_iter().filter(|version| {
@@ -122,16 +130,42 @@ impl Bucket {
         });
         let looked = futures::stream::iter(old).map(async |version| {
             let sealed = self.is_sealed(&version).await;
-            (version.size, sealed)
+            let purged = match (&sealed, purge) {
+                (Ok(false), Some(store)) => self.purge(&version, prefix, store).await,
+                _ => Ok(false),
+            };
+            (version.size, sealed, purged)
         });
         let mut looked = looked.buffer_unordered(workers.max(1));
-        while let Some((size, sealed)) = looked.next().await {
-            match sealed {
-                Ok(true) => counted.sealed.add(size),
-                Ok(false) => counted.clear.add(size),
-                Err(problem) => counted.problem = Some(problem),
+        while let Some((size, sealed, purged)) = looked.next().await {
+            match (sealed, purged) {
+                (Ok(true), _) => counted.sealed.add(size),
+                (Ok(false), Ok(true)) => counted.purged.add(size),
+                (Ok(false), Ok(false)) => counted.clear.add(size),
+                (Ok(false), Err(problem)) => {
+                    counted.clear.add(size);
+                    counted.problem = Some(problem);
+                }
+                (Err(problem), _) => counted.problem = Some(problem),
             }
         }
+    }
+
+    /// Removes a clear version, if what is there now is sealed and opens to its end.
+    async fn purge(&self, version: &Version, prefix: &str, store: &Store) -> Result<bool, String> {
+        let failed = |error: String| format!("removing an old version failed: {error}");
+        let name = version.key.strip_prefix(prefix).unwrap_or_default();
+        let name = Path::parse(name).map_err(|error| failed(error.to_string()))?;
+        if !opens(store, &name).await {
+            return Ok(false);
+        }
+        let key = self.key(&name);
+        let query = [("versionId", version.version_id.as_str())];
+        let removed = self
+            .raw
+            .send(Method::DELETE, &key, &query, None, String::new());
+        removed.await.map_err(|error| failed(error.to_string()))?;
+        Ok(true)
     }
 
     /// Whether a version begins as an object does.
@@ -147,5 +181,20 @@ impl Bucket {
         let result = self.raw.s3.get_opts(&key, options).await.map_err(text)?;
         let start: Vec<_> = result.into_stream().try_collect().await.map_err(text)?;
         Ok(ObjectHeader::read(&start.concat()).is_ok())
+    }
+}
+
+/// Whether every byte of what is there now opens.
+async fn opens(store: &Store, name: &Path) -> bool {
+    let Ok(content) = store.get(name).await else {
+        return false;
+    };
+    let mut content = content.into_stream();
+    loop {
+        match content.try_next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
     }
 }

@@ -119,14 +119,16 @@ pub struct Undecryptable {
     pub problem: String,
 }
 
-/// Old versions, which a bucket may keep of what was changed or removed. Nothing is done
-/// with them. What they are is told by how they begin; they are not opened.
+/// Old versions, which a bucket may keep of what was changed or removed. What they are is
+/// told by how they begin; they are not opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions {
     /// Clear ones. Until they are removed, their content is there to be read.
     pub clear: Tally,
     /// Those that begin as an object does, with their sealed bytes.
     pub sealed: Tally,
+    /// Clear ones that this run removed because it was told to.
+    pub purged: Tally,
     /// Why they were not all looked at, if so: then the numbers are not to be relied on.
     pub problem: Option<String>,
 }

@@ -100,9 +100,9 @@ impl Report {
             if versions.clear.files > 0 {
                 let clear = versions.clear.files;
                 report.notes.push(format!(
-                    "{clear} old versions in the bucket are in clear; they stay readable until \
-                     they are removed, which atrest does not do (a lifecycle rule for noncurrent \
-                     versions does)"
+                    "{clear} old versions in the bucket are in clear and stay readable until they \
+                     are removed: by atrest encrypt --purge-versions where the present version is \
+                     encrypted, or by a lifecycle rule for noncurrent versions"
                 ));
             }
             if let Some(problem) = &versions.problem {
@@ -113,6 +113,7 @@ impl Report {
                 clear: versions.clear.files,
                 clear_bytes: versions.clear.bytes,
                 sealed: versions.sealed.files,
+                purged: versions.purged.files,
                 problem: versions.problem.clone(),
             });
         }

@@ -180,3 +180,45 @@ fn plain(server: &url::Url, method: &str, target: &str) -> String {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
+
+#[tokio::test]
+async fn clear_versions_are_removed_only_when_told_and_only_below_what_opens() {
+    let place = Place::on(&server::s3_versioned());
+    place.put("a", bytes(1_000)).await;
+    place.put("a", bytes(2_000)).await;
+    place.put("gone", bytes(3_000)).await;
+    place.store.delete(&path("gone")).await.unwrap();
+    place.put("stranger", bytes(4_000)).await;
+    place.put("stranger", bytes(5_000)).await;
+    let report = place.run(Operation::Encrypt).await;
+    assert_eq!(
+        (report.versions.clear.files, report.versions.purged.files),
+        (5, 0)
+    );
+    // Its present version does not open here.
+    let mut damaged = place.get("stranger").await;
+    *damaged.last_mut().unwrap() ^= 1;
+    place.put("stranger", damaged).await;
+
+    let bucket = place.bucket().purge_versions(true);
+    let look = bucket
+        .run(Operation::Look, &keyring(), &Options::default())
+        .await
+        .unwrap();
+    assert_eq!(look.versions.purged.files, 0, "a look changes nothing");
+    let report = bucket
+        .run(Operation::Encrypt, &keyring(), &Options::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.versions.purged.files, report.versions.purged.bytes),
+        (2, 3_000)
+    );
+    assert_eq!(
+        (report.versions.clear.files, report.versions.problem),
+        (3, None)
+    );
+    assert!(place.open("a").await == bytes(2_000));
+    let look = place.run(Operation::Look).await;
+    assert_eq!(look.versions.clear.files, 3);
+}
