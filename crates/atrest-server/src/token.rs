@@ -1,11 +1,15 @@
 //! Bearer tokens: who may read, who may write.
 
+mod error;
+
 use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+
+pub use error::TokenError;
 
 /// What the bearer of a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,27 +192,6 @@ fn sha256(token: &str) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
     bytes
-}
-
-/// Why tokens cannot be read or made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokenError {
-    /// No such role.
-    #[error("a token's role is `read` or `write`; write one of the two")]
-    Role,
-    /// No hash.
-    #[error(
-        "a token stands as the SHA-256 of it, 64 hex digits; `atrest serve --generate-token read` \
-         makes a token and prints its line"
-    )]
-    Hash,
-    /// No entry.
-    #[error("tokens are written `read:SHA256` or `write:SHA256`, separated by commas")]
-    Entry,
-    /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes; try again")]
-    Random,
 }
 
 #[cfg(test)]

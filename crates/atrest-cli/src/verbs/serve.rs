@@ -1,7 +1,9 @@
 //! `atrest serve`: one location of the policy over HTTP.
 
+mod log;
+mod tls;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,20 +13,15 @@ use atrest_core::object::{open_object, seal_object};
 use atrest_engine::policy::{FilesPolicy, Policy, ServePolicy, TokenRole};
 use atrest_media::bucket::Bucket;
 use atrest_media::store::SealedStore;
-use atrest_server::{Limits, Metrics, Role, Server, Tls, TokenHash, Tokens, generate_token};
+use atrest_server::{Limits, Metrics, Role, Server, TokenHash, Tokens, generate_token};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use tokio::net::TcpListener;
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 use zeroize::Zeroizing;
 
 use crate::Outcome;
 use crate::args::{Global, ServeArgs};
-use crate::output::{line, warn};
+use crate::output::line;
 use crate::session::Session;
 use crate::stop;
 
@@ -86,7 +83,7 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     if args.open_metrics {
         builder = builder.open_metrics();
     }
-    let tls = tls(&args, policy)?;
+    let tls = tls::tls(&args, policy)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     if let Some(tls) = tls {
         builder = builder.tls(tls);
@@ -98,7 +95,7 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another with --listen"))?;
-    start_log(global);
+    log::start(global);
     let url = format!("{scheme}://{}", listener.local_addr()?);
     tracing::info!(url, location = files.location, "listening");
     let ended = server.serve(listener, stopped()).await?;
@@ -162,83 +159,12 @@ fn listen(args: &ServeArgs, policy: &Policy) -> SocketAddr {
     args.listen.or(said).unwrap_or(ServePolicy::LISTEN)
 }
 
-/// The certificate and key of the command line, else of the policy.
-fn tls(args: &ServeArgs, policy: &Policy) -> anyhow::Result<Option<Tls>> {
-    let said = policy.serve.as_ref().and_then(|serve| serve.tls.as_ref());
-    let (certificate, key): (PathBuf, PathBuf) = match (&args.tls_cert, &args.tls_key, said) {
-        (Some(certificate), Some(key), _) => (certificate.clone(), key.clone()),
-        (_, _, Some((certificate, key))) => {
-            let folder = policy.directory();
-            (folder.join(certificate), folder.join(key))
-        }
-        _ => return Ok(None),
-    };
-    let certificates = read(&certificate)?;
-    let secret = read(&key)?;
-    if let Some(mode) = readable(&key) {
-        warn(&format!(
-            "{} can be read by others (mode {mode:04o}); chmod 600 it",
-            key.display()
-        ));
-    }
-    let tls = Tls::from_pem(&certificates, &secret).with_context(|| {
-        format!(
-            "TLS cannot be set up with {} and {}",
-            certificate.display(),
-            key.display()
-        )
-    })?;
-    Ok(Some(tls))
-}
-
-fn read(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let read = std::fs::read(path).map(Zeroizing::new);
-    read.with_context(|| format!("cannot read {}; name a PEM file", path.display()))
-}
-
-/// The file's mode if others can read it.
-fn readable(path: &Path) -> Option<u32> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;
-        (mode & 0o077 != 0).then_some(mode)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
-}
-
 /// What the primary key seals, the keyring opens.
 fn works(keyring: &Keyring) -> bool {
     let sealed = seal_object(keyring, b"ready", b"?");
     sealed.is_ok_and(|object| {
         open_object(keyring, b"ready", &object).is_ok_and(|clear| *clear == *b"?")
     })
-}
-
-/// On standard error: what the server does, with `-v` more of it. Of the crates
-/// beneath it only warnings: nobody has looked whether their chatter holds secrets.
-fn start_log(global: &Global) {
-    let level = if global.verbose {
-        LevelFilter::DEBUG
-    } else {
-        LevelFilter::INFO
-    };
-    let filter = Targets::new()
-        .with_targets([("atrest", level), ("atrest_server", level)])
-        .with_default(LevelFilter::WARN);
-    let log = fmt::layer().with_writer(std::io::stderr);
-    let log = match global.json {
-        true => log.json().boxed(),
-        false => log.with_target(false).boxed(),
-    };
-    // There is no other log in this process yet; if there were, it would do.
-    let _ = tracing_subscriber::registry()
-        .with(log.with_filter(filter))
-        .try_init();
 }
 
 /// Until a first signal; a second one ends the process.
