@@ -112,7 +112,7 @@ atrest status says that the old key can retire, take it out of keys.previous.")]
 With --apply-schema a column that was widened gets its original type back. When every
 column is clear again the journal table is dropped: nothing of atrest is left.")]
     Decrypt(ChangeArgs),
-    /// Put the values of a backup file back.
+    /// Put the values of a backup file back, or the files of a copy of a location.
     Restore(RestoreArgs),
     /// Say how things stand: columns, files, interrupted runs, keys that can retire.
     Status,
@@ -317,7 +317,8 @@ pub(crate) struct ChangeArgs {
 /// `atrest verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Compare each row's clear value with this backup's.
+    /// Compare each row's clear value with this backup's; or, if it is a folder, each file
+    /// of a location with that encrypted copy of it.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) against: Option<PathBuf>,
     #[command(flatten)]
@@ -330,9 +331,10 @@ pub(crate) struct VerifyArgs {
 A row is written only if its clear value still is the backed-up one's: what the application
 changed since is newer than the backup and stays. --force overwrites it all the same.")]
 pub(crate) struct RestoreArgs {
-    /// The file that encrypt, rotate or decrypt named.
+    /// The file that encrypt, rotate or decrypt named; or a folder, the encrypted copy of a
+    /// location (cp -a): files that no longer open are written again from it.
     pub(crate) backup: PathBuf,
-    /// Overwrite rows that changed since the backup, too.
+    /// Overwrite rows and files that changed since the backup, too.
     #[arg(long)]
     pub(crate) force: bool,
     /// Give a column that is clear again its original type.

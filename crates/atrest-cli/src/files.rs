@@ -3,13 +3,14 @@
 
 mod location;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_engine::policy::FilesPolicy;
-use atrest_engine::report::{FilesPlan, FilesReport};
+use atrest_engine::report::{FilesPlan, FilesReport, FilesRestoreReport};
+use atrest_engine::restore::RestoreMode;
 use atrest_media::folder::{OldFiles, Operation, Options, Progress, Report};
 
 use crate::args::{Global, PaceArgs, TakeOverArgs};
@@ -176,6 +177,44 @@ impl<'a> Locations<'a> {
             plans.push(plan);
         }
         Ok(plans)
+    }
+
+    /// Holds a copy of the one location there is against it, or puts it back.
+    ///
+    /// # Errors
+    /// When there are several, or it is a bucket; and as [`Locations::run`].
+    pub(crate) fn restore(
+        &self,
+        copy: &Path,
+        mode: RestoreMode,
+    ) -> anyhow::Result<(FilesRestoreReport, bool)> {
+        let [(policy, Location::Folder(folder))] = self.list.as_slice() else {
+            bail!(
+                "{} is a folder: the copy of one location on the local disk; name that location with --only",
+                copy.display()
+            );
+        };
+        let begin = Instant::now();
+        let bar = &self.connected.progress;
+        let options = Options {
+            workers: 1,
+            progress: &|Progress { files, bytes }| bar.files_at(files, bytes),
+            stop: self.connected.stop.clone(),
+        };
+        bar.files(&policy.location, "following the copy", 0);
+        let keyring = self.connected.session.keyring();
+        let done = tokio::task::block_in_place(|| folder.restore(copy, mode, keyring, &options));
+        bar.clear();
+        let done = done?;
+        if done.stopped {
+            bail!(
+                "stopped: {} files were written, and each file is whole; run the same command again to go on",
+                done.changed
+            );
+        }
+        let mut report = done.of(policy);
+        report.seconds = begin.elapsed().as_secs_f64();
+        Ok((report, done.is_clean()))
     }
 
     /// With the keys, and a bar.

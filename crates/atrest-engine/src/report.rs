@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::target::{Finding, SchemaChange};
 
-pub use files::{FileNote, FilesPlan, FilesReport, VersionsReport};
+pub use files::{FileNote, FilesPlan, FilesReport, FilesRestoreReport, VersionsReport};
 pub use keys::{KeyUsage, key_usage};
 
 /// How many undecryptable rows are named.

@@ -1,7 +1,7 @@
 //! What the verbs say of the folders of a policy.
 
 use atrest_engine::Operation;
-use atrest_engine::report::{FileNote, FilesPlan, FilesReport};
+use atrest_engine::report::{FileNote, FilesPlan, FilesReport, FilesRestoreReport};
 use comfy_table::Table;
 
 use crate::output::{byte_rate, bytes, count, findings, line, percent, print, table};
@@ -84,6 +84,40 @@ pub(super) fn planned(plans: &[FilesPlan]) {
     for plan in plans {
         details(&plan.now);
         findings("warning", &plan.now.location, &plan.warnings);
+    }
+}
+
+/// The table of a copy that was compared or put back.
+pub(super) fn restored(report: &FilesRestoreReport) {
+    let mut counts = table(
+        &[
+            "files",
+            "entries",
+            "same",
+            "changed since",
+            "gone",
+            "undecryptable",
+            "written",
+            "skipped",
+        ],
+        1..8,
+    );
+    counts.add_row([
+        report.location.clone(),
+        count(report.entries),
+        count(report.same),
+        count(report.changed_since),
+        count(report.missing),
+        count(report.undecryptable),
+        count(report.changed),
+        count(report.skipped),
+    ]);
+    print(&counts);
+    for note in &report.files {
+        line(&format!(
+            "  {}/{}: {}",
+            report.location, note.file, note.problem
+        ));
     }
 }
 

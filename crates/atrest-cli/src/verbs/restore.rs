@@ -1,4 +1,4 @@
-//! `atrest restore`: a backup back into its table.
+//! `atrest restore`: a backup back into its table, a copy of a folder back into it.
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use atrest_engine::restore::{RestoreMode, RestoreReport};
 
 use crate::Outcome;
 use crate::args::{Global, RestoreArgs};
+use crate::files::Locations;
 use crate::output::{Envelope, count, line, print, table, warn};
 use crate::session::Connected;
 
@@ -27,6 +28,9 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     } else {
         RestoreMode::Restore
     };
+    if args.backup.is_dir() {
+        return files(&connected, &args.backup, mode, "restore", global).await;
+    }
     let options = RunOptions {
         apply_schema: args.apply_schema,
         ..RunOptions::default()
@@ -63,6 +67,42 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
         "Some rows are gone or were changed at the same moment: they are counted above."
     } else {
         "Some rows were left as they are: they changed since the backup, are gone, or do not open. --force overwrites those that are there."
+    });
+    Ok(Outcome::from_clean(clean))
+}
+
+/// A copy of a location, put back or compared, for `verify --against` too.
+pub(crate) async fn files(
+    connected: &Connected,
+    copy: &Path,
+    mode: RestoreMode,
+    command: &'static str,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let locations = Locations::open(connected, None, global).await?;
+    let (report, clean) = locations.restore(copy, mode)?;
+    if global.json {
+        let member = match mode {
+            RestoreMode::Compare => "against",
+            _ => "from",
+        };
+        Envelope::new(command, clean, Vec::<()>::new(), report.seconds)
+            .files(&[report])?
+            .with(member, copy)?
+            .print()?;
+        return Ok(Outcome::from_clean(clean));
+    }
+    super::files::restored(&report);
+    line("");
+    line(match (clean, mode) {
+        (true, RestoreMode::Compare) => "Every file of the copy holds the same here.",
+        (true, _) => "Every file of the copy is here, and opens.",
+        (false, RestoreMode::Compare) => {
+            "Some files differ from the copy: changed or removed since, or they do not open."
+        }
+        (false, _) => {
+            "Some files were left as they are: see above. --force overwrites those that changed since."
+        }
     });
     Ok(Outcome::from_clean(clean))
 }

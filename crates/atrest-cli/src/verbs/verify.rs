@@ -23,6 +23,10 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     let options = options(&args.pace);
     let begin = Instant::now();
     if let Some(backup) = &args.against {
+        if backup.is_dir() {
+            let compare = RestoreMode::Compare;
+            return super::restore::files(&connected, backup, compare, "verify", global).await;
+        }
         return compare(&connected, backup, &options, global).await;
     }
     let locations = Locations::open(&connected, Some(&args.pace), global).await?;

@@ -366,6 +366,83 @@ async fn one_file_of_a_location() {
     place.run(&["verify"]).expect(0);
 }
 
+/// A copy of the encrypted folder is a backup: what no longer opens comes back from it,
+/// and nothing that is newer is overwritten unasked.
+#[tokio::test]
+async fn damaged_files_come_back_from_a_copy() {
+    let place = place().await;
+    let clear = clips(&place);
+    place.run(&["encrypt", "--only", "clips"]).expect(0);
+    let copy = place.folder().join("copy");
+    for (name, bytes) in clips(&place) {
+        fs::create_dir_all(copy.join(&name).parent().unwrap()).unwrap();
+        fs::write(copy.join(&name), bytes).unwrap();
+    }
+    let only = ["--only", "clips"];
+    let run = |verb: &[&str]| place.run(&[verb, &only[..]].concat());
+    run(&["verify", "--against", "copy"])
+        .expect(0)
+        .says("holds the same");
+
+    let folder = place.folder().join("clips");
+    let mut damaged = fs::read(folder.join("a.mp4")).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(folder.join("a.mp4"), damaged).unwrap();
+    fs::write(folder.join("gate/b.mp4"), "newer").unwrap();
+    fs::remove_file(folder.join("gate/c.jpg")).unwrap();
+    let mut bad = fs::read(copy.join("gate/empty")).unwrap();
+    bad[80] ^= 1;
+    fs::write(copy.join("gate/empty"), bad).unwrap();
+
+    let json = json_of(
+        &place,
+        &["verify", "--against", "copy", "--only", "clips"],
+        1,
+    );
+    let report = &json["files"][0];
+    let counts = [
+        "entries",
+        "same",
+        "changed_since",
+        "missing",
+        "undecryptable",
+        "skipped",
+    ];
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|name| report[name].as_u64().unwrap())
+        .collect();
+    assert_eq!(counts, [3, 0, 1, 1, 1, 1]);
+    run(&["restore", "copy"])
+        .expect(1)
+        .says("clips/gate/c.jpg: it is gone")
+        .says("the copy of it does not open");
+    assert_eq!(fs::read(folder.join("gate/b.mp4")).unwrap(), b"newer");
+    assert!(!folder.join("gate/c.jpg").exists());
+    let output = place
+        .command(&["file", "cat", "clips/a.mp4"])
+        .output()
+        .unwrap();
+    assert!(output.stdout == clear[Path::new("a.mp4")]);
+
+    run(&["restore", "copy", "--force"]).expect(1);
+    let output = place
+        .command(&["file", "cat", "clips/gate/b.mp4"])
+        .output()
+        .unwrap();
+    assert!(output.stdout == clear[Path::new("gate/b.mp4")]);
+    fs::copy(copy.join("gate/c.jpg"), folder.join("gate/c.jpg")).unwrap();
+    fs::copy(folder.join("gate/empty"), copy.join("gate/empty")).unwrap();
+    run(&["restore", "copy"]).expect(0);
+    run(&["decrypt"]).expect(0);
+    assert!(clips(&place) == clear);
+    place
+        .run(&["restore", "copy", "--only", "people.email"])
+        .expect(2)
+        .says("name that location with --only");
+}
+
 /// Killed at any moment, each file is clear or sealed, and the same command ends it.
 #[tokio::test]
 async fn killed_again_and_again_every_file_stays_whole() {

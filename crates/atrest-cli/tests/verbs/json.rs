@@ -171,6 +171,16 @@ async fn every_verb_prints_of_files_what_the_documentation_lists() {
     let moved = run(&["file", "mv", "clips/a.mp4", "clips/b.mp4"]);
     envelope(&moved, "file mv", &[]);
     first(&moved, "files", "A file");
+    std::fs::create_dir(place.folder().join("copy")).unwrap();
+    let (clip, copy) = ("clips/b.mp4", "copy/b.mp4");
+    std::fs::copy(place.folder().join(clip), place.folder().join(copy)).unwrap();
+    let restored = "Files: restore, verify --against";
+    let against = run(&["verify", "--against", "copy"]);
+    envelope(&against, "verify", &["against"]);
+    first(&against, "files", restored);
+    let from = run(&["restore", "copy"]);
+    envelope(&from, "restore", &["from"]);
+    first(&from, "files", restored);
     policy("primary = \"env:NEXT\"\nprevious = [\"env:KEY\"]");
     for verb in ["rotate", "decrypt"] {
         first(&run(&[verb]), "files", FILES);

@@ -110,3 +110,28 @@ pub struct FilesPlan {
     /// What to know.
     pub warnings: Vec<Finding>,
 }
+
+/// What a restore of files from a copy, or a comparison with it, came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FilesRestoreReport {
+    /// As the policy writes it.
+    pub location: String,
+    /// Files of the copy that open there.
+    pub entries: u64,
+    /// Files whose content is the same.
+    pub same: u64,
+    /// Files that hold something else: changed since.
+    pub changed_since: u64,
+    /// Files that are gone.
+    pub missing: u64,
+    /// Files that do not open.
+    pub undecryptable: u64,
+    /// Files written.
+    pub changed: u64,
+    /// Files of the copy that do not open, and files that could not be read or written.
+    pub skipped: u64,
+    /// The first of those that differ or were skipped.
+    pub files: Vec<FileNote>,
+    /// Seconds.
+    pub seconds: f64,
+}

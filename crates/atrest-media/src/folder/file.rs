@@ -166,7 +166,7 @@ impl<'a> Job<'a> {
 }
 
 /// Puts what `write` writes in the place of the source.
-fn replace(
+pub(super) fn replace(
     source: &Source,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {

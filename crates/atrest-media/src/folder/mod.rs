@@ -41,6 +41,7 @@ mod kept;
 mod old;
 mod place;
 mod policy;
+mod restore;
 mod run;
 mod state;
 mod walk;
@@ -51,12 +52,14 @@ use std::path::{Path, PathBuf};
 
 use atrest_core::Keyring;
 use atrest_core::object::ObjectBind;
+use atrest_engine::restore::RestoreMode;
 
 pub use crate::inplace::{
     GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Versions, Why,
 };
 pub use error::FolderError;
 pub use old::OldFiles;
+pub use restore::Restored;
 
 use crate::inplace::Filter;
 use kept::Kept;
@@ -167,6 +170,32 @@ impl Folder {
         options: &Options<'_>,
     ) -> Result<Report, FolderError> {
         run::run(self, operation, None, keyring, options)
+    }
+
+    /// Holds a copy of the folder, which is encrypted as it is (`cp -a`, rsync, a snapshot),
+    /// against it, file by file: the contents are compared, whatever form and key they
+    /// have in the folder. A file that does not open in the folder is written again from
+    /// the copy, and with [`RestoreMode::Force`] one that changed since, too. What is
+    /// written is sealed under the primary key. A file that is gone is named and not made
+    /// anew.
+    ///
+    /// # Errors
+    /// [`FolderError::Root`] for either folder, [`FolderError::Busy`], and
+    /// [`FolderError::Glob`].
+    pub fn restore(
+        &self,
+        copy: &Path,
+        mode: RestoreMode,
+        keyring: &Keyring,
+        options: &Options<'_>,
+    ) -> Result<Restored, FolderError> {
+        let copy = Self {
+            root: copy.to_owned(),
+            filter: self.filter.clone(),
+            bind: self.bind,
+            kept: Kept::default(),
+        };
+        restore::restore(self, &copy, mode, keyring, options)
     }
 
     /// Makes objects of files that an earlier system encrypted: whatever is no object

@@ -93,7 +93,7 @@ pub(super) fn open_root(folder: &Folder) -> Result<File, FolderError> {
 
 /// Keeps other runs from changing files. The lock goes with the process, however that
 /// ends.
-fn lock_root(folder: &Folder, root: &File) -> Result<(), FolderError> {
+pub(super) fn lock_root(folder: &Folder, root: &File) -> Result<(), FolderError> {
     root.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => FolderError::Busy {
             path: folder.root.clone(),

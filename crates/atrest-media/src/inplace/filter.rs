@@ -13,7 +13,7 @@ pub struct GlobError {
 }
 
 /// Which paths below the root are meant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Filter {
     /// None: all.
     include: Option<GlobSet>,

@@ -21,3 +21,4 @@ pub(crate) use filter::Filter;
 pub(crate) use name::{is_temporary, temporary};
 pub(crate) use report::Done;
 pub(crate) use watch::{Watch, Watched};
+pub(crate) use words::{NAMED, readable};

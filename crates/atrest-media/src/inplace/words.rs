@@ -9,7 +9,7 @@ use atrest_engine::report::{FileNote, FilesPlan, FilesReport, VersionsReport};
 use super::{Report, Tally};
 
 /// How many files a report names, of each kind.
-const NAMED: usize = 20;
+pub(crate) const NAMED: usize = 20;
 
 impl Report {
     /// What `operation` would do after this look; `policy` is the location's.
@@ -128,7 +128,7 @@ impl Report {
 
 /// A file's name for people and JSON: what is no UTF-8, and what would move a
 /// terminal's cursor, is escaped.
-fn readable(name: &[u8]) -> String {
+pub(crate) fn readable(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {

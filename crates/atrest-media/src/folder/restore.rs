@@ -1,0 +1,276 @@
+//! A copy of the folder, compared with it or put back into it.
+
+use std::io::{self, BufReader, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use atrest_core::Keyring;
+use atrest_engine::policy::FilesPolicy;
+use atrest_engine::report::{FileNote, FilesRestoreReport};
+use atrest_engine::restore::RestoreMode;
+
+use super::file::replace;
+use super::place::Source;
+use super::run::{lock_root, open_root};
+use super::state::{State, look};
+use super::walk::{Step, walk};
+use super::{Folder, FolderError, Options, Skipped, Undecryptable, Why};
+use crate::ObjectReader;
+use crate::inplace::{Failure, NAMED, Watch, Watched, readable};
+
+/// What a restore or a comparison came to. Names are paths below the root, as raw bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Files of the copy that are meant and open there.
+    pub entries: u64,
+    /// Those whose content is the same in the folder.
+    pub same: u64,
+    /// Those that hold something else in the folder: changed since. Of these, none was
+    /// touched unless forced.
+    pub changed_since: Vec<Vec<u8>>,
+    /// Those that are gone from the folder. They are never made anew.
+    pub missing: Vec<Vec<u8>>,
+    /// Those that do not open in the folder, for which the copy is there.
+    pub undecryptable: Vec<Undecryptable>,
+    /// Those that were written, encrypted.
+    pub changed: u64,
+    /// Files of the copy that do not open or are no objects, and files of the folder that
+    /// could not be read or written.
+    pub skipped: Vec<Skipped>,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+}
+
+impl Restored {
+    /// Every file of the copy has the same content in the folder.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let differ = self.changed_since.len() + self.missing.len() + self.undecryptable.len();
+        !self.stopped && differ == 0 && self.skipped.is_empty()
+    }
+}
+
+impl Restored {
+    /// In the engine's words; `policy` is the folder's.
+    #[must_use]
+    pub fn of(&self, policy: &FilesPolicy) -> FilesRestoreReport {
+        let note = |name: &[u8], why, problem: &str| FileNote {
+            file: readable(name),
+            why,
+            problem: problem.to_owned(),
+        };
+        let changed = self.changed_since.iter().map(|name| {
+            let problem = "it holds something else than the copy: changed since";
+            note(name, "changed-since", problem)
+        });
+        let missing = self.missing.iter().map(|name| {
+            let problem = "it is gone; to have it back, copy the file from there to here (cp -p)";
+            note(name, "missing", problem)
+        });
+        let refused = self.undecryptable.iter();
+        let refused = refused.map(|one| note(&one.name, "undecryptable", &one.problem));
+        let skipped = self.skipped.iter();
+        let skipped = skipped.map(|one| note(&one.name, one.why.word(), &one.why.to_string()));
+        FilesRestoreReport {
+            location: policy.location.clone(),
+            entries: self.entries,
+            same: self.same,
+            changed_since: self.changed_since.len() as u64,
+            missing: self.missing.len() as u64,
+            undecryptable: self.undecryptable.len() as u64,
+            changed: self.changed,
+            skipped: self.skipped.len() as u64,
+            files: refused
+                .chain(skipped)
+                .chain(missing)
+                .chain(changed)
+                .take(NAMED)
+                .collect(),
+            seconds: 0.0,
+        }
+    }
+}
+
+/// What there is of a file in the folder.
+enum Now {
+    Same,
+    Differs,
+    Refused(Failure),
+}
+
+/// [`Folder::restore`].
+pub(super) fn restore(
+    folder: &Folder,
+    copy: &Folder,
+    mode: RestoreMode,
+    keyring: &Keyring,
+    options: &Options<'_>,
+) -> Result<Restored, FolderError> {
+    let (root, from) = (open_root(folder)?, open_root(copy)?);
+    if mode != RestoreMode::Compare {
+        lock_root(folder, &root)?;
+    }
+    let watch = Watch::new(options);
+    let mut done = Restored::default();
+    for step in walk(copy) {
+        if watch.stopped() {
+            done.stopped = true;
+            break;
+        }
+        let Step::File(path) = step else { continue };
+        let one = One {
+            path: &path,
+            id: folder.bind.logical_id(path.as_os_str().as_bytes()),
+            keyring,
+            watch: &watch,
+        };
+        let result = Source::open(&from, &path).and_then(|from| {
+            // Every byte, before any is compared or written.
+            one.whole(&from)?;
+            done.entries += 1;
+            one.restore(&from, Source::open(&root, &path), mode, &mut done)
+        });
+        match result {
+            Ok(()) => {}
+            Err(Failure::Stopped) => done.stopped = true,
+            Err(Failure::Skipped(why)) => done.skipped.push(one.skipped(why)),
+            Err(Failure::Object(error)) => {
+                let why = Why::Failed(format!("the copy of it does not open: {error}"));
+                done.skipped.push(one.skipped(why));
+            }
+        }
+        watch.file_done();
+    }
+    Ok(done)
+}
+
+/// One file of the copy.
+struct One<'a> {
+    path: &'a Path,
+    id: &'a [u8],
+    keyring: &'a Keyring,
+    watch: &'a Watch<'a>,
+}
+
+impl One<'_> {
+    fn name(&self) -> Vec<u8> {
+        self.path.as_os_str().as_bytes().to_vec()
+    }
+
+    fn skipped(&self, why: Why) -> Skipped {
+        let name = self.name();
+        Skipped { name, why }
+    }
+
+    fn whole(&self, from: &Source) -> Result<(), Failure> {
+        crate::open(
+            self.read(from),
+            io::sink(),
+            self.keyring,
+            self.id,
+            1,
+            &|_| {},
+        )?;
+        Ok(())
+    }
+
+    fn restore(
+        &self,
+        from: &Source,
+        to: Result<Source, Failure>,
+        mode: RestoreMode,
+        done: &mut Restored,
+    ) -> Result<(), Failure> {
+        let to = match to {
+            Ok(to) => to,
+            Err(Failure::Skipped(Why::Vanished)) => {
+                done.missing.push(self.name());
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
+        };
+        let write = match self.compare(from, &to) {
+            Now::Same => {
+                done.same += 1;
+                false
+            }
+            Now::Differs => {
+                let write = mode == RestoreMode::Force;
+                if !write {
+                    done.changed_since.push(self.name());
+                }
+                write
+            }
+            Now::Refused(Failure::Object(error)) => {
+                // What a writer did to it meanwhile may look like damage.
+                to.check()?;
+                let write = mode != RestoreMode::Compare;
+                if !write {
+                    done.undecryptable.push(Undecryptable {
+                        name: self.name(),
+                        unknown_key: None,
+                        problem: error.to_string(),
+                    });
+                }
+                write
+            }
+            Now::Refused(failure) => return Err(failure),
+        };
+        if write {
+            replace(&to, |out| {
+                let clear = ObjectReader::new(self.read(from), self.keyring, self.id)?;
+                crate::seal(clear, out, self.keyring, self.id, 1, &|_| {})?;
+                Ok(())
+            })?;
+            done.changed += 1;
+        }
+        Ok(())
+    }
+
+    /// Holds what the copy's file contains against what the folder's does.
+    fn compare(&self, from: &Source, to: &Source) -> Now {
+        let compared = || -> Result<bool, Failure> {
+            let copy = ObjectReader::new(self.read(from), self.keyring, self.id)?;
+            match look(&to.file, to.about.len(), self.keyring, self.id)? {
+                State::Clear(_) => equal(copy, self.read(to)),
+                State::Sealed(..) => equal(
+                    copy,
+                    ObjectReader::new(self.read(to), self.keyring, self.id)?,
+                ),
+            }
+        };
+        match compared() {
+            Ok(true) => Now::Same,
+            Ok(false) => Now::Differs,
+            Err(failure) => Now::Refused(failure),
+        }
+    }
+
+    fn read<'s>(&'s self, source: &'s Source) -> Watched<'s, &'s std::fs::File> {
+        let mut file = &source.file;
+        // A file that cannot be read from its beginning fails on its first read, too.
+        let _ = io::Seek::rewind(&mut file);
+        Watched {
+            inner: file,
+            watch: self.watch,
+        }
+    }
+}
+
+/// Whether two streams give the same bytes. Both are read to their ends, so that damage
+/// behind a difference is found.
+fn equal(one: impl Read, other: impl Read) -> Result<bool, Failure> {
+    const PIECE: usize = 1 << 16;
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    let (mut a, mut b) = (vec![0; PIECE], vec![0; PIECE]);
+    let mut same = true;
+    loop {
+        let reading = |error| Failure::from(crate::MediaError::io("reading it")(error));
+        let first = crate::pieces::read_full(&mut one, &mut a).map_err(reading)?;
+        let second = crate::pieces::read_full(&mut other, &mut b).map_err(reading)?;
+        same &= first == second && a[..first] == b[..second];
+        if first < PIECE && second < PIECE {
+            return Ok(same);
+        }
+    }
+}
