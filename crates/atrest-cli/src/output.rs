@@ -89,31 +89,22 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
 
 /// Rows a second.
 pub(crate) fn rate(rows: u64, seconds: f64) -> String {
-    if seconds <= 0.0 {
-        return "-".to_owned();
-    }
+    per_second(rows, seconds).map_or("-".to_owned(), |rate| format!("{} rows/s", count(rate)))
+}
+
+/// Bytes a second.
+pub(crate) fn byte_rate(n: u64, seconds: f64) -> String {
+    per_second(n, seconds).map_or("-".to_owned(), |rate| format!("{}/s", bytes(rate)))
+}
+
+fn per_second(n: u64, seconds: f64) -> Option<u64> {
     // A rate is far below 2^52.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a positive, whole rate for a person to read"
     )]
-    let rate = (rows as f64 / seconds).round() as u64;
-    format!("{} rows/s", count(rate))
-}
-
-/// Bytes a second.
-pub(crate) fn byte_rate(n: u64, seconds: f64) -> String {
-    if seconds <= 0.0 {
-        return "-".to_owned();
-    }
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a positive, whole rate for a person to read"
-    )]
-    let rate = (n as f64 / seconds).round() as u64;
-    format!("{}/s", bytes(rate))
+    (seconds > 0.0).then(|| (n as f64 / seconds).round() as u64)
 }
 
 /// The JSON object that a verb prints (docs/json.md).

@@ -4,6 +4,7 @@ use atrest_engine::Operation;
 use atrest_engine::report::{FileNote, FilesPlan, FilesReport, FilesRestoreReport};
 use comfy_table::Table;
 
+use super::restore::{Counts, counted};
 use crate::output::{byte_rate, bytes, count, findings, line, percent, print, table};
 
 /// The table of `verify` and `status`; nothing where there are no files.
@@ -88,31 +89,18 @@ pub(super) fn planned(plans: &[FilesPlan]) {
 }
 
 /// The table of a copy that was compared or put back.
-pub(super) fn restored(report: &FilesRestoreReport) {
-    let mut counts = table(
-        &[
-            "files",
-            "entries",
-            "same",
-            "changed since",
-            "gone",
-            "undecryptable",
-            "written",
-            "skipped",
-        ],
-        1..8,
-    );
-    counts.add_row([
-        report.location.clone(),
-        count(report.entries),
-        count(report.same),
-        count(report.changed_since),
-        count(report.missing),
-        count(report.undecryptable),
-        count(report.changed),
-        count(report.skipped),
-    ]);
-    print(&counts);
+pub(super) fn restored(report: &FilesRestoreReport, wrote: bool) {
+    let row = Counts {
+        name: &report.location,
+        entries: report.entries,
+        same: report.same,
+        changed_since: report.changed_since,
+        missing: report.missing,
+        undecryptable: report.undecryptable,
+        written: wrote.then_some(report.changed),
+        skipped: report.skipped,
+    };
+    counted("files", std::iter::once(row));
     for note in &report.files {
         line(&format!(
             "  {}/{}: {}",

@@ -92,7 +92,7 @@ pub(crate) async fn files(
             .print()?;
         return Ok(Outcome::from_clean(clean));
     }
-    super::files::restored(&report);
+    super::files::restored(&report, mode != RestoreMode::Compare);
     line("");
     line(match (clean, mode) {
         (true, RestoreMode::Compare) => "Every file of the copy holds the same here.",
@@ -118,38 +118,60 @@ pub(crate) fn refuse_nothing(backup: &Path, reports: &[RestoreReport]) -> anyhow
     Ok(())
 }
 
-/// The table of `restore` and `verify --against`.
-pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
-    let mut counts = table(
-        &[
-            "column",
-            "entries",
-            "same",
-            "changed since",
-            "gone",
-            "undecryptable",
-            "written",
-            "skipped",
-        ],
-        1..8,
-    );
-    for report in reports {
+/// A row of the table of `restore` and `verify --against`.
+pub(crate) struct Counts<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) entries: u64,
+    pub(crate) same: u64,
+    pub(crate) changed_since: u64,
+    pub(crate) missing: u64,
+    pub(crate) undecryptable: u64,
+    /// None where nothing was to be written.
+    pub(crate) written: Option<u64>,
+    pub(crate) skipped: u64,
+}
+
+/// The table, of columns or of files.
+pub(crate) fn counted<'a>(what: &str, rows: impl Iterator<Item = Counts<'a>>) {
+    let headings = [
+        what,
+        "entries",
+        "same",
+        "changed since",
+        "gone",
+        "undecryptable",
+        "written",
+        "skipped",
+    ];
+    let mut counts = table(&headings, 1..8);
+    for row in rows {
         counts.add_row([
-            report.column.clone(),
-            count(report.entries),
-            count(report.same),
-            count(report.changed_since),
-            count(report.missing),
-            count(report.undecryptable),
-            if wrote {
-                count(report.changed)
-            } else {
-                "-".to_owned()
-            },
-            count(report.skipped),
+            row.name.to_owned(),
+            count(row.entries),
+            count(row.same),
+            count(row.changed_since),
+            count(row.missing),
+            count(row.undecryptable),
+            row.written.map_or("-".to_owned(), count),
+            count(row.skipped),
         ]);
     }
     print(&counts);
+}
+
+/// What `restore` and `verify --against` say of columns.
+pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
+    let rows = reports.iter().map(|report| Counts {
+        name: &report.column,
+        entries: report.entries,
+        same: report.same,
+        changed_since: report.changed_since,
+        missing: report.missing,
+        undecryptable: report.undecryptable,
+        written: wrote.then_some(report.changed),
+        skipped: report.skipped,
+    });
+    counted("column", rows);
     for report in reports.iter().filter(|r| !r.rows.is_empty()) {
         line(&format!(
             "  {}: rows that differ: {}",
