@@ -13,7 +13,9 @@ mod killed;
 mod left_alone;
 mod meanwhile;
 mod moved;
+mod raced;
 mod rounds;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fs;
