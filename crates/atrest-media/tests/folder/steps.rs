@@ -15,6 +15,9 @@ const WORK: &str = "ATREST_TEST_STEPS_WORK";
 const POINT: &str = "ATREST_TEST_STEPS_POINT";
 const NTH: &str = "ATREST_TEST_STEPS_NTH";
 
+/// Contents by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
 const FILES: [(&str, usize); 5] = [
     ("a", 0),
     ("b", 1),
@@ -66,7 +69,7 @@ impl Work {
 }
 
 /// A folder in which this work is to be done. Gives what is clear, and what is there.
-fn prepare(dir: &Path, work: Work) -> (BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<u8>>) {
+fn prepare(dir: &Path, work: Work) -> (Files, Files) {
     let root = dir.join("root");
     let mut clear = BTreeMap::new();
     for (name, length) in FILES {
@@ -100,7 +103,7 @@ fn cbc(clear: &[u8]) -> Vec<u8> {
     [iv, &sealed].concat()
 }
 
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+fn files(root: &Path) -> Files {
     let files = contents(root).into_iter();
     files
         .map(|(name, (content, ..))| (String::from_utf8(name).unwrap(), content))
@@ -140,12 +143,7 @@ fn killed_at(dir: &Path, work: Work, point: Point, nth: u64) -> bool {
 
 /// Each file is what it was, byte for byte, or opens to what is clear; the same work
 /// again ends clean, with nothing beside.
-fn check(
-    dir: &Path,
-    work: Work,
-    (clear, before): &(BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<u8>>),
-    case: &str,
-) {
+fn check(dir: &Path, work: Work, (clear, before): &(Files, Files), case: &str) {
     let root = dir.join("root");
     let whole = |name: &str, content: &Vec<u8>| {
         if work == Work::Decrypt {
