@@ -45,7 +45,7 @@ pub(crate) struct Site {
     binary: PathBuf,
     still: Files,
     about: BTreeMap<String, (u32, i64, i64)>,
-    /// How long the longest whole run of each verb took.
+    /// About how long a whole run of each verb takes.
     whole: [Duration; 3],
     pub(crate) rounds: u64,
     killed: u64,
@@ -106,7 +106,11 @@ impl Site {
         sleep(Duration::from_micros(random.below(whole.max(1000))));
         child.kill().unwrap();
         let status = child.wait().unwrap();
-        self.killed += u64::from(status.signal() == Some(9));
+        if status.signal() == Some(9) {
+            self.killed += 1;
+        } else {
+            self.whole[verb as usize] = self.whole[verb as usize] * 9 / 10;
+        }
         let case = format!("round {}, {}", self.rounds, verb.name());
         if !matches!(
             (status.code(), status.signal()),

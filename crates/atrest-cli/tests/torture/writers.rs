@@ -12,7 +12,7 @@ use atrest_testing::random::Random;
 
 const WRITERS: u64 = 2;
 const NAMES: u64 = 16;
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_micros(200);
 const LENGTHS: [u64; 10] = [
     0, 1, 55, 16_383, 16_384, 16_385, 40_000, 49_152, 150_000, 400_000,
 ];

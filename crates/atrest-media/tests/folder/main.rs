@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod full;
 mod killed;
 mod left_alone;
 mod meanwhile;

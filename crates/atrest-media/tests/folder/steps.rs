@@ -16,7 +16,7 @@ const POINT: &str = "ATREST_TEST_STEPS_POINT";
 const NTH: &str = "ATREST_TEST_STEPS_NTH";
 
 /// Contents by name.
-type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 const FILES: [(&str, usize); 5] = [
     ("a", 0),
@@ -27,18 +27,18 @@ const FILES: [(&str, usize); 5] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Work {
+pub(crate) enum Work {
     Encrypt,
     Rotate,
     Decrypt,
     TakeOver,
 }
 
-const ALL: [Work; 4] = [Work::Encrypt, Work::Rotate, Work::Decrypt, Work::TakeOver];
+pub(crate) const ALL: [Work; 4] = [Work::Encrypt, Work::Rotate, Work::Decrypt, Work::TakeOver];
 
 impl Work {
     /// Does it with `root` in a folder; originals go to `kept` beside.
-    fn run(self, dir: &Path) -> Report {
+    pub(crate) fn run(self, dir: &Path) -> Report {
         let folder = folder(&dir.join("root"));
         let options = Options {
             workers: 1,
@@ -69,7 +69,7 @@ impl Work {
 }
 
 /// A folder in which this work is to be done. Gives what is clear, and what is there.
-fn prepare(dir: &Path, work: Work) -> (Files, Files) {
+pub(crate) fn prepare(dir: &Path, work: Work) -> (Files, Files) {
     let root = dir.join("root");
     let mut clear = BTreeMap::new();
     for (name, length) in FILES {
@@ -103,14 +103,14 @@ fn cbc(clear: &[u8]) -> Vec<u8> {
     [iv, &sealed].concat()
 }
 
-fn files(root: &Path) -> Files {
+pub(crate) fn files(root: &Path) -> Files {
     let files = contents(root).into_iter();
     files
         .map(|(name, (content, ..))| (String::from_utf8(name).unwrap(), content))
         .collect()
 }
 
-fn is_temporary(name: &str) -> bool {
+pub(crate) fn is_temporary(name: &str) -> bool {
     name.rsplit('/').next().unwrap().starts_with(".atrest-")
 }
 
