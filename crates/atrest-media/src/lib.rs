@@ -38,6 +38,10 @@
 #[cfg(feature = "s3")]
 pub mod bucket;
 mod error;
+#[cfg(all(unix, feature = "failpoints"))]
+pub mod failpoints;
+#[cfg(all(unix, not(feature = "failpoints")))]
+mod failpoints;
 #[cfg(unix)]
 pub mod folder;
 mod inplace;

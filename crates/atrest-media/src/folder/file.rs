@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use atrest_core::Keyring;
 
 use super::attributes::carry_over;
-use super::place::{Source, Temporary};
+use super::place::Source;
 use super::state::{State, look};
+use super::temporary::Temporary;
 use super::{Folder, OldFiles, Operation, Why};
 use crate::ObjectReader;
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Done, Failure, Watch, Watched};
 
 /// Bytes from which a file is worth several threads.
@@ -170,20 +172,26 @@ pub(super) fn replace(
     source: &Source,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    reached(Point::Opened);
     let temporary = Temporary::beside(source)?;
+    reached(Point::TemporaryMade);
     let mut writer = BufWriter::with_capacity(1 << 18, &temporary.file);
     write(&mut writer)?;
     writer
         .flush()
         .map_err(Failure::io("writing the new file"))?;
     drop(writer);
+    reached(Point::Written);
     // Before the long wait for the disk, so that a changed file is given up early.
     source.check()?;
     carry_over(&source.file, &source.about, &temporary.file).map_err(Failure::io(
         "giving the new file the attributes of the old one",
     ))?;
+    reached(Point::AttributesCarried);
     let synced = temporary.file.sync_all();
     synced.map_err(Failure::io("writing the new file to the disk"))?;
+    reached(Point::Synced);
     source.check()?;
+    reached(Point::Checked);
     temporary.place()
 }

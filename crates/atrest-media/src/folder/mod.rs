@@ -1,7 +1,7 @@
 //! The files below a folder of the local disk, sealed where they are.
 //!
 //! Each file is replaced whole: its new form is written to a temporary file beside
-//! it, made durable, and renamed over it, if it still is what was read. Killed at
+//! it, made durable, and given its name, if it still is what was read. Killed at
 //! any point, each file is either as it was or done; the same run again removes what
 //! was left over and goes on.
 //!
@@ -9,8 +9,11 @@
 //! *undecryptable* (it begins as an object does, and does not open), which is never
 //! taken for clear and never changed.
 //!
-//! **Writers.** A file that changes while it is read is left for the next run. What
-//! a program writes later, into a file that it opened before, goes to the old file
+//! **Writers.** A file that changes while it is read is left for the next run. One
+//! that a program replaces or removes in the moment in which the new form takes its
+//! name, too: the two files exchange names (on Linux and macOS, where the file system
+//! can), and what turns out to be another than was read has its name back. What a
+//! program writes later, into a file that it opened before, goes to the old file
 //! and is lost, as with every program that replaces files. Run it on files that
 //! nobody has open for writing.
 //!
@@ -44,6 +47,7 @@ mod policy;
 mod restore;
 mod run;
 mod state;
+mod temporary;
 mod walk;
 
 use std::io;
@@ -211,10 +215,15 @@ impl Folder {
         keyring: &Keyring,
         options: &Options<'_>,
     ) -> Result<Report, FolderError> {
-        let look = run::run(self, Operation::Verify, Some(old), keyring, options)?;
+        let mut look = run::run(self, Operation::Verify, Some(old), keyring, options)?;
+        // What a killed run left is removed by the changing one.
+        look.skipped.retain(|it| it.why != Why::LeftOver);
         if !look.is_clean() {
             return Ok(look);
         }
-        run::run(self, Operation::Encrypt, Some(old), keyring, options)
+        let removed = old.remove_left_over();
+        let mut report = run::run(self, Operation::Encrypt, Some(old), keyring, options)?;
+        report.removed += removed;
+        Ok(report)
     }
 }

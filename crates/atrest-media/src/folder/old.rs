@@ -2,13 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use atrest_core::Keyring;
+use walkdir::WalkDir;
 
 use super::place::Source;
-use crate::inplace::{Failure, temporary};
+use crate::failpoints::{Point, reached};
+use crate::inplace::{Failure, is_temporary, temporary};
 use crate::{OldFormat, OldReader};
 
 /// Files that an earlier system encrypted: all of a folder that are no objects.
@@ -38,6 +41,21 @@ impl OldFiles {
         };
         copy(&source.file, &originals.join(path)).map_err(Failure::io("keeping the original"))
     }
+
+    /// Removes what killed runs left where originals go. Gives how many files that were.
+    pub(super) fn remove_left_over(&self) -> u64 {
+        let originals = self.originals.iter();
+        let entries = originals.flat_map(|folder| WalkDir::new(folder).into_iter().flatten());
+        let left = entries.filter(|entry| {
+            entry.file_type().is_file() && is_temporary(entry.file_name().as_bytes())
+        });
+        // One that is locked is being written by another run.
+        let removed = left.filter(|entry| {
+            let file = File::open(entry.path());
+            file.is_ok_and(|file| file.try_lock().is_ok()) && fs::remove_file(entry.path()).is_ok()
+        });
+        removed.count() as u64
+    }
 }
 
 /// A durable copy of a whole file, which appears whole. One that is there already is
@@ -48,7 +66,8 @@ fn copy(mut from: &File, to: &Path) -> io::Result<()> {
         let same = same(from, there)?;
         io::Seek::rewind(&mut from)?;
         return match same {
-            true => Ok(()),
+            // Whoever named it may have been killed before that was durable.
+            true => sync_folder(to.parent().unwrap_or(Path::new("."))),
             false => Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
                 format!(
@@ -59,7 +78,8 @@ fn copy(mut from: &File, to: &Path) -> io::Result<()> {
         };
     }
     let folder = to.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
+    reached(Point::OriginalFolderMade);
     let temporary = folder.join(temporary());
     let mut options = File::options();
     let written = options
@@ -68,16 +88,45 @@ fn copy(mut from: &File, to: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(&temporary)
         .and_then(|mut file| {
+            // Where files cannot be locked, nothing holds it.
+            let _ = file.try_lock();
+            reached(Point::OriginalMade);
             io::copy(&mut from, &mut file)?;
+            reached(Point::OriginalCopied);
             file.sync_all()?;
+            reached(Point::OriginalSynced);
             fs::rename(&temporary, to)?;
-            File::open(folder)?.sync_all()
+            reached(Point::OriginalNamed);
+            sync_folder(folder)
         });
+    reached(Point::OriginalFolderSynced);
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     io::Seek::rewind(&mut from)?;
     written
+}
+
+/// Makes a folder, and those above it, durably.
+fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    make_folder(above)?;
+    match fs::create_dir(path) {
+        // By another worker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    sync_folder(above)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 fn same(one: &File, other: File) -> io::Result<bool> {

@@ -1,21 +1,21 @@
-//! A file and the temporary one beside it, by their folder's descriptor: no part of a
-//! path that becomes a symbolic link meanwhile leads elsewhere.
+//! A file by its folder's descriptor: no part of a path that becomes a symbolic link
+//! meanwhile leads elsewhere.
 
-use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 
 use super::Why;
-use crate::inplace::{Failure, temporary};
+use crate::failpoints::{Point, reached};
+use crate::inplace::Failure;
 
 /// A regular file, open for reading.
 pub(super) struct Source {
-    folder: File,
-    name: PathBuf,
+    pub(super) folder: File,
+    pub(super) name: PathBuf,
     pub(super) file: File,
     pub(super) about: Metadata,
 }
@@ -73,6 +73,7 @@ impl Source {
             Err(std::fs::TryLockError::Error(error)) => return Err(error),
         }
         unlinkat(&self.folder, &self.name, AtFlags::empty())?;
+        reached(Point::LeftOverRemoved);
         Ok(true)
     }
 }
@@ -106,53 +107,4 @@ fn open_folder(root: &File, path: Option<&Path>) -> io::Result<File> {
 fn open_name(folder: &File, name: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     Ok(File::from(openat(folder, name, flags, Mode::empty())?))
-}
-
-/// A file beside a [`Source`] that is to take its place. Removed unless it did.
-pub(super) struct Temporary<'s> {
-    source: &'s Source,
-    name: String,
-    pub(super) file: File,
-    placed: bool,
-}
-
-impl<'s> Temporary<'s> {
-    /// An empty file that only its owner can read, locked as long as it is open: so
-    /// that no other run takes it for one that was left over.
-    pub(super) fn beside(source: &'s Source) -> Result<Self, Failure> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let name = temporary();
-        let file = openat(&source.folder, &name, flags, Mode::RUSR | Mode::WUSR);
-        let file = file.map_err(|error| Failure::io("making a temporary file")(error.into()))?;
-        let temporary = Self {
-            source,
-            name,
-            file: File::from(file),
-            placed: false,
-        };
-        // Where files cannot be locked, the lock of the root has to do.
-        let _ = temporary.file.try_lock();
-        Ok(temporary)
-    }
-
-    /// Gives it the source's name, durably. The source must have been checked just
-    /// now, and this file be durable.
-    pub(super) fn place(mut self) -> Result<(), Failure> {
-        let folder = &self.source.folder;
-        let name: &OsStr = self.source.name.as_os_str();
-        renameat(folder, &self.name, folder, name)
-            .map_err(|error| Failure::io("putting the new file in its place")(error.into()))?;
-        self.placed = true;
-        // Too late to say that nothing was done; a crash may still undo the rename.
-        let _ = folder.sync_all();
-        Ok(())
-    }
-}
-
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        if !self.placed {
-            let _ = unlinkat(&self.source.folder, &self.name, AtFlags::empty());
-        }
-    }
 }

@@ -9,11 +9,14 @@
     reason = "tests"
 )]
 
+mod full;
 mod killed;
 mod left_alone;
 mod meanwhile;
 mod moved;
+mod raced;
 mod rounds;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fs;
