@@ -125,9 +125,11 @@ impl<'a> Locations<'a> {
                 }
             }
         }
+        let keys = self.connected.session.other_keys(key)?;
+        self.keep(&keys.files)?;
         self.old = Some(OldFiles {
             format,
-            keyring: self.connected.session.other_keys(key)?,
+            keyring: keys.keyring,
             originals: args.originals.clone(),
         });
         Ok(())

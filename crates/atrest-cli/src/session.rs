@@ -102,6 +102,14 @@ impl Session {
         let mut files = vec![self.path.clone()];
         files.extend(self.env_file.clone());
         files.extend(self.keys.files.iter().cloned());
+        let tls = self
+            .policy
+            .serve
+            .iter()
+            .filter_map(|serve| serve.tls.as_ref());
+        for (certificate, key) in tls {
+            files.extend([certificate, key].map(|file| self.policy.directory().join(file)));
+        }
         if self.policy.database.is_some() {
             files.extend(atrest_sql::local_files(&self.database_url()?)?);
         }
@@ -110,12 +118,12 @@ impl Session {
 
     /// The keys of another source, named on the command line: paths are as seen from
     /// the working folder.
-    pub(crate) fn other_keys(&self, source: &str) -> anyhow::Result<Keyring> {
+    pub(crate) fn other_keys(&self, source: &str) -> anyhow::Result<LoadedKeyring> {
         let access = access(&self.policy);
         let keys = load_keyring(source, &[], &self.environment, Path::new(""), access)
             .with_context(|| format!("the key source {source} cannot be used"))?;
         warn_of(&keys);
-        Ok(keys.keyring)
+        Ok(keys)
     }
 
     /// What the encrypted file at `path` is bound to: `--id`, else what the location

@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &InspectArgs, global: &Global) -> anyhow::Result<O
     if let Some(files) = connected
         .files(global)?
         .into_iter()
-        .find(|files| files.location == args.table)
+        .find(|files| files.is_called(&args.table))
     {
         return file::run(args, files, &connected, global).await;
     }

@@ -42,7 +42,13 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     show(&reports);
     super::files::show(&files);
     line("");
-    line("Check it without atrest; each of these counts what is not encrypted:");
+    let checkable = connected
+        .files(global)?
+        .iter()
+        .any(|f| f.bucket().is_none());
+    if checkable || !reports.is_empty() {
+        line("Check it without atrest; each of these counts what is not encrypted:");
+    }
     for policy in connected.columns(global)? {
         let dialect = connected.engine()?.database().dialect();
         line(&format!("  {}", query(policy, dialect)));
@@ -55,9 +61,15 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
         line(&format!("  {}", count_clear(&folder)));
     }
     line("");
+    let in_clear = reports.iter().any(|r| r.plaintext > 0) || files.iter().any(|f| f.plaintext > 0);
+    let undecryptable =
+        reports.iter().any(|r| r.undecryptable > 0) || files.iter().any(|f| f.undecryptable > 0);
     line(match (clean, files.is_empty()) {
         (true, true) => "Clean: every value is encrypted and opens.",
         (true, false) => "Clean: every value and every file is encrypted and opens.",
+        (false, _) if !in_clear && !undecryptable => {
+            "Not clean: see what was skipped, and the notes, above."
+        }
         (false, _) => {
             "Not clean: run atrest encrypt for what is in clear; what is undecryptable needs the key it was written under."
         }

@@ -426,6 +426,17 @@ async fn damaged_files_come_back_from_a_copy() {
         .unwrap();
     assert!(output.stdout == clear[Path::new("a.mp4")]);
 
+    // What another key seals is newer for all that is known: it stays.
+    policy(&place, BOTH, FILES);
+    place.run(&["rotate", "--only", "clips"]).expect(1);
+    policy(&place, "primary = \"env:KEY\"", FILES);
+    let rotated = fs::read(folder.join("a.mp4")).unwrap();
+    run(&["restore", "copy"])
+        .expect(1)
+        .says("add that key to keys.previous");
+    assert!(fs::read(folder.join("a.mp4")).unwrap() == rotated);
+    policy(&place, BOTH, FILES);
+
     run(&["restore", "copy", "--force"]).expect(1);
     let output = place
         .command(&["file", "cat", "clips/gate/b.mp4"])
@@ -568,4 +579,72 @@ async fn ctrl_c_leaves_each_file_whole() {
     place.run(&["encrypt", "--only", "clips"]).expect(0);
     place.run(&["decrypt", "--only", "clips"]).expect(0);
     assert!(clips(&place)[Path::new("large")] == large);
+}
+
+/// A file that takes the name meanwhile is somebody's newer one.
+#[tokio::test]
+async fn file_mv_removes_nothing_but_what_it_moved() {
+    let place = place().await;
+    let folder = place.folder().join("clips");
+    fs::write(folder.join("large"), vec![7; 60_000_000]).unwrap();
+    place.run(&["encrypt", "--only", "clips"]).expect(0);
+    fs::write(place.folder().join("newer"), "newer").unwrap();
+    let mut command = place.command(&["file", "mv", "clips/large", "clips/new/large"]);
+    let command = command.stdout(std::process::Stdio::piped());
+    let child = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has begun when its temporary file is there.
+    let begun = || fs::read_dir(folder.join("new")).is_ok_and(|mut names| names.next().is_some());
+    while !begun() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    fs::rename(place.folder().join("newer"), folder.join("large")).unwrap();
+    let moved = ran(child.wait_with_output().unwrap());
+    assert_eq!(fs::read(folder.join("large")).unwrap(), b"newer");
+    moved
+        .expect(2)
+        .says("changed or replaced meanwhile, so it was left");
+    place.run(&["file", "verify", "clips/new/large"]).expect(0);
+}
+
+/// Who may not give files away changes none that is another's: the new file would be
+/// the runner's own, and shut others out.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_of_somebody_else_is_left_by_who_may_not_give_it_away() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can make a file of somebody else's");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let open =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_atrest"), path("atrest")).unwrap();
+    fs::create_dir(path("clips")).unwrap();
+    open(place.path(), 0o755);
+    open(&path("clips"), 0o777);
+    fs::write(path("clips/root's"), "clip").unwrap();
+    open(&path("clips/root's"), 0o644);
+    fs::write(
+        path("atrest.toml"),
+        format!("[keys]\nprimary = \"env:KEY\"\n{FILES}"),
+    )
+    .unwrap();
+    let mut command = std::process::Command::new(path("atrest"));
+    command.arg("encrypt").current_dir(place.path()).env_clear();
+    command
+        .env("KEY", crate::support::KEY)
+        .uid(65_534)
+        .gid(65_534);
+    let left = ran(command.output().unwrap());
+    left.expect(1)
+        .says("it belongs to user 0, group 0, and only root may give a file away");
+    assert_eq!(fs::read(path("clips/root's")).unwrap(), b"clip");
+    assert_eq!(fs::metadata(path("clips/root's")).unwrap().uid(), 0);
+    assert_eq!(tree(&path("clips")).len(), 1);
 }

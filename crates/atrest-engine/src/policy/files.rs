@@ -25,6 +25,12 @@ impl FilesPolicy {
     /// The suite that objects are sealed with.
     pub const SUITE: &'static str = "cobblestone-256";
 
+    /// Whether this is a name of it, with or without a slash at the end.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.location.trim_end_matches('/') == name.trim_end_matches('/')
+    }
+
     /// The bucket and prefix, if that is where the files are.
     #[must_use]
     pub fn bucket(&self) -> Option<&str> {

@@ -181,20 +181,28 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::NoSuchTarget`] with the nearest name.
     pub fn select(&self, only: &[String]) -> Result<Selection<'_>, PolicyError> {
-        let columns = self.columns.iter().map(ColumnPolicy::id);
-        let locations = self.files.iter().map(|files| files.location.clone());
-        let known: Vec<String> = columns.chain(locations).collect();
-        if let Some(unknown) = only.iter().find(|name| !known.contains(name)) {
+        let has = |name: &str| {
+            self.column(name).is_some() || self.files.iter().any(|f| f.is_called(name))
+        };
+        if let Some(unknown) = only.iter().find(|name| !has(name)) {
+            let columns = self.columns.iter().map(ColumnPolicy::id);
+            let locations = self.files.iter().map(|files| files.location.clone());
+            let known: Vec<String> = columns.chain(locations).collect();
             return Err(PolicyError::NoSuchTarget {
                 origin: self.origin.clone(),
                 name: unknown.clone(),
                 next: error::nearest_or_all(unknown, known.iter().map(String::as_str)),
             });
         }
-        let wanted = |name: &String| only.is_empty() || only.contains(name);
+        let all = only.is_empty();
+        let called = |f: &FilesPolicy| all || only.iter().any(|name| f.is_called(name));
         Ok(Selection {
-            columns: self.columns.iter().filter(|c| wanted(&c.id())).collect(),
-            files: self.files.iter().filter(|f| wanted(&f.location)).collect(),
+            columns: self
+                .columns
+                .iter()
+                .filter(|c| all || only.contains(&c.id()))
+                .collect(),
+            files: self.files.iter().filter(|f| called(f)).collect(),
         })
     }
 

@@ -56,14 +56,15 @@ impl FilesReport {
     /// Nothing is left to do after this operation; `None`: after looking.
     #[must_use]
     pub fn is_clean(&self, operation: Option<Operation>) -> bool {
-        let left = match operation {
+        let in_form = match operation {
             Some(Operation::Decrypt) => self.sealed_total(),
             Some(Operation::Encrypt | Operation::Rotate) | None => self.plaintext,
         };
         // No run removes old versions, so that no run would ever be clean.
         let versions = self.versions.as_ref();
-        let old = operation.is_none() && versions.is_some_and(|versions| versions.clear > 0);
-        !old && left == 0 && self.undecryptable == 0 && self.skipped == 0 && !self.stopped
+        let left = |it: &VersionsReport| it.clear > 0 || it.problem.is_some();
+        let old = operation.is_none() && versions.is_some_and(left);
+        !old && in_form == 0 && self.undecryptable == 0 && self.skipped == 0 && !self.stopped
     }
 }
 

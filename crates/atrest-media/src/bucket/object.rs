@@ -3,10 +3,10 @@ use std::sync::Arc;
 use atrest_core::Keyring;
 use atrest_core::object::{ObjectError, sealed_len};
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
-use object_store::ObjectMeta;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::look::{Content, State};
 use super::probe::Conditions;
@@ -55,7 +55,25 @@ impl<'a> Job<'a> {
             Err(Failure::Skipped(Why::Vanished)) if listed.size == 0 => {
                 Err(Failure::Skipped(Why::Special))
             }
+            Err(Failure::Skipped(Why::Vanished)) if self.is_listed(&listed.location).await => {
+                let why = "its key ends with a slash and it holds something, which cannot be read \
+                           here; give it another key";
+                Err(Failure::Skipped(Why::Failed(why.to_owned())))
+            }
             done => done,
+        }
+    }
+
+    /// Whether this name is still listed, although nothing can be had under it.
+    async fn is_listed(&self, name: &Path) -> bool {
+        let mut below = self.store.inner().list(Some(name));
+        loop {
+            match below.try_next().await {
+                Ok(Some(listed)) if listed.location == *name => return true,
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
+                Err(_) => return true,
+            }
         }
     }
 

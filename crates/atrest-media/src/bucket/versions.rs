@@ -101,6 +101,8 @@ impl Bucket {
                         .await;
                     next = more;
                 }
+                // It keeps none.
+                Err(error) if matches!(error.status, Some(405 | 501)) => return counted,
                 Err(error) => {
                     counted.problem = Some(error.to_string());
                     return counted;
@@ -125,6 +127,7 @@ impl Bucket {
             let last = name.rsplit('/').next().unwrap_or_default();
             !version.is_latest
                 && !version.deletes
+                && version.size > 0
                 && !is_temporary(last.as_bytes())
                 && self.filter.takes(std::path::Path::new(name))
         });

@@ -9,16 +9,25 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use rustix::fs::{Gid, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-/// Gives `to` the owner and group (where that is allowed), mode, extended attributes
-/// and times of `from`.
+/// Gives `to` the owner, group, mode, extended attributes and times of `from`.
+///
+/// # Errors
+/// Among others, where the owner or group may not be given: whoever read the old file
+/// might not be let into the new one.
 pub(super) fn carry_over(from: &File, about: &Metadata, to: &File) -> io::Result<()> {
     let new = to.metadata()?;
-    let mut mode = about.mode() & 0o7777;
-    if new.gid() != about.gid() && !allowed(group(to, about.gid()))? {
-        mode &= !0o2000; // it would run as another group's
-    }
-    if new.uid() != about.uid() && !allowed(owner(to, about.uid()))? {
-        mode &= !0o4000;
+    let mode = about.mode() & 0o7777;
+    let (uid, gid) = (about.uid(), about.gid());
+    let owner = (new.uid() != uid).then(|| Uid::from_raw(uid));
+    let group = (new.gid() != gid).then(|| Gid::from_raw(gid));
+    if owner.is_some() || group.is_some() {
+        rustix::fs::fchown(to, owner, group).map_err(|error| match error {
+            Errno::PERM => io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("it belongs to user {uid}, group {gid}, and only root may give a file away; run as root, or as that user"),
+            ),
+            error => error.into(),
+        })?;
     }
     // After the owner, whose change takes the set-id bits away; before the access
     // control lists, which are extended attributes and of which it would change one.
@@ -35,22 +44,6 @@ const fn timespec(seconds: i64, nanoseconds: i64) -> Timespec {
     Timespec {
         tv_sec: seconds,
         tv_nsec: nanoseconds as _,
-    }
-}
-
-fn owner(file: &File, id: u32) -> rustix::io::Result<()> {
-    rustix::fs::fchown(file, Some(Uid::from_raw(id)), None)
-}
-
-fn group(file: &File, id: u32) -> rustix::io::Result<()> {
-    rustix::fs::fchown(file, None, Some(Gid::from_raw(id)))
-}
-
-fn allowed(done: rustix::io::Result<()>) -> io::Result<bool> {
-    match done {
-        Ok(()) => Ok(true),
-        Err(Errno::PERM) => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }
 

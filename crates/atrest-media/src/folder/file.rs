@@ -60,10 +60,16 @@ impl<'a> Job<'a> {
         if self.folder.kept.holds(path, &source.about) {
             return Err(Failure::Skipped(Why::Kept));
         }
+        if source.about.len() == 0 && is_upload(path) {
+            return Err(Failure::Skipped(Why::Upload));
+        }
         let done = self.source(&source, path, id);
         // Whatever failed, it did because of the stop.
         if done.is_err() && self.watch.stopped() {
             return Err(Failure::Stopped);
+        }
+        if matches!(&done, Err(Failure::Object(_))) && is_upload(path) {
+            return Err(Failure::Skipped(Why::Upload));
         }
         // What a writer did to it meanwhile may look like damage.
         if let Err(Failure::Object(_)) = &done {
@@ -165,6 +171,14 @@ impl<'a> Job<'a> {
             },
         }
     }
+}
+
+/// Whether an upload has such a name while it is under way: `NAME#1`, as `object_store`
+/// makes them.
+fn is_upload(path: &Path) -> bool {
+    let name = path.as_os_str().as_bytes();
+    let end = name.rsplit(|byte| *byte == b'#').next().unwrap_or_default();
+    end.len() < name.len() && !end.is_empty() && end.iter().all(u8::is_ascii_digit)
 }
 
 /// Puts what `write` writes in the place of the source.

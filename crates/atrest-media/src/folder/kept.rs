@@ -35,15 +35,25 @@ pub(super) fn below(root: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let (Some(root), Some(folder), Some(name)) = (
-        there(fs::canonicalize(root))?,
-        there(fs::canonicalize(folder))?,
-        path.file_name(),
-    ) else {
+    let (Some(root), Some(name)) = (there(fs::canonicalize(root))?, path.file_name()) else {
         return Ok(None);
     };
-    let path = folder.join(name);
+    let path = resolved(folder)?.join(name);
     Ok(path.strip_prefix(&root).ok().map(Path::to_owned))
+}
+
+/// The folder with every link followed; what is not there yet, as it is written.
+fn resolved(folder: &Path) -> io::Result<PathBuf> {
+    if let Some(there) = there(fs::canonicalize(folder))? {
+        return Ok(there);
+    }
+    match (folder.parent(), folder.file_name()) {
+        (Some(parent), Some(name)) if parent.as_os_str().is_empty() => {
+            Ok(resolved(Path::new("."))?.join(name))
+        }
+        (Some(parent), Some(name)) => Ok(resolved(parent)?.join(name)),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
 }
 
 fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {

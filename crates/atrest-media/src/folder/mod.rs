@@ -50,6 +50,7 @@ mod state;
 mod temporary;
 mod walk;
 
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,14 @@ use kept::Kept;
 #[must_use]
 pub fn temporary_name() -> String {
     crate::inplace::temporary()
+}
+
+/// Gives a new file the owner, group, mode, extended attributes and times of an old one.
+///
+/// # Errors
+/// Those of the system; among them, where owner or group may not be given.
+pub fn carry_over(from: &File, to: &File) -> io::Result<()> {
+    attributes::carry_over(from, &from.metadata()?, to)
 }
 
 /// A folder whose files are kept sealed, and which of them.

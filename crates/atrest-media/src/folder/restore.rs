@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use atrest_core::Keyring;
+use atrest_core::object::ObjectError;
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FileNote, FilesRestoreReport};
 use atrest_engine::restore::RestoreMode;
@@ -204,11 +205,21 @@ impl One<'_> {
             Now::Refused(Failure::Object(error)) => {
                 // What a writer did to it meanwhile may look like damage.
                 to.check()?;
-                let write = mode != RestoreMode::Compare;
+                // What a key that is not at hand opens may be newer than the copy.
+                let unknown_key = match error {
+                    ObjectError::UnknownKey(key) => Some(key),
+                    _ => None,
+                };
+                let newer = unknown_key.is_some() || matches!(error, ObjectError::NewerKind(_));
+                let write = match mode {
+                    RestoreMode::Compare => false,
+                    RestoreMode::Restore => !newer,
+                    RestoreMode::Force => true,
+                };
                 if !write {
                     done.undecryptable.push(Undecryptable {
                         name: self.name(),
-                        unknown_key: None,
+                        unknown_key,
                         problem: error.to_string(),
                     });
                 }

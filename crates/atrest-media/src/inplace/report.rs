@@ -160,6 +160,8 @@ pub enum Why {
     Vanished,
     /// A temporary file of a run that was killed, or of one under way.
     LeftOver,
+    /// An upload to `atrest serve` that is under way or was killed.
+    Upload,
     /// The system refused.
     Failed(String),
 }
@@ -186,6 +188,7 @@ impl Why {
             Self::Changed => "changed",
             Self::Vanished => "vanished",
             Self::LeftOver => "left-over",
+            Self::Upload => "upload",
             Self::Failed(_) => "failed",
         }
     }
@@ -206,6 +209,10 @@ impl fmt::Display for Why {
             Self::LeftOver => {
                 "a temporary file of a run that was killed or still is under way; the next \
                  encrypt, rotate or decrypt removes it"
+            }
+            Self::Upload => {
+                "an upload to atrest serve that is under way or was killed: remove it when no \
+                 server runs"
             }
             Self::Failed(problem) => return write!(f, "{problem}; it is as it was"),
         })

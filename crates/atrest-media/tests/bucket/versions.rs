@@ -1,6 +1,7 @@
 //! A bucket that keeps old versions: what was clear is still there, and is counted.
 
-use atrest_testing::server;
+use atrest_media::bucket::Versions;
+use atrest_testing::{Fault, HttpProxy, server};
 use object_store::{GetOptions, TagSet};
 
 use super::*;
@@ -81,15 +82,37 @@ async fn the_probe_leaves_no_version_of_itself() {
 
 #[tokio::test]
 async fn versions_that_cannot_be_listed_are_said_to_be_unknown() {
+    let proxy = HttpProxy::to(&server::s3_versioned());
+    let place = Place::on(proxy.url());
+    place.put("a", "clear").await;
+    proxy.fail(9, "versions", Fault::Answer(403));
+    let versions = place.run(Operation::Look).await.versions;
+    let problem = versions.problem.unwrap();
+    assert!(problem.contains("403"), "{problem}");
+    // A server that has no versions says so: none is unknown.
     let place = Place::on(&server::s3());
     place.put("a", "clear").await;
-    let problem = place
-        .run(Operation::Encrypt)
-        .await
-        .versions
-        .problem
-        .unwrap();
-    assert!(problem.contains("501"), "{problem}");
+    assert_eq!(
+        place.run(Operation::Look).await.versions,
+        Versions::default()
+    );
+}
+
+/// What nothing can be had under is not taken for clean.
+#[tokio::test]
+async fn a_key_with_a_slash_at_its_end_that_holds_something_is_reported() {
+    let server = server::s3_versioned();
+    let number = RandomState::new().build_hasher().finish();
+    let place = Place::at(&server, &format!("odd-{number:016x}"));
+    let url = url::Url::parse(&server).unwrap();
+    let prefix = place.url.split_once("atrest/").unwrap().1.to_owned();
+    let target = format!("{}/{prefix}/x/", url.path());
+    plain_body(&url, "PUT", &target, "somebody's clear bytes");
+    for operation in [Operation::Encrypt, Operation::Verify] {
+        let report = place.run(operation).await;
+        assert!(!report.is_clean(), "{report:?}");
+        assert!(matches!(&report.skipped[..], [one] if one.name == b"x"));
+    }
 }
 
 #[tokio::test]
@@ -165,6 +188,10 @@ fn plain_get(server: &url::Url, target: &str) -> String {
 
 /// A request without a signature: this server checks none.
 fn plain(server: &url::Url, method: &str, target: &str) -> String {
+    plain_body(server, method, target, "")
+}
+
+fn plain_body(server: &url::Url, method: &str, target: &str, body: &str) -> String {
     use std::io::{Read as _, Write as _};
     let host = format!("{}:{}", server.host_str().unwrap(), server.port().unwrap());
     let mut stream = std::net::TcpStream::connect(&host).unwrap();
@@ -172,7 +199,8 @@ fn plain(server: &url::Url, method: &str, target: &str) -> String {
                       SignedHeaders=host, Signature=0";
     write!(
         stream,
-        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {credential}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {credential}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     )
     .unwrap();
     let mut answer = String::new();

@@ -109,3 +109,25 @@ fn a_folder_that_is_none_is_an_error() {
         assert!(text.contains(path.to_str().unwrap()), "{text}");
     }
 }
+
+/// Under such names the server writes what is being uploaded: to seal one of no bytes
+/// would put that in the place of the upload.
+#[test]
+fn uploads_under_way_are_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    fs::write(root.join("a"), "clip").unwrap();
+    run(root, Operation::Encrypt);
+    let object = fs::read(root.join("a")).unwrap();
+    fs::write(root.join("a#1"), &object[..80]).unwrap();
+    fs::write(root.join("b#27"), "").unwrap();
+    fs::write(root.join("c#x"), "somebody's").unwrap();
+    fs::write(root.join("d#1"), "somebody's, too").unwrap();
+    let report = run(root, Operation::Encrypt);
+    assert_eq!(
+        skipped(&report),
+        [("a#1", &Why::Upload), ("b#27", &Why::Upload)]
+    );
+    assert_eq!((report.changed.files, report.is_clean()), (2, false));
+    assert_eq!(fs::read(root.join("b#27")).unwrap(), b"");
+}

@@ -108,7 +108,7 @@ fn clear_of(
     let (Some(format), Some(key)) = (copy.old.format, &copy.old.key) else {
         return Ok(Box::new(reader));
     };
-    let keyring = session.other_keys(key)?;
+    let keyring = session.other_keys(key)?.keyring;
     if !format.is_authenticated() {
         warn(&format!(
             "{name}: {format} has no MAC, so nothing tells whether somebody changed it; compare what comes out with something that knows better"

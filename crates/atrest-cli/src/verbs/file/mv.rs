@@ -1,11 +1,12 @@
 //! `atrest file mv`: an object that is bound to its path, sealed anew under another.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, File, Metadata};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use atrest_media::ObjectReader;
+use atrest_media::{ObjectReader, folder};
 
 use super::place::{NewFile, Source, sync_folder};
 use super::report::FileReport;
@@ -34,17 +35,29 @@ pub(super) fn run(args: &MoveFileArgs, global: &Global) -> anyhow::Result<Outcom
     }
     let (old, new) = (session.id_of(&args.from)?, session.id_of(&args.to)?);
     let failed = || format!("cannot move {name}, and left it as it is");
+    let kept = source.file.try_clone().with_context(failed)?;
     let reader = ObjectReader::new(source.file, session.keyring(), &old).with_context(failed)?;
     let progress = ByteProgress::new(format!("moving {name}"), source.length, global.json);
     // No more people may read it than before.
     let mode = about.permissions().mode() & 0o777;
+    if let Some(folder) = args.to.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
     let mut to = NewFile::begin(&args.to, args.force, mode)?;
     let keyring = session.keyring();
     let at = |done| progress.at(done);
     let sealed = atrest_media::seal(reader, to.file(), keyring, &new, threads(), &at);
     let sealed = sealed.with_context(failed)?;
+    folder::carry_over(&kept, to.file()).with_context(failed)?;
     to.finish()?;
     drop(progress);
+    if !is_still(&kept, &about, &args.from) {
+        bail!(
+            "{} is there, and {name} was changed or replaced meanwhile, so it was left; look at both, and remove the one that is not wanted",
+            args.to.display()
+        );
+    }
     fs::remove_file(&args.from)
         .and_then(|()| sync_folder(&args.from))
         .with_context(|| {
@@ -68,4 +81,15 @@ pub(super) fn run(args: &MoveFileArgs, global: &Global) -> anyhow::Result<Outcom
         ));
     }
     Ok(Outcome::Clean)
+}
+
+/// Whether the file is what it was when it was opened, and still the one of its name.
+fn is_still(file: &File, before: &Metadata, path: &Path) -> bool {
+    let identity = |about: &Metadata| {
+        let changed = (about.ctime(), about.ctime_nsec());
+        (about.dev(), about.ino(), about.len(), changed)
+    };
+    let same =
+        |now: std::io::Result<Metadata>| now.is_ok_and(|now| identity(&now) == identity(before));
+    same(file.metadata()) && same(fs::symlink_metadata(path))
 }

@@ -31,6 +31,11 @@ pub(super) async fn run(
             files.location
         );
     };
+    if (args.reveal || args.column.is_some()) && files.bucket().is_some() {
+        bail!(
+            "--reveal and --column are for values of columns; atrest serve gives clear objects of a bucket"
+        );
+    }
     if args.reveal || args.column.is_some() {
         bail!(
             "--reveal and --column are for values of columns; atrest file cat {}/{path} prints the clear file",
