@@ -33,7 +33,7 @@ impl Bucket {
     }
 
     /// Opens every chunk of the object of this name below the prefix, as
-    /// [`Operation::Verify`] does with all: the report is of this one. Globs are not
+    /// [`Operation::Verify`](super::Operation::Verify) does with all: the report is of this one. Globs are not
     /// looked at.
     ///
     /// # Errors
