@@ -33,8 +33,8 @@ impl Bucket {
     }
 
     /// Opens every chunk of the object of this name below the prefix, as
-    /// [`Operation::Verify`](super::Operation::Verify) does with all: the report is of this one. Globs are not
-    /// looked at.
+    /// [`Operation::Verify`](super::Operation::Verify) does with all: the report is of
+    /// this one. Globs are not looked at.
     ///
     /// # Errors
     /// [`BucketError::Server`] for a name that cannot be one, or when the server fails.
