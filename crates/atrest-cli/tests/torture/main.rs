@@ -21,6 +21,7 @@
     reason = "tests"
 )]
 
+mod compare;
 mod site;
 mod writers;
 

@@ -2,26 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use atrest_core::object::open_object;
-use atrest_core::{Key, Keyring};
+use atrest_core::Key;
 use atrest_testing::random::Random;
 
+use crate::compare::{Files, Looks, compare, looks};
 use crate::writers::{Writers, content};
 
 /// Files that nobody writes to.
 const STILL: u64 = 32;
 /// No run of so few files takes so long.
 const HANGS: Duration = Duration::from_secs(120);
-
-type Files = BTreeMap<String, Arc<Vec<u8>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Verb {
@@ -44,7 +42,7 @@ pub(crate) struct Site {
     dir: tempfile::TempDir,
     binary: PathBuf,
     still: Files,
-    about: BTreeMap<String, (u32, i64, i64)>,
+    about: BTreeMap<String, Looks>,
     /// About how long a whole run of each verb takes.
     whole: [Duration; 3],
     pub(crate) rounds: u64,
@@ -124,6 +122,7 @@ impl Site {
     /// While the writers wait: is every file whole? Then the verb runs to its end.
     fn finish(&mut self, verb: Verb, case: &str) {
         self.policy(verb);
+        let root = self.dir.path().join("clips");
         let mut found = Vec::new();
         let mut memories = self.writers.wait();
         let mut files = self.still.clone();
@@ -135,7 +134,14 @@ impl Site {
                     .map(|(name, is)| (name.clone(), is.clone())),
             );
         }
-        self.left_over += self.compare(&files, |_, _| true, &format!("{case}, killed"), &mut found);
+        self.left_over += compare(
+            &root,
+            &files,
+            &self.about,
+            |_, _| true,
+            &format!("{case}, killed"),
+            &mut found,
+        );
 
         let begin = Instant::now();
         let output = ended(self.spawn(verb, Stdio::piped()));
@@ -157,7 +163,7 @@ impl Site {
             Verb::Rotate => written.contains(name),
             Verb::Decrypt => !content.starts_with(b"ATREST"),
         };
-        let left = self.compare(&files, as_asked, case, &mut found);
+        let left = compare(&root, &files, &self.about, as_asked, case, &mut found);
         if left > 0 {
             found.push(format!("{case}: {left} temporary files were left over"));
         }
@@ -173,61 +179,6 @@ impl Site {
             println!("VIOLATION: {it}");
         }
         self.violations.append(&mut found);
-    }
-
-    /// Each file, and no other, is there, opens to what it must hold, and is as asked.
-    /// Gives the number of temporary files.
-    fn compare(
-        &self,
-        files: &Files,
-        as_asked: impl Fn(&str, &[u8]) -> bool,
-        case: &str,
-        violations: &mut Vec<String>,
-    ) -> u64 {
-        let ring = Keyring::new(
-            Key::from_bytes([0x11; 32]),
-            vec![Key::from_bytes([0x22; 32])],
-        );
-        let ring = ring.unwrap();
-        let root = self.dir.path().join("clips");
-        let mut names = BTreeSet::new();
-        walk(&root, &root, &mut names);
-        let mut violation = |name: &str, what| violations.push(format!("{case}: {name} {what}"));
-        for name in files.keys().filter(|name| !names.contains(*name)) {
-            violation(name, "is lost");
-        }
-        let mut temporary = 0;
-        for name in &names {
-            let path = root.join(name);
-            let Some(must) = files.get(name) else {
-                if name.contains("/.atrest-") {
-                    temporary += 1;
-                } else {
-                    violation(name, "is back, or was never there");
-                }
-                continue;
-            };
-            let content = fs::read(&path).unwrap();
-            let clear = if content.starts_with(b"ATREST") {
-                open_object(&ring, name.as_bytes(), &content).ok()
-            } else {
-                Some(content.clone())
-            };
-            match clear {
-                None => violation(name, "does not open"),
-                Some(clear) if clear != **must => violation(name, "holds other bytes"),
-                Some(_) if !as_asked(name, &content) => violation(name, "has the wrong form"),
-                Some(_) => {}
-            }
-            if self
-                .about
-                .get(name)
-                .is_some_and(|about| *about != looks(&path))
-            {
-                violation(name, "has another mode or time");
-            }
-        }
-        temporary
     }
 
     fn policy(&self, verb: Verb) {
@@ -290,21 +241,4 @@ fn ended(mut child: Child) -> Output {
         sleep(Duration::from_millis(2));
     }
     child.wait_with_output().unwrap()
-}
-
-fn looks(path: &Path) -> (u32, i64, i64) {
-    let about = fs::metadata(path).unwrap();
-    (about.mode(), about.mtime(), about.mtime_nsec())
-}
-
-fn walk(folder: &Path, root: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            walk(&path, root, names);
-        } else {
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-            names.insert(name.to_owned());
-        }
-    }
 }
