@@ -104,7 +104,7 @@ impl Serving {
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         let head = format!(
-            "{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
+            "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
         stream
@@ -302,6 +302,55 @@ fn what_must_not_be_served_is_refused_with_what_to_do() {
         assert_eq!(ran.status.code(), Some(2), "{arguments:?}\n{said}");
         assert!(said.contains(says), "{arguments:?}\n{said}");
         assert!(!said.contains("the-token-itself"));
+    }
+}
+
+/// A client that may write could otherwise replace the policy, with its keys.
+#[test]
+fn a_folder_that_holds_a_file_of_atrests_own_is_not_served() {
+    const DOT: &str = "[keys]\nprimary = \"env:KEY\"\n[[files]]\nlocation = \".\"\n";
+    let key_file = FILES.replace("env:KEY", "file:clips/the.key");
+    let database = format!("{FILES}[database]\nurl = \"sqlite:clips/app.db\"\n");
+    let env_file = FILES.replace("[[files]]", "env_file = \"clips/.env\"\n[[files]]");
+    let tls = "[serve]\ntls_certificate = \"clips/cert.pem\"\ntls_key = \"key.pem\"\n";
+    let tls = format!("{FILES}{tls}");
+    for (policy, file) in [
+        (DOT, "atrest.toml"),
+        (&*key_file, "clips/the.key"),
+        (&*database, "clips/app.db"),
+        (&*env_file, "clips/.env"),
+        (&*tls, "clips/cert.pem"),
+        (FILES, "clips/linked.toml"),
+    ] {
+        let place = Place::new(policy);
+        let owner = |path: &str| {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(place.path(path), mode).unwrap();
+        };
+        match file {
+            "atrest.toml" | "clips/app.db" => {}
+            "clips/linked.toml" => {
+                fs::rename(place.path("atrest.toml"), place.path(file)).unwrap();
+                std::os::unix::fs::symlink(file, place.path("atrest.toml")).unwrap();
+            }
+            "clips/.env" => {
+                fs::write(place.path(file), "A=1\n").unwrap();
+                owner(file);
+            }
+            _ => {
+                fs::write(place.path(file), KEY).unwrap();
+                owner(file);
+            }
+        }
+        let ran = place.run(&["serve", "--no-auth", "--listen", "127.0.0.1:0"]);
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{file}\n{said}");
+        assert!(
+            said.contains("serve a folder that holds none"),
+            "{file}\n{said}"
+        );
+        assert!(said.contains(file), "{file}\n{said}");
     }
 }
 
