@@ -354,6 +354,59 @@ fn a_folder_that_holds_a_file_of_atrests_own_is_not_served() {
     }
 }
 
+/// `rotate` and `status` look at what the policy means alone.
+#[test]
+fn what_the_policy_leaves_out_cannot_be_put() {
+    let globs = "include = [\"*.mp4\"]\nexclude = [\"cache/\"]\n";
+    let place = Place::new(&format!("{FILES}{globs}"));
+    let serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/gate/a.mp4", "", b"1").0, 201);
+    for name in ["a.txt", "cache/a.mp4", "gate/cache/b/a.mp4"] {
+        let (status, said) = serving.ask(&format!("PUT /clips/{name}"), "", b"1");
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(status, 403, "{name} {said}");
+        assert!(said.contains("left out"), "{said}");
+        assert!(!place.path("clips").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn backups_are_neither_given_nor_replaced_nor_deleted() {
+    let place = Place::new(FILES);
+    let name = "atrest-backup-20260102-030405.atrest";
+    let file = place.path("clips").join(name);
+    fs::write(&file, "a backup").unwrap();
+    let serving = place.serve(&["--no-auth"]);
+    for (method, want) in [("GET", 404), ("HEAD", 404), ("PUT", 403), ("DELETE", 404)] {
+        let status = serving.ask(&format!("{method} /clips/{name}"), "", b"").0;
+        assert_eq!(status, want, "{method}");
+    }
+    assert_eq!(fs::read(file).unwrap(), b"a backup");
+}
+
+/// Who opens a pipe that nobody writes to waits for ever.
+#[test]
+fn a_pipe_in_the_folder_holds_nobody_up() {
+    let place = Place::new(FILES);
+    let pipe = place.path("clips/pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("pipe", place.path("clips/link")).unwrap();
+    let serving = place.serve(&["--no-auth"]);
+    for name in ["pipe", "link"] {
+        for (method, want) in [("GET", 404), ("HEAD", 404), ("PUT", 409), ("DELETE", 404)] {
+            let status = serving.ask(&format!("{method} /clips/{name}"), "", b"").0;
+            assert_eq!(status, want, "{method} {name}");
+        }
+    }
+    let list: Value = serde_json::from_slice(&serving.ask("GET /clips", "", b"").1).unwrap();
+    assert_eq!(list["clips"], serde_json::json!([]));
+    // As a blocking thread would have been held, this tells by its end.
+    serving.signal(Signal::TERM);
+    let mut serving = serving;
+    assert_eq!(serving.end().0, 0);
+}
+
 #[test]
 fn a_port_that_is_taken_is_said() {
     let place = Place::new(FILES);

@@ -73,7 +73,10 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     };
     let on_disk = files.bucket().is_none();
 
+    let served = folder.clone();
     let mut builder = Server::builder(store)
+        .accepts(names::accepted(files)?)
+        .servable(move |name| !on_disk || names::is_servable(&served, name))
         .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
         .limits(limits(&args))
         .metrics(metrics)

@@ -35,3 +35,25 @@ pub(super) fn holds_none_of(
     }
     Ok(())
 }
+
+/// Which names may be put: those that the location's globs mean, since `rotate` and
+/// `status` look at no others, and none that a backup of atrest has.
+pub(super) fn accepted(files: &FilesPolicy) -> anyhow::Result<impl Fn(&str) -> bool + use<>> {
+    // For buckets too: the globs are the same, and the disk is not looked at.
+    let folder = Folder::new("", &files.include, &files.exclude, files.bind)?;
+    Ok(move |name: &str| folder.takes(Path::new(name)) && !is_backup(name))
+}
+
+/// Whether what has this name below `folder` may be opened: a regular file, or nothing,
+/// or a folder, which the store itself refuses. A pipe would hold its reader for ever.
+pub(super) fn is_servable(folder: &Path, name: &str) -> bool {
+    let about = std::fs::metadata(folder.join(name));
+    let opens = about.map_or(true, |about| about.is_file() || about.is_dir());
+    opens && !is_backup(name)
+}
+
+/// As `atrest restore` knows them.
+fn is_backup(name: &str) -> bool {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    file.starts_with("atrest-backup-") && file.ends_with(".atrest")
+}
