@@ -32,7 +32,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `server.rs` | what a server is made of and what it refuses; the routes |
-//! | `connections.rs`, `stall.rs`, `tls.rs`, `limits.rs` | sockets, and how long they may take |
+//! | `connections.rs`, `stall.rs`, `taking.rs`, `tls.rs`, `limits.rs` | sockets, and how long they may take |
 //! | `access.rs`, `token.rs`, `host.rs` | who may do what, and from where |
 //! | `name.rs`, `choice.rs` | what is a name, and which are taken: what is not gets no further |
 //! | `clips/` | the requests themselves: `get.rs`, `change.rs` with `commit.rs`, `list.rs` |
@@ -61,6 +61,7 @@ mod representation;
 mod server;
 mod stall;
 mod state;
+mod taking;
 mod tls;
 mod token;
 mod watch;
