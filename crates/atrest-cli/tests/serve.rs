@@ -104,7 +104,7 @@ impl Serving {
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         let head = format!(
-            "{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
+            "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
         stream
@@ -303,6 +303,108 @@ fn what_must_not_be_served_is_refused_with_what_to_do() {
         assert!(said.contains(says), "{arguments:?}\n{said}");
         assert!(!said.contains("the-token-itself"));
     }
+}
+
+/// A client that may write could otherwise replace the policy, with its keys.
+#[test]
+fn a_folder_that_holds_a_file_of_atrests_own_is_not_served() {
+    const DOT: &str = "[keys]\nprimary = \"env:KEY\"\n[[files]]\nlocation = \".\"\n";
+    let key_file = FILES.replace("env:KEY", "file:clips/the.key");
+    let database = format!("{FILES}[database]\nurl = \"sqlite:clips/app.db\"\n");
+    let env_file = FILES.replace("[[files]]", "env_file = \"clips/.env\"\n[[files]]");
+    let tls = "[serve]\ntls_certificate = \"clips/cert.pem\"\ntls_key = \"key.pem\"\n";
+    let tls = format!("{FILES}{tls}");
+    for (policy, file) in [
+        (DOT, "atrest.toml"),
+        (&*key_file, "clips/the.key"),
+        (&*database, "clips/app.db"),
+        (&*env_file, "clips/.env"),
+        (&*tls, "clips/cert.pem"),
+        (FILES, "clips/linked.toml"),
+    ] {
+        let place = Place::new(policy);
+        let owner = |path: &str| {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(place.path(path), mode).unwrap();
+        };
+        match file {
+            "atrest.toml" | "clips/app.db" => {}
+            "clips/linked.toml" => {
+                fs::rename(place.path("atrest.toml"), place.path(file)).unwrap();
+                std::os::unix::fs::symlink(file, place.path("atrest.toml")).unwrap();
+            }
+            "clips/.env" => {
+                fs::write(place.path(file), "A=1\n").unwrap();
+                owner(file);
+            }
+            _ => {
+                fs::write(place.path(file), KEY).unwrap();
+                owner(file);
+            }
+        }
+        let ran = place.run(&["serve", "--no-auth", "--listen", "127.0.0.1:0"]);
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{file}\n{said}");
+        assert!(
+            said.contains("serve a folder that holds none"),
+            "{file}\n{said}"
+        );
+        assert!(said.contains(file), "{file}\n{said}");
+    }
+}
+
+/// `rotate` and `status` look at what the policy means alone.
+#[test]
+fn what_the_policy_leaves_out_cannot_be_put() {
+    let globs = "include = [\"*.mp4\"]\nexclude = [\"cache/\"]\n";
+    let place = Place::new(&format!("{FILES}{globs}"));
+    let serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/gate/a.mp4", "", b"1").0, 201);
+    for name in ["a.txt", "cache/a.mp4", "gate/cache/b/a.mp4"] {
+        let (status, said) = serving.ask(&format!("PUT /clips/{name}"), "", b"1");
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(status, 403, "{name} {said}");
+        assert!(said.contains("left out"), "{said}");
+        assert!(!place.path("clips").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn backups_are_neither_given_nor_replaced_nor_deleted() {
+    let place = Place::new(FILES);
+    let name = "atrest-backup-20260102-030405.atrest";
+    let file = place.path("clips").join(name);
+    fs::write(&file, "a backup").unwrap();
+    let serving = place.serve(&["--no-auth"]);
+    for (method, want) in [("GET", 404), ("HEAD", 404), ("PUT", 403), ("DELETE", 404)] {
+        let status = serving.ask(&format!("{method} /clips/{name}"), "", b"").0;
+        assert_eq!(status, want, "{method}");
+    }
+    assert_eq!(fs::read(file).unwrap(), b"a backup");
+}
+
+/// Who opens a pipe that nobody writes to waits for ever.
+#[test]
+fn a_pipe_in_the_folder_holds_nobody_up() {
+    let place = Place::new(FILES);
+    let pipe = place.path("clips/pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("pipe", place.path("clips/link")).unwrap();
+    let serving = place.serve(&["--no-auth"]);
+    for name in ["pipe", "link"] {
+        for (method, want) in [("GET", 404), ("HEAD", 404), ("PUT", 409), ("DELETE", 404)] {
+            let status = serving.ask(&format!("{method} /clips/{name}"), "", b"").0;
+            assert_eq!(status, want, "{method} {name}");
+        }
+    }
+    let list: Value = serde_json::from_slice(&serving.ask("GET /clips", "", b"").1).unwrap();
+    assert_eq!(list["clips"], serde_json::json!([]));
+    // As a blocking thread would have been held, this tells by its end.
+    serving.signal(Signal::TERM);
+    let mut serving = serving;
+    assert_eq!(serving.end().0, 0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Connections: accepted, encrypted, served, and let go at the end.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use crate::limits::Limits;
 use crate::server::Server;
 use crate::stall::Stall;
+use crate::taking::Activity;
 use crate::watch::Peer;
 
 /// How a server ended.
@@ -127,14 +130,31 @@ async fn speak(
     limits: &Limits,
 ) {
     let router = TowerToHyperService::new(router);
+    let activity = Activity::new(limits.stall);
+    let streams = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        router.call(request)
+        let stream = streams.begin();
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| stream.answer(body)))
+        }
     });
     let builder = builder(two, limits);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%peer, error, "a connection broke");
+    // HTTP/1.1 has limits of its own for all this.
+    let idle = async {
+        match two {
+            true => activity.idle().await,
+            false => pending().await,
+        }
+    };
+    tokio::select! {
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            tracing::debug!(%peer, error, "a connection broke");
+        },
+        () = idle => tracing::debug!(%peer, "a connection was closed: nothing was under way"),
     }
 }
 

@@ -32,9 +32,9 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `server.rs` | what a server is made of and what it refuses; the routes |
-//! | `connections.rs`, `stall.rs`, `tls.rs`, `limits.rs` | sockets, and how long they may take |
-//! | `access.rs`, `token.rs` | who may do what |
-//! | `name.rs` | what is a name: what is not gets no further |
+//! | `connections.rs`, `stall.rs`, `taking.rs`, `tls.rs`, `limits.rs` | sockets, and how long they may take |
+//! | `access.rs`, `token.rs`, `host.rs` | who may do what, and from where |
+//! | `name.rs`, `choice.rs` | what is a name, and which are taken: what is not gets no further |
 //! | `clips/` | the requests themselves: `get.rs`, `change.rs` with `commit.rs`, `list.rs` |
 //! | `range.rs`, `condition.rs`, `representation.rs` | RFC 9110: which part, whether at all, with which headers |
 //! | `failure.rs`, `problem.rs` | what a store's errors become: RFC 9457 |
@@ -42,11 +42,13 @@
 //! | `openapi.rs` | the document |
 
 mod access;
+mod choice;
 mod clips;
 mod condition;
 mod connections;
 mod error;
 mod failure;
+mod host;
 mod limits;
 mod locks;
 mod metrics;
@@ -59,6 +61,7 @@ mod representation;
 mod server;
 mod stall;
 mod state;
+mod taking;
 mod tls;
 mod token;
 mod watch;

@@ -68,11 +68,30 @@ fn check(part: &str) -> Result<(), BadName> {
     if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
         return Err(BadName::Temporary);
     }
+    if is_ours(part) {
+        return Err(BadName::Ours);
+    }
     let forbidden = |c: char| matches!(c, '/' | '\\') || c.is_control();
     if part.contains(forbidden) {
         return Err(BadName::Character);
     }
     Ok(())
+}
+
+/// Whether it is what runs in place call their temporary files, which they remove when
+/// they find one: `.atrest-<16 hex digits>.tmp`.
+fn is_ours(part: &str) -> bool {
+    let digits = part.strip_prefix(".atrest-");
+    digits
+        .and_then(|rest| rest.strip_suffix(".tmp"))
+        .is_some_and(|digits| {
+            digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        })
+}
+
+/// Whether a list leaves this out: no request can name it.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    name.split('/').any(is_ours)
 }
 
 /// Why something is no name.
@@ -91,6 +110,10 @@ pub(crate) enum BadName {
         "the name has a part that ends in `#` and a number, as temporary files do; choose another name"
     )]
     Temporary,
+    #[error(
+        "the name has a part `.atrest-<16 hex digits>.tmp`, as atrest's temporary files do, which are removed; choose another name"
+    )]
+    Ours,
     #[error("the name is not UTF-8; percent-encode its UTF-8 bytes")]
     NotText,
     #[error("the name is too long: {LONGEST} bytes in all and {LONGEST_PART} a part is the most")]
@@ -122,6 +145,8 @@ mod tests {
             ("a%0d%0aX-Y:1", BadName::Character),
             ("a%ff", BadName::NotText),
             ("a%231", BadName::Temporary),
+            (".atrest-0123456789abcdef.tmp", BadName::Ours),
+            ("a/%2eatrest-0123456789abcdef.tmp/b", BadName::Ours),
             (&long, BadName::TooLong),
             (&deep, BadName::TooLong),
         ] {
@@ -135,6 +160,7 @@ mod tests {
             ("gate/a.mp4", "gate/a.mp4"),
             ("gate/T%C3%BCr%20%231.webm", "gate/Tür #1.webm"),
             ("...", "..."),
+            (".atrest-0123456789abcde.tmp", ".atrest-0123456789abcde.tmp"),
             ("%252e%252e", "%2e%2e"),
         ] {
             let name = ClipName::from_target(raw).unwrap();

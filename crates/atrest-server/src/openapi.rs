@@ -13,7 +13,7 @@ use crate::problem::Problem;
 #[openapi(
     info(
         title = "atrest serve",
-        description = "Files that are encrypted where they are stored, in clear for who may read them.",
+        description = "Files that are encrypted where they are stored, in clear for who may read them. A request of HTTP/1.1 without Host gets 400; where no tokens are asked for, one for another host than loopback gets 421.",
     ),
     paths(
         clips::list, clips::get, clips::head, clips::put, clips::delete,

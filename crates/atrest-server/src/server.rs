@@ -12,8 +12,10 @@ use object_store::ObjectStore;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
+use crate::choice::Choice;
 use crate::connections::{self, Ended};
 use crate::error::ServeError;
+use crate::host::host;
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::metrics::Metrics;
@@ -45,6 +47,7 @@ pub struct ServerBuilder {
     limits: Limits,
     metrics: Option<Metrics>,
     ready: Box<dyn Fn() -> bool + Send + Sync>,
+    choice: Choice,
 }
 
 impl Server {
@@ -60,6 +63,7 @@ impl Server {
             limits: Limits::default(),
             metrics: None,
             ready: Box::new(|| true),
+            choice: Choice::default(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Server {
             .route("/openapi.json", get(openapi::openapi))
             .fallback(nothing)
             .method_not_allowed_fallback(no_method)
+            .layer(from_fn_with_state(Arc::clone(&self.shared), host))
             .layer(from_fn_with_state(Arc::clone(&self.shared), watch))
             .with_state(Arc::clone(&self.shared))
     }
@@ -134,7 +139,8 @@ impl ServerBuilder {
     }
 
     /// Everybody who reaches the server may do everything: on loopback only. Tokens
-    /// are then not looked at.
+    /// are then not looked at. Only requests for a host of loopback are answered, so that
+    /// no page of another site reaches it through a browser (DNS rebinding).
     pub fn no_auth(mut self) -> Self {
         self.no_auth = true;
         self
@@ -177,6 +183,21 @@ impl ServerBuilder {
         self
     }
 
+    /// Which names may be put; others get 403. What a policy leaves out would never be
+    /// rotated.
+    pub fn accepts(mut self, accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.choice.accepts = Arc::new(accepts);
+        self
+    }
+
+    /// What may be opened, by its name; else it is not there (404), and cannot be
+    /// replaced (409). It may look at the disk: a pipe in a folder would hold its reader
+    /// for ever. What is not there at all is servable.
+    pub fn servable(mut self, servable: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.choice.servable = Arc::new(servable);
+        self
+    }
+
     /// The server.
     ///
     /// # Errors
@@ -193,6 +214,7 @@ impl ServerBuilder {
             store: self.store,
             tokens: (!self.no_auth).then_some(self.tokens),
             open_metrics: self.open_metrics,
+            choice: self.choice,
             limits: self.limits,
             metrics,
             ready: Ready::new(self.ready),

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use object_store::ObjectStore;
 use tokio_util::task::TaskTracker;
 
+use crate::choice::Choice;
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::metrics::Metrics;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: Option<Tokens>,
     /// Whether `/metrics` is for everybody.
     pub(crate) open_metrics: bool,
+    /// Which names it takes and shows.
+    pub(crate) choice: Choice,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) ready: Ready,

@@ -1,9 +1,11 @@
 //! `atrest serve`: one location of the policy over HTTP.
 
 mod log;
+mod names;
 mod tls;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +56,8 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
             Arc::new(store.observed(observer))
         }
         None => {
+            let own = own_files(&session, &args)?;
+            names::holds_none_of(&own, files, policy.directory())?;
             let inner = LocalFileSystem::new_with_prefix(&folder)
                 .with_context(|| {
                     format!(
@@ -69,7 +73,10 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     };
     let on_disk = files.bucket().is_none();
 
+    let served = folder.clone();
     let mut builder = Server::builder(store)
+        .accepts(names::accepted(files)?)
+        .servable(move |name| !on_disk || names::is_servable(&served, name))
         .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
         .limits(limits(&args))
         .metrics(metrics)
@@ -129,6 +136,14 @@ fn files<'p>(policy: &'p Policy, named: Option<&str>) -> anyhow::Result<&'p File
             "{origin} has several [[files]]; name one with --location, or as `location` in [serve]"
         ),
     }
+}
+
+/// What atrest needs as it is, with the files of TLS.
+fn own_files(session: &Session, args: &ServeArgs) -> anyhow::Result<Vec<PathBuf>> {
+    let mut own = session.own_files()?;
+    let said = tls::files(args, &session.policy);
+    own.extend(said.into_iter().flat_map(<[PathBuf; 2]>::from));
+    Ok(own)
 }
 
 /// Those of the policy and those of the environment.

@@ -128,6 +128,12 @@ impl Folder {
         self.kept.keep(&self.root, path)
     }
 
+    /// Whether the file at `path` below the root is meant, by the globs alone.
+    #[must_use]
+    pub fn takes(&self, path: &Path) -> bool {
+        self.filter.takes(path)
+    }
+
     /// How many files there are that are meant, and the bytes they take: by the names
     /// alone, for a bar that knows its end.
     #[must_use]

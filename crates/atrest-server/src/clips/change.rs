@@ -35,7 +35,7 @@ use crate::token::Role;
         (status = 204, description = "It was replaced"),
         (status = 400, description = "No name, or the upload broke off", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "No token, or one that is not known", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The token only reads", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token only reads, or the policy leaves this name out", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The upload stalled", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The name is in the way of others", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "A condition does not hold", body = Problem, content_type = "application/problem+json"),
@@ -53,6 +53,7 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let name = app.clip(Role::Write, &headers, &uri)?;
+    app.choice.takes(&name).await?;
     let incoming = Incoming::new(&app, &name, &headers, body)?;
     if is_conditional(&headers) {
         app.before(&name, &headers).await?;
@@ -95,6 +96,7 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = app.clip(Role::Write, &headers, &uri)?;
+    app.choice.shows(&name).await?;
     app.remove(name, headers).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -46,6 +46,7 @@ const TRIES: usize = 5;
         (status = 416, description = "The object has no such bytes", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "The object does not open: no key, or it was changed", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "The store failed", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It was replaced each time it was to be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = []))
 )]
@@ -55,6 +56,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = app.clip(Role::Read, &headers, &uri)?;
+    app.choice.shows(&name).await?;
     for _ in 0..TRIES {
         if let Some(answer) = app.read(&name, &headers).await? {
             return Ok(answer);
@@ -86,6 +88,7 @@ pub(crate) async fn head(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = app.clip(Role::Read, &headers, &uri)?;
+    app.choice.shows(&name).await?;
     let found = app.look(&name).await?;
     let version = Version::of(&found.meta);
     if let Some(answer) = conditional(&headers, &version, &name) {

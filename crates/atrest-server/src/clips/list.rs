@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::condition::quoted;
+use crate::name::is_hidden;
 use crate::problem::Problem;
 use crate::state::{App, Shared};
 use crate::token::Role;
@@ -114,7 +115,7 @@ impl Shared {
         let failed = |error| self.failed(&error, &page.prefix);
         while let Some(meta) = list.try_next().await.map_err(failed)? {
             let name = meta.location.as_ref();
-            if !name.starts_with(&page.prefix) || name <= page.after.as_str() {
+            if !name.starts_with(&page.prefix) || name <= page.after.as_str() || is_hidden(name) {
                 continue;
             }
             first.push(ByName(meta));

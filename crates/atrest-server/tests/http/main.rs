@@ -18,4 +18,5 @@ mod sealed;
 mod shutdown;
 mod support;
 mod tls;
+mod two;
 mod uploads;

@@ -42,6 +42,8 @@ fn path_tricks_touch_nothing() {
         "kept/",
         "%ff%fe",
         "kept#1",
+        ".atrest-0123456789abcdef.tmp",
+        "gate/.atrest-0123456789abcdef.tmp",
         &long_part,
         &long_name,
         &very_long,
@@ -101,6 +103,32 @@ fn names_that_are_merely_odd_work() {
         );
     }
     assert_eq!(files(folder.path()), []);
+}
+
+/// The next run in place removes them: nobody is to take them for objects.
+#[test]
+fn temporary_files_of_atrest_are_not_listed() {
+    let (folder, store) = folder();
+    let server = start(builder(store));
+    server.put("a", b"1");
+    let temporary = folder.path().join(".atrest-0123456789abcdef.tmp");
+    std::fs::copy(folder.path().join("a"), temporary).unwrap();
+    let list = server.ask("GET /clips", &[], b"").json();
+    assert_eq!(list["clips"].as_array().unwrap().len(), 1, "{list}");
+}
+
+#[test]
+fn names_that_are_left_out_cannot_be_put() {
+    let (folder, store) = folder();
+    let server = start(builder(store).accepts(|name| !name.ends_with(".txt")));
+    for name in ["a.txt", "b/c.txt"] {
+        let answer = server.ask(&format!("PUT /clips/{name}"), &[], b"1");
+        assert_eq!(answer.status, 403, "{name}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert!(answer.text().contains("left out"), "{answer:?}");
+    }
+    assert_eq!(files(folder.path()), []);
+    server.put("a.webm", b"1");
 }
 
 #[test]

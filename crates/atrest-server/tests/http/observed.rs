@@ -139,7 +139,7 @@ fn the_openapi_document_names_every_route_and_status() {
         (
             "/clips/{name}",
             "get",
-            vec![200, 206, 304, 400, 401, 404, 412, 416, 500, 502],
+            vec![200, 206, 304, 400, 401, 404, 412, 416, 500, 502, 503],
         ),
         (
             "/clips/{name}",

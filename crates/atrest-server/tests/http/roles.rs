@@ -125,3 +125,64 @@ fn without_tokens_it_does_not_start_unless_told_and_on_loopback() {
     assert_eq!(server.ask_as_is("PUT /clips/a", &[], b"1").status, 201);
     assert_eq!(server.ask_as_is("GET /clips/a", &[], b"").text(), "1");
 }
+
+fn status(server: &Running, request: &str) -> u16 {
+    use std::io::Write as _;
+    let mut stream = server.connect();
+    stream.write_all(request.as_bytes()).unwrap();
+    Answer::read_head(&mut std::io::BufReader::new(stream)).status
+}
+
+/// A page whose name leads to 127.0.0.1 (DNS rebinding) sends its own name as Host.
+#[test]
+fn without_tokens_only_requests_for_this_machine_are_answered() {
+    let (files, store) = folder();
+    let server = start(Server::builder(store).no_auth());
+    let port = server.address.port();
+    for (host, want) in [
+        ("localhost".to_owned(), 201),
+        (format!("localhost:{port}"), 204),
+        (format!("127.0.0.1:{port}"), 204),
+        (format!("[::1]:{port}"), 204),
+        (format!("rebound.example:{port}"), 421),
+        ("127.0.0.1.example".to_owned(), 421),
+        ("192.168.0.7".to_owned(), 421),
+        (String::new(), 421),
+    ] {
+        for target in ["/clips/a", "/clips", "/healthz"] {
+            let method = if target == "/clips/a" { "PUT" } else { "GET" };
+            let request =
+                format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
+            let got = status(&server, &request);
+            let want = if method == "GET" && want < 300 {
+                200
+            } else {
+                want
+            };
+            assert_eq!(got, want, "{method} {target} for {host}");
+        }
+    }
+    // The target's host counts too.
+    let request = "GET http://rebound.example/clips HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(status(&server, request), 421);
+    assert_eq!(status(&server, "GET /clips HTTP/1.0\r\n\r\n"), 421);
+    assert_eq!(crate::support::files(files.path()).len(), 1);
+}
+
+#[test]
+fn a_request_names_its_host_once() {
+    let (_folder, store) = folder();
+    let server = start(builder(store));
+    for (head, want) in [
+        ("HTTP/1.1\r\n", 400),
+        ("HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
+        ("HTTP/1.1\r\nHost: clips.example\r\n", 200),
+        ("HTTP/1.0\r\n", 200),
+    ] {
+        assert_eq!(
+            status(&server, &format!("GET /healthz {head}\r\n")),
+            want,
+            "{head}"
+        );
+    }
+}

@@ -100,7 +100,8 @@ impl Running {
     /// One request: `what` is "METHOD target".
     pub(crate) fn ask_as_is(&self, what: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut stream = self.connect();
-        let mut head = format!("{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        let host = self.address;
+        let mut head = format!("{what} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         if what.starts_with("PUT") {
             head += &format!("Content-Length: {}\r\n", body.len());
         }

@@ -8,7 +8,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::support::*;
 
-fn made() -> (String, String) {
+pub(crate) fn made() -> (String, String) {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
     (cert.pem(), signing_key.serialize_pem())

@@ -10,16 +10,24 @@ use zeroize::Zeroizing;
 use crate::args::ServeArgs;
 use crate::output::warn;
 
-/// The certificate and key of the command line, else of the policy.
-pub(super) fn tls(args: &ServeArgs, policy: &Policy) -> anyhow::Result<Option<Tls>> {
+/// The files of the certificate and the key: those of the command line, else of the
+/// policy.
+pub(super) fn files(args: &ServeArgs, policy: &Policy) -> Option<(PathBuf, PathBuf)> {
     let said = policy.serve.as_ref().and_then(|serve| serve.tls.as_ref());
-    let (certificate, key): (PathBuf, PathBuf) = match (&args.tls_cert, &args.tls_key, said) {
-        (Some(certificate), Some(key), _) => (certificate.clone(), key.clone()),
+    match (&args.tls_cert, &args.tls_key, said) {
+        (Some(certificate), Some(key), _) => Some((certificate.clone(), key.clone())),
         (_, _, Some((certificate, key))) => {
             let folder = policy.directory();
-            (folder.join(certificate), folder.join(key))
+            Some((folder.join(certificate), folder.join(key)))
         }
-        _ => return Ok(None),
+        _ => None,
+    }
+}
+
+/// What those files hold.
+pub(super) fn tls(args: &ServeArgs, policy: &Policy) -> anyhow::Result<Option<Tls>> {
+    let Some((certificate, key)) = files(args, policy) else {
+        return Ok(None);
     };
     let certificates = read(&certificate)?;
     let secret = read(&key)?;

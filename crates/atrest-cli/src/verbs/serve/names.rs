@@ -1,0 +1,59 @@
+//! What below a location is not for clients.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use atrest_engine::policy::FilesPolicy;
+use atrest_media::folder::Folder;
+
+/// Refuses a folder that one of atrest's own files lies in: clients could replace it.
+pub(super) fn holds_none_of(
+    own: &[PathBuf],
+    files: &FilesPolicy,
+    root: &Path,
+) -> anyhow::Result<()> {
+    let folder = Folder::of(files, root)?;
+    for file in own {
+        // Both the name that leads to it and what it leads to.
+        let real = std::fs::canonicalize(file).ok();
+        for path in [Some(file), real.as_ref()].into_iter().flatten() {
+            let inside = folder.logical_id(path).with_context(|| {
+                format!(
+                    "cannot tell whether {} lies in {}",
+                    path.display(),
+                    files.location
+                )
+            })?;
+            if inside.is_some() {
+                bail!(
+                    "{} is needed by atrest itself and lies below the location {}, where clients could replace it; serve a folder that holds none of atrest's files, or move the file out",
+                    path.display(),
+                    files.location
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which names may be put: those that the location's globs mean, since `rotate` and
+/// `status` look at no others, and none that a backup of atrest has.
+pub(super) fn accepted(files: &FilesPolicy) -> anyhow::Result<impl Fn(&str) -> bool + use<>> {
+    // For buckets too: the globs are the same, and the disk is not looked at.
+    let folder = Folder::new("", &files.include, &files.exclude, files.bind)?;
+    Ok(move |name: &str| folder.takes(Path::new(name)) && !is_backup(name))
+}
+
+/// Whether what has this name below `folder` may be opened: a regular file, or nothing,
+/// or a folder, which the store itself refuses. A pipe would hold its reader for ever.
+pub(super) fn is_servable(folder: &Path, name: &str) -> bool {
+    let about = std::fs::metadata(folder.join(name));
+    let opens = about.map_or(true, |about| about.is_file() || about.is_dir());
+    opens && !is_backup(name)
+}
+
+/// As `atrest restore` knows them.
+fn is_backup(name: &str) -> bool {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    file.starts_with("atrest-backup-") && file.ends_with(".atrest")
+}
