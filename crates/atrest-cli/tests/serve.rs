@@ -408,6 +408,38 @@ fn a_pipe_in_the_folder_holds_nobody_up() {
 }
 
 #[test]
+fn a_folder_whose_last_object_was_deleted_is_in_no_name_s_way() {
+    let place = Place::new(FILES);
+    let serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/d/e/x", "", b"1").0, 201);
+    assert_eq!(serving.ask("DELETE /clips/d/e/x", "", b"").0, 204);
+    assert_eq!(serving.ask("PUT /clips/d", "", b"2").0, 201);
+    assert_eq!(serving.ask("DELETE /clips/d", "", b"").0, 204);
+    assert!(place.path("clips").is_dir(), "the location itself stays");
+}
+
+/// A folder may be removed at the moment when an upload wants to write to it.
+#[test]
+fn uploads_and_deletions_in_one_folder_do_not_fail_each_other() {
+    let place = Place::new(FILES);
+    let serving = place.serve(&["--no-auth"]);
+    std::thread::scope(|scope| {
+        for client in 0..6 {
+            let serving = &serving;
+            scope.spawn(move || {
+                let target = format!("/clips/d/e/{client}");
+                for round in 0..60 {
+                    let put = serving.ask(&format!("PUT {target}"), "", b"1").0;
+                    assert_eq!(put, 201, "round {round}");
+                    let deleted = serving.ask(&format!("DELETE {target}"), "", b"").0;
+                    assert_eq!(deleted, 204, "round {round}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_port_that_is_taken_is_said() {
     let place = Place::new(FILES);
     let serving = place.serve(&["--no-auth"]);

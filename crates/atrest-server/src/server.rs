@@ -48,6 +48,7 @@ pub struct ServerBuilder {
     metrics: Option<Metrics>,
     ready: Box<dyn Fn() -> bool + Send + Sync>,
     choice: Choice,
+    on_disk: bool,
 }
 
 impl Server {
@@ -64,6 +65,7 @@ impl Server {
             metrics: None,
             ready: Box::new(|| true),
             choice: Choice::default(),
+            on_disk: false,
         }
     }
 
@@ -176,8 +178,16 @@ impl ServerBuilder {
         self
     }
 
+    /// The store is a folder of the local disk: its list passes over what cannot be listed
+    /// (it is logged), and `/readyz` looks at no list: say with
+    /// [`ServerBuilder::ready_when`] that the folder can be read.
+    pub fn on_disk(mut self) -> Self {
+        self.on_disk = true;
+        self
+    }
+
     /// What `/readyz` asks beside whether the store gives a list: that the keys work,
-    /// that a local store's folder is there (a list of none is empty).
+    /// that a local store's folder can be read.
     pub fn ready_when(mut self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.ready = Box::new(check);
         self
@@ -187,6 +197,13 @@ impl ServerBuilder {
     /// rotated.
     pub fn accepts(mut self, accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.choice.accepts = Arc::new(accepts);
+        self
+    }
+
+    /// What is done before an object of this name is put: on the disk, an empty folder that
+    /// has the name is to go. It may change the disk.
+    pub fn before_put(mut self, make: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.choice.before_put = Arc::new(make);
         self
     }
 
@@ -215,6 +232,7 @@ impl ServerBuilder {
             tokens: (!self.no_auth).then_some(self.tokens),
             open_metrics: self.open_metrics,
             choice: self.choice,
+            on_disk: self.on_disk,
             limits: self.limits,
             metrics,
             ready: Ready::new(self.ready),

@@ -73,14 +73,18 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     };
     let on_disk = files.bucket().is_none();
 
-    let served = folder.clone();
+    let (served, root) = (folder.clone(), folder.clone());
     let mut builder = Server::builder(store)
         .accepts(names::accepted(files)?)
+        .before_put(move |name| names::make_room(on_disk.then_some(&*root), name))
         .servable(move |name| !on_disk || names::is_servable(&served, name))
         .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
         .limits(limits(&args))
         .metrics(metrics)
-        .ready_when(move || (!on_disk || folder.is_dir()) && works(&keyring));
+        .ready_when(move || (!on_disk || folder.read_dir().is_ok()) && works(&keyring));
+    if on_disk {
+        builder = builder.on_disk();
+    }
     if args.no_auth {
         builder = builder.no_auth();
     }

@@ -52,7 +52,26 @@ pub(super) fn is_servable(folder: &Path, name: &str) -> bool {
     opens && !is_backup(name)
 }
 
-/// As `atrest restore` knows them.
+/// Removes a folder that has this name and holds no file, as deletions leave them. (That
+/// they do not remove it themselves is because an upload may be about to write to it.)
+pub(super) fn make_room(folder: Option<&Path>, name: &str) {
+    if let Some(folder) = folder {
+        // What is not removed is in the way of the upload, which says so.
+        let _ = remove_empty(&folder.join(name));
+    }
+}
+
+fn remove_empty(folder: &Path) -> std::io::Result<()> {
+    if !std::fs::symlink_metadata(folder)?.is_dir() {
+        return Err(std::io::ErrorKind::DirectoryNotEmpty.into());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        remove_empty(&entry?.path())?;
+    }
+    std::fs::remove_dir(folder)
+}
+
+/// By the name that they are given.
 fn is_backup(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
     file.starts_with("atrest-backup-") && file.ends_with(".atrest")
