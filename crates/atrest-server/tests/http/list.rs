@@ -102,7 +102,7 @@ fn odd_entries_of_a_folder_are_passed_over() {
     symlink(".", at(b"loop")).unwrap();
     symlink("nowhere", at(b"broken")).unwrap();
     std::fs::create_dir(at(b"closed")).unwrap();
-    std::fs::set_permissions(at(b"closed"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(at(b"closed"), std::fs::Permissions::from_mode(0o000)).unwrap();
     for (query, want) in [
         ("", vec!["a", "b/c", "z"]),
         ("?after=a&limit=1", vec!["b/c"]),
