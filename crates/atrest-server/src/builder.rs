@@ -17,7 +17,7 @@ use crate::state::Shared;
 use crate::tls::Tls;
 use crate::token::Tokens;
 
-/// What a server is made of; see [`Server::builder`].
+/// What a server is made of; see [`Server::builder`](crate::Server::builder).
 #[must_use]
 pub struct ServerBuilder {
     store: Arc<dyn ObjectStore>,

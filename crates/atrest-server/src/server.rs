@@ -57,7 +57,7 @@ impl Server {
     }
 
     /// Answers on `listener` until `shutdown` resolves, then lets what is under way
-    /// finish for [`Limits::grace`].
+    /// finish for [`Limits::grace`](crate::Limits::grace).
     ///
     /// # Errors
     /// [`ServeError::OpenBeyondLoopback`], [`ServeError::PlainBeyondLoopback`],
