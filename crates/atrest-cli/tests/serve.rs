@@ -384,6 +384,25 @@ fn backups_are_neither_given_nor_replaced_nor_deleted() {
     assert_eq!(fs::read(file).unwrap(), b"a backup");
 }
 
+#[test]
+fn no_link_leads_to_a_file_of_atrests_own() {
+    let place = Place::new(FILES);
+    std::os::unix::fs::symlink("..", place.path("clips/up")).unwrap();
+    std::os::unix::fs::symlink("../atrest.toml", place.path("clips/soft")).unwrap();
+    fs::hard_link(place.path("atrest.toml"), place.path("clips/hard")).unwrap();
+    let serving = place.serve(&["--no-auth"]);
+    for name in ["up/atrest.toml", "soft", "hard"] {
+        for (method, want) in [("GET", 404), ("PUT", 409), ("DELETE", 404)] {
+            let status = serving.ask(&format!("{method} /clips/{name}"), "", b"x").0;
+            assert_eq!(status, want, "{method} {name}");
+        }
+    }
+    assert_eq!(
+        fs::read_to_string(place.path("atrest.toml")).unwrap(),
+        FILES
+    );
+}
+
 /// Who opens a pipe that nobody writes to waits for ever.
 #[test]
 fn a_pipe_in_the_folder_holds_nobody_up() {

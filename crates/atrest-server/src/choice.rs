@@ -48,8 +48,8 @@ impl Choice {
             return Err(Problem::new(StatusCode::FORBIDDEN, detail).about(name));
         }
         if !self.can_open(name).await {
-            let detail = "something that is no file has this name; choose another name, or have \
-                          it removed from the folder";
+            let detail = "what has this name is no regular file, or is needed by atrest itself; choose \
+                          another name";
             return Err(Problem::new(StatusCode::CONFLICT, detail).about(name));
         }
         let (make, name) = (Arc::clone(&self.before_put), name.to_string());

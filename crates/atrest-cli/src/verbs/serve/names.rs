@@ -1,5 +1,7 @@
 //! What below a location is not for clients.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -46,10 +48,17 @@ pub(super) fn accepted(files: &FilesPolicy) -> anyhow::Result<impl Fn(&str) -> b
 
 /// Whether what has this name below `folder` may be opened: a regular file, or nothing,
 /// or a folder, which the store itself refuses. A pipe would hold its reader for ever.
-pub(super) fn is_servable(folder: &Path, name: &str) -> bool {
-    let about = std::fs::metadata(folder.join(name));
-    let opens = about.map_or(true, |about| about.is_file() || about.is_dir());
-    opens && !is_backup(name)
+/// One of atrest's `own` files may not, whatever link leads to it.
+pub(super) fn is_servable(folder: &Path, own: &[PathBuf], name: &str) -> bool {
+    let Ok(about) = std::fs::metadata(folder.join(name)) else {
+        return !is_backup(name);
+    };
+    let which = |about: &Metadata| (about.dev(), about.ino());
+    let is_own = |own: &PathBuf| {
+        let own = std::fs::metadata(own);
+        own.is_ok_and(|own| which(&own) == which(&about))
+    };
+    about.is_dir() || (about.is_file() && !is_backup(name) && !own.iter().any(is_own))
 }
 
 /// Removes a folder that has this name and holds no file, as deletions leave them. (That
