@@ -384,6 +384,25 @@ fn backups_are_neither_given_nor_replaced_nor_deleted() {
     assert_eq!(fs::read(file).unwrap(), b"a backup");
 }
 
+#[test]
+fn no_link_leads_to_a_file_of_atrests_own() {
+    let place = Place::new(FILES);
+    std::os::unix::fs::symlink("..", place.path("clips/up")).unwrap();
+    std::os::unix::fs::symlink("../atrest.toml", place.path("clips/soft")).unwrap();
+    fs::hard_link(place.path("atrest.toml"), place.path("clips/hard")).unwrap();
+    let serving = place.serve(&["--no-auth"]);
+    for name in ["up/atrest.toml", "soft", "hard"] {
+        for (method, want) in [("GET", 404), ("PUT", 409), ("DELETE", 404)] {
+            let status = serving.ask(&format!("{method} /clips/{name}"), "", b"x").0;
+            assert_eq!(status, want, "{method} {name}");
+        }
+    }
+    assert_eq!(
+        fs::read_to_string(place.path("atrest.toml")).unwrap(),
+        FILES
+    );
+}
+
 /// Who opens a pipe that nobody writes to waits for ever.
 #[test]
 fn a_pipe_in_the_folder_holds_nobody_up() {
@@ -405,6 +424,38 @@ fn a_pipe_in_the_folder_holds_nobody_up() {
     serving.signal(Signal::TERM);
     let mut serving = serving;
     assert_eq!(serving.end().0, 0);
+}
+
+#[test]
+fn a_folder_whose_last_object_was_deleted_is_in_no_name_s_way() {
+    let place = Place::new(FILES);
+    let serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/d/e/x", "", b"1").0, 201);
+    assert_eq!(serving.ask("DELETE /clips/d/e/x", "", b"").0, 204);
+    assert_eq!(serving.ask("PUT /clips/d", "", b"2").0, 201);
+    assert_eq!(serving.ask("DELETE /clips/d", "", b"").0, 204);
+    assert!(place.path("clips").is_dir(), "the location itself stays");
+}
+
+/// A folder may be removed at the moment when an upload wants to write to it.
+#[test]
+fn uploads_and_deletions_in_one_folder_do_not_fail_each_other() {
+    let place = Place::new(FILES);
+    let serving = place.serve(&["--no-auth"]);
+    std::thread::scope(|scope| {
+        for client in 0..6 {
+            let serving = &serving;
+            scope.spawn(move || {
+                let target = format!("/clips/d/e/{client}");
+                for round in 0..60 {
+                    let put = serving.ask(&format!("PUT {target}"), "", b"1").0;
+                    assert_eq!(put, 201, "round {round}");
+                    let deleted = serving.ask(&format!("DELETE {target}"), "", b"").0;
+                    assert_eq!(deleted, 204, "round {round}");
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -15,6 +15,8 @@ type Hook = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 pub(crate) struct Choice {
     /// Whether an object of this name may be put.
     pub(crate) accepts: Hook,
+    /// Makes room for an object of this name.
+    pub(crate) before_put: Arc<dyn Fn(&str) + Send + Sync>,
     /// Whether what has this name may be opened; it may look at the disk.
     pub(crate) servable: Hook,
 }
@@ -23,6 +25,7 @@ impl Default for Choice {
     fn default() -> Self {
         Self {
             accepts: Arc::new(|_| true),
+            before_put: Arc::new(|_| {}),
             servable: Arc::new(|_| true),
         }
     }
@@ -45,10 +48,13 @@ impl Choice {
             return Err(Problem::new(StatusCode::FORBIDDEN, detail).about(name));
         }
         if !self.can_open(name).await {
-            let detail = "something that is no file has this name; choose another name, or have \
-                          it removed from the folder";
+            let detail = "what has this name is no regular file, or is needed by atrest itself; choose \
+                          another name";
             return Err(Problem::new(StatusCode::CONFLICT, detail).about(name));
         }
+        let (make, name) = (Arc::clone(&self.before_put), name.to_string());
+        // If it does not come about, the store says what is in the way.
+        let _ = tokio::task::spawn_blocking(move || make(&name)).await;
         Ok(())
     }
 

@@ -31,7 +31,7 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `server.rs` | what a server is made of and what it refuses; the routes |
+//! | `builder.rs`, `server.rs` | what a server is made of and what it refuses; the routes |
 //! | `connections.rs`, `stall.rs`, `taking.rs`, `tls.rs`, `limits.rs` | sockets, and how long they may take |
 //! | `access.rs`, `token.rs`, `host.rs` | who may do what, and from where |
 //! | `name.rs`, `choice.rs` | what is a name, and which are taken: what is not gets no further |
@@ -42,6 +42,7 @@
 //! | `openapi.rs` | the document |
 
 mod access;
+mod builder;
 mod choice;
 mod clips;
 mod condition;
@@ -66,11 +67,12 @@ mod tls;
 mod token;
 mod watch;
 
+pub use builder::ServerBuilder;
 pub use connections::Ended;
 pub use error::ServeError;
 pub use limits::Limits;
 pub use metrics::Metrics;
 pub use openapi::document as openapi_document;
-pub use server::{Server, ServerBuilder};
+pub use server::Server;
 pub use tls::{Tls, TlsError};
 pub use token::{Role, TokenError, TokenHash, Tokens, generate as generate_token};

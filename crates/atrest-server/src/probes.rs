@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
+use object_store::{Error, ObjectStore as _};
 use tokio::sync::Mutex;
 
 use crate::problem::Problem;
@@ -39,7 +40,7 @@ impl Ready {
     fn holds(&self) -> bool {
         let holds = (self.check)();
         if !holds {
-            tracing::warn!("the keys do not work, or the store's folder is not there");
+            tracing::warn!("the keys do not work, or the store's folder cannot be read");
         }
         holds
     }
@@ -59,9 +60,17 @@ impl Shared {
         {
             return ready;
         }
+        let store = self.on_disk || self.lists().await;
+        let ready = store && self.ready.holds();
+        *last = Some((Instant::now(), ready));
+        ready
+    }
+
+    /// Whether the store begins a list. A name that is none came from it, too.
+    async fn lists(&self) -> bool {
         let first = async { self.store.list(None).next().await };
-        let store = match tokio::time::timeout(PATIENCE, first).await {
-            Ok(None | Some(Ok(_))) => true,
+        match tokio::time::timeout(PATIENCE, first).await {
+            Ok(None | Some(Ok(_) | Err(Error::InvalidPath { .. }))) => true,
             Ok(Some(Err(error))) => {
                 tracing::warn!(%error, "the store does not answer as it should");
                 false
@@ -70,10 +79,7 @@ impl Shared {
                 tracing::warn!("the store does not answer");
                 false
             }
-        };
-        let ready = store && self.ready.holds();
-        *last = Some((Instant::now(), ready));
-        ready
+        }
     }
 }
 

@@ -1,8 +1,7 @@
-//! A server: what it needs, what it refuses, its routes.
+//! A server: where it listens, its routes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -10,20 +9,15 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use object_store::ObjectStore;
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 
-use crate::choice::Choice;
+use crate::builder::ServerBuilder;
 use crate::connections::{self, Ended};
 use crate::error::ServeError;
 use crate::host::host;
-use crate::limits::Limits;
-use crate::locks::Locks;
-use crate::metrics::Metrics;
-use crate::probes::{self, Ready};
+use crate::probes;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::tls::Tls;
-use crate::token::Tokens;
 use crate::watch::watch;
 use crate::{clips, openapi};
 
@@ -32,39 +26,13 @@ use crate::{clips, openapi};
 pub struct Server {
     pub(crate) shared: Arc<Shared>,
     pub(crate) tls: Option<Tls>,
-    plain_http: bool,
-}
-
-/// What a server is made of; see [`Server::builder`].
-#[must_use]
-pub struct ServerBuilder {
-    store: Arc<dyn ObjectStore>,
-    tokens: Tokens,
-    no_auth: bool,
-    open_metrics: bool,
-    tls: Option<Tls>,
-    plain_http: bool,
-    limits: Limits,
-    metrics: Option<Metrics>,
-    ready: Box<dyn Fn() -> bool + Send + Sync>,
-    choice: Choice,
+    pub(crate) plain_http: bool,
 }
 
 impl Server {
     /// Begins a server of the objects in `store`, which shows them in clear.
     pub fn builder(store: Arc<dyn ObjectStore>) -> ServerBuilder {
-        ServerBuilder {
-            store,
-            tokens: Tokens::default(),
-            no_auth: false,
-            open_metrics: false,
-            tls: None,
-            plain_http: false,
-            limits: Limits::default(),
-            metrics: None,
-            ready: Box::new(|| true),
-            choice: Choice::default(),
-        }
+        ServerBuilder::new(store)
     }
 
     /// The routes alone, for a server of one's own.
@@ -89,7 +57,7 @@ impl Server {
     }
 
     /// Answers on `listener` until `shutdown` resolves, then lets what is under way
-    /// finish for [`Limits::grace`].
+    /// finish for [`Limits::grace`](crate::Limits::grace).
     ///
     /// # Errors
     /// [`ServeError::OpenBeyondLoopback`], [`ServeError::PlainBeyondLoopback`],
@@ -129,111 +97,4 @@ async fn nothing() -> Problem {
 async fn no_method() -> Problem {
     let detail = "this cannot be done here; /openapi.json says what can";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-}
-
-impl ServerBuilder {
-    /// Who may do what. None: [`ServerBuilder::build`] refuses.
-    pub fn tokens(mut self, tokens: Tokens) -> Self {
-        self.tokens = tokens;
-        self
-    }
-
-    /// Everybody who reaches the server may do everything: on loopback only. Tokens
-    /// are then not looked at. Only requests for a host of loopback are answered, so that
-    /// no page of another site reaches it through a browser (DNS rebinding).
-    pub fn no_auth(mut self) -> Self {
-        self.no_auth = true;
-        self
-    }
-
-    /// `/metrics` asks for no token.
-    pub fn open_metrics(mut self) -> Self {
-        self.open_metrics = true;
-        self
-    }
-
-    /// Speaks TLS.
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = Some(tls);
-        self
-    }
-
-    /// Speaks plain HTTP beyond loopback too: behind a proxy that speaks TLS.
-    pub fn plain_http(mut self) -> Self {
-        self.plain_http = true;
-        self
-    }
-
-    /// Other limits than the default.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Counts here, where the store's work is counted too.
-    pub fn metrics(mut self, metrics: Metrics) -> Self {
-        self.metrics = Some(metrics);
-        self
-    }
-
-    /// What `/readyz` asks beside whether the store gives a list: that the keys work,
-    /// that a local store's folder is there (a list of none is empty).
-    pub fn ready_when(mut self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.ready = Box::new(check);
-        self
-    }
-
-    /// Which names may be put; others get 403. What a policy leaves out would never be
-    /// rotated.
-    pub fn accepts(mut self, accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.choice.accepts = Arc::new(accepts);
-        self
-    }
-
-    /// What may be opened, by its name; else it is not there (404), and cannot be
-    /// replaced (409). It may look at the disk: a pipe in a folder would hold its reader
-    /// for ever. What is not there at all is servable.
-    pub fn servable(mut self, servable: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.choice.servable = Arc::new(servable);
-        self
-    }
-
-    /// The server.
-    ///
-    /// # Errors
-    /// [`ServeError::NoTokens`], [`ServeError::Metrics`].
-    pub fn build(self) -> Result<Server, ServeError> {
-        if self.tokens.is_empty() && !self.no_auth {
-            return Err(ServeError::NoTokens);
-        }
-        let metrics = match self.metrics {
-            Some(metrics) => metrics,
-            None => Metrics::new()?,
-        };
-        let shared = Shared {
-            store: self.store,
-            tokens: (!self.no_auth).then_some(self.tokens),
-            open_metrics: self.open_metrics,
-            choice: self.choice,
-            limits: self.limits,
-            metrics,
-            ready: Ready::new(self.ready),
-            locks: Locks::default(),
-            tasks: TaskTracker::new(),
-            drops_types: AtomicBool::new(false),
-        };
-        Ok(Server {
-            shared: Arc::new(shared),
-            tls: self.tls,
-            plain_http: self.plain_http,
-        })
-    }
-}
-
-impl std::fmt::Debug for ServerBuilder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerBuilder")
-            .field("store", &self.store)
-            .finish_non_exhaustive()
-    }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: Option<Tokens>,
     /// Whether `/metrics` is for everybody.
     pub(crate) open_metrics: bool,
+    /// Whether the store is a folder of the local disk.
+    pub(crate) on_disk: bool,
     /// Which names it takes and shows.
     pub(crate) choice: Choice,
     pub(crate) limits: Limits,

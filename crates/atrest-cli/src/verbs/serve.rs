@@ -48,6 +48,11 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
         metrics.key(&key.id(), role);
     }
     let observer = Arc::new(metrics.clone());
+    let on_disk = files.bucket().is_none();
+    let own = match on_disk {
+        true => own_files(&session, &args)?,
+        false => Vec::new(),
+    };
     let store: Arc<dyn ObjectStore> = match files.bucket() {
         Some(_) => {
             let bucket = Bucket::of(files, session.aws())?;
@@ -56,7 +61,6 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
             Arc::new(store.observed(observer))
         }
         None => {
-            let own = own_files(&session, &args)?;
             names::holds_none_of(&own, files, policy.directory())?;
             let inner = LocalFileSystem::new_with_prefix(&folder)
                 .with_context(|| {
@@ -71,16 +75,18 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
             Arc::new(store.observed(observer))
         }
     };
-    let on_disk = files.bucket().is_none();
-
-    let served = folder.clone();
+    let (served, root) = (folder.clone(), folder.clone());
     let mut builder = Server::builder(store)
         .accepts(names::accepted(files)?)
-        .servable(move |name| !on_disk || names::is_servable(&served, name))
+        .before_put(move |name| names::make_room(on_disk.then_some(&*root), name))
+        .servable(move |name| !on_disk || names::is_servable(&served, &own, name))
         .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
         .limits(limits(&args))
         .metrics(metrics)
-        .ready_when(move || (!on_disk || folder.is_dir()) && works(&keyring));
+        .ready_when(move || (!on_disk || folder.read_dir().is_ok()) && works(&keyring));
+    if on_disk {
+        builder = builder.on_disk();
+    }
     if args.no_auth {
         builder = builder.no_auth();
     }

@@ -1,6 +1,7 @@
 //! `GET /clips`.
 
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -12,6 +13,7 @@ use object_store::{ObjectMeta, ObjectStore as _};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::walk::walk;
 use crate::condition::quoted;
 use crate::name::is_hidden;
 use crate::problem::Problem;
@@ -89,7 +91,7 @@ pub(crate) async fn list(
             "limit is a number from 1 to {MOST}"
         )));
     }
-    let mut found = app.first_after(&page, limit + 1).await?;
+    let mut found = app.first_after(page, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found
@@ -103,31 +105,55 @@ pub(crate) async fn list(
 impl Shared {
     /// The first `count` objects after the page before. Stores list in any order, so
     /// that all names are looked at for each page; memory is for `count` of them.
-    async fn first_after(&self, page: &Page, count: usize) -> Result<Vec<ObjectMeta>, Problem> {
+    async fn first_after(&self, page: Page, count: usize) -> Result<Vec<ObjectMeta>, Problem> {
         let folder = folder(&page.prefix)?;
-        let mut list = match Path::parse(&page.after) {
-            Ok(after) if !page.after.is_empty() && after.as_ref() == page.after => {
+        let prefix = page.prefix.clone();
+        let failed = |error| self.failed(&error, &prefix);
+        let mut first = First {
+            found: BinaryHeap::with_capacity(count + 1),
+            count,
+            page,
+        };
+        if self.on_disk {
+            let walked = walk(Arc::clone(&self.store), folder, first, First::look);
+            return Ok(walked.await.map_err(failed)?.in_order());
+        }
+        let mut list = match Path::parse(&first.page.after) {
+            Ok(after) if !after.as_ref().is_empty() && after.as_ref() == first.page.after => {
                 self.store.list_with_offset(folder.as_ref(), &after)
             }
             _ => self.store.list(folder.as_ref()),
         };
-        let mut first: BinaryHeap<ByName> = BinaryHeap::with_capacity(count + 1);
-        let failed = |error| self.failed(&error, &page.prefix);
         while let Some(meta) = list.try_next().await.map_err(failed)? {
-            let name = meta.location.as_ref();
-            if !name.starts_with(&page.prefix) || name <= page.after.as_str() || is_hidden(name) {
-                continue;
-            }
-            first.push(ByName(meta));
-            if first.len() > count {
-                first.pop();
-            }
+            first.look(meta);
         }
-        Ok(first
-            .into_sorted_vec()
-            .into_iter()
-            .map(|ByName(meta)| meta)
-            .collect())
+        Ok(first.in_order())
+    }
+}
+
+/// The first of what was looked at so far.
+struct First {
+    found: BinaryHeap<ByName>,
+    count: usize,
+    page: Page,
+}
+
+impl First {
+    fn look(&mut self, meta: ObjectMeta) {
+        let name = meta.location.as_ref();
+        let before = name <= self.page.after.as_str();
+        if before || !name.starts_with(&self.page.prefix) || is_hidden(name) {
+            return;
+        }
+        self.found.push(ByName(meta));
+        if self.found.len() > self.count {
+            self.found.pop();
+        }
+    }
+
+    fn in_order(self) -> Vec<ObjectMeta> {
+        let found = self.found.into_sorted_vec().into_iter();
+        found.map(|ByName(meta)| meta).collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod incoming;
 mod list;
 mod sending;
 mod upload;
+mod walk;
 
 use axum::http::{HeaderMap, Uri};
 

@@ -83,3 +83,36 @@ fn what_is_no_parameter_is_said() {
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
 }
+
+/// What anybody can make who can write to the folder.
+#[test]
+fn odd_entries_of_a_folder_are_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let (folder, store) = folder();
+    let path = folder.path().to_owned();
+    let ready = move || path.read_dir().is_ok();
+    let server = start(builder(store).on_disk().ready_when(ready));
+    for name in ["a", "b/c", "z"] {
+        server.put(name, b"1");
+    }
+    let at = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+    std::fs::write(at(b"A\xff"), "x").unwrap();
+    std::fs::write(at(b"b\nc"), "x").unwrap();
+    symlink(".", at(b"loop")).unwrap();
+    symlink("nowhere", at(b"broken")).unwrap();
+    std::fs::create_dir(at(b"closed")).unwrap();
+    std::fs::set_permissions(at(b"closed"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    for (query, want) in [
+        ("", vec!["a", "b/c", "z"]),
+        ("?after=a&limit=1", vec!["b/c"]),
+    ] {
+        let list = server.ask(&format!("GET /clips{query}"), &[], b"");
+        assert_eq!(list.status, 200);
+        let list = list.json();
+        let clips = list["clips"].as_array().unwrap().iter();
+        let names: Vec<_> = clips.map(|clip| clip["name"].as_str().unwrap()).collect();
+        assert_eq!(names, want);
+    }
+    assert_eq!(server.ask("GET /readyz", &[], b"").status, 200);
+}

@@ -1,5 +1,7 @@
 //! What below a location is not for clients.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -46,13 +48,39 @@ pub(super) fn accepted(files: &FilesPolicy) -> anyhow::Result<impl Fn(&str) -> b
 
 /// Whether what has this name below `folder` may be opened: a regular file, or nothing,
 /// or a folder, which the store itself refuses. A pipe would hold its reader for ever.
-pub(super) fn is_servable(folder: &Path, name: &str) -> bool {
-    let about = std::fs::metadata(folder.join(name));
-    let opens = about.map_or(true, |about| about.is_file() || about.is_dir());
-    opens && !is_backup(name)
+/// One of atrest's `own` files may not, whatever link leads to it.
+pub(super) fn is_servable(folder: &Path, own: &[PathBuf], name: &str) -> bool {
+    let Ok(about) = std::fs::metadata(folder.join(name)) else {
+        return !is_backup(name);
+    };
+    let which = |about: &Metadata| (about.dev(), about.ino());
+    let is_own = |own: &PathBuf| {
+        let own = std::fs::metadata(own);
+        own.is_ok_and(|own| which(&own) == which(&about))
+    };
+    about.is_dir() || (about.is_file() && !is_backup(name) && !own.iter().any(is_own))
 }
 
-/// As `atrest restore` knows them.
+/// Removes a folder that has this name and holds no file, as deletions leave them. (That
+/// they do not remove it themselves is because an upload may be about to write to it.)
+pub(super) fn make_room(folder: Option<&Path>, name: &str) {
+    if let Some(folder) = folder {
+        // What is not removed is in the way of the upload, which says so.
+        let _ = remove_empty(&folder.join(name));
+    }
+}
+
+fn remove_empty(folder: &Path) -> std::io::Result<()> {
+    if !std::fs::symlink_metadata(folder)?.is_dir() {
+        return Err(std::io::ErrorKind::DirectoryNotEmpty.into());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        remove_empty(&entry?.path())?;
+    }
+    std::fs::remove_dir(folder)
+}
+
+/// By the name that they are given.
 fn is_backup(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
     file.starts_with("atrest-backup-") && file.ends_with(".atrest")
