@@ -1,7 +1,7 @@
 //! One file: what it is, and what becomes of it.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -184,17 +184,13 @@ fn is_upload(path: &Path) -> bool {
 /// Puts what `write` writes in the place of the source.
 pub(super) fn replace(
     source: &Source,
-    write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Failure>,
+    write: impl FnOnce(&mut &File) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     reached(Point::Opened);
     let temporary = Temporary::beside(source)?;
     reached(Point::TemporaryMade);
-    let mut writer = BufWriter::with_capacity(1 << 18, &temporary.file);
-    write(&mut writer)?;
-    writer
-        .flush()
-        .map_err(Failure::io("writing the new file"))?;
-    drop(writer);
+    // It comes in pieces that are wiped; a buffer here would not be.
+    write(&mut &temporary.file)?;
     reached(Point::Written);
     // Before the long wait for the disk, so that a changed file is given up early.
     source.check()?;
