@@ -11,9 +11,11 @@ use anyhow::{Context as _, bail};
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FilesPlan, FilesReport, FilesRestoreReport};
 use atrest_engine::restore::RestoreMode;
+use atrest_media::bucket::Bucket;
 use atrest_media::folder::{OldFiles, Operation, Options, Progress, Report};
 
 use crate::args::{Global, PaceArgs, TakeOverArgs};
+use crate::backup_name;
 use crate::output::warn;
 use crate::session::Connected;
 pub(crate) use location::Location;
@@ -70,17 +72,13 @@ impl<'a> Locations<'a> {
         Ok(())
     }
 
-    /// Uses servers, too, that ignore conditional writes.
-    pub(crate) fn assume_quiet(mut self, quiet: bool) -> Self {
-        let quieter = |(policy, location): (_, Location)| (policy, location.assume_quiet(quiet));
-        self.list = self.list.into_iter().map(quieter).collect();
-        self
-    }
-
-    /// Has `encrypt` remove the old clear versions of buckets in the end.
-    pub(crate) fn purge_versions(mut self, purge: bool) -> Self {
-        let purging = |(policy, location): (_, Location)| (policy, location.purge_versions(purge));
-        self.list = self.list.into_iter().map(purging).collect();
+    /// With each bucket as `how` makes it.
+    pub(crate) fn with_buckets(mut self, how: impl Fn(Bucket) -> Bucket) -> Self {
+        let changed = |(policy, location)| match location {
+            Location::Bucket(bucket) => (policy, Location::Bucket(how(bucket))),
+            folder @ Location::Folder(_) => (policy, folder),
+        };
+        self.list = self.list.into_iter().map(changed).collect();
         self
     }
 
@@ -203,7 +201,7 @@ impl<'a> Locations<'a> {
             progress: &|Progress { files, bytes }| bar.files_at(files, bytes),
             stop: self.connected.stop.clone(),
         };
-        bar.files(&policy.location, "following the copy", 0);
+        bar.files(&policy.location, "following the copy", || 0);
         let keyring = self.connected.session.keyring();
         let done = tokio::task::block_in_place(|| folder.restore(copy, mode, keyring, &options));
         bar.clear();
@@ -239,7 +237,7 @@ impl<'a> Locations<'a> {
             stop: self.connected.stop.clone(),
         };
         let keyring = self.connected.session.keyring();
-        bar.files(&policy.location, doing, location.size());
+        bar.files(&policy.location, doing, || location.count());
         let found = match (location, &self.old) {
             (Location::Folder(folder), old) => tokio::task::block_in_place(|| match old {
                 Some(old) => Ok(folder.take_over(old, keyring, &options)?),
@@ -278,13 +276,13 @@ impl<'a> Locations<'a> {
 }
 
 /// Backups of columns: encrypted already, and read as they are.
-fn backups_in(directory: &std::path::Path) -> Vec<PathBuf> {
+fn backups_in(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return Vec::new();
     };
     let is_backup = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with("atrest-backup-") && name.ends_with(".atrest"))
+        name.is_some_and(backup_name::is_one)
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     paths.filter(is_backup).collect()

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args.rs` | the command line, which is the manual too |
 //! | `env_vars.rs` | the environment variables that the command reads |
+//! | `backup_name.rs` | the names of backups that nobody chose |
 //! | `session.rs` | policy, environment, keys and database of one command |
 //! | `files.rs` | the folders of a policy, at work under a verb |
 //! | `progress.rs` | the engine's events, on a terminal or as plain lines |
@@ -12,6 +13,7 @@
 //! | `verbs/` | one file for each verb |
 
 mod args;
+mod backup_name;
 mod byte_progress;
 mod env_vars;
 mod files;

@@ -87,8 +87,13 @@ impl Progress {
         self.start(format!("{column}: {doing}{again}"), rows, ROWS);
     }
 
-    /// A pass over the files of a location begins.
-    pub(crate) fn files(&self, location: &str, doing: &str, total: u64) {
+    /// A pass over the files of a location begins; `total` counts them, where anybody is
+    /// to see how many are left.
+    pub(crate) fn files(&self, location: &str, doing: &str, total: impl FnOnce() -> u64) {
+        let total = match self.face {
+            Face::Quiet => 0,
+            Face::Bar | Face::Lines => total(),
+        };
         self.start(format!("{location}: {doing}"), total, FILES);
     }
 

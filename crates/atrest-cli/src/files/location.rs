@@ -45,24 +45,8 @@ impl Location {
         }
     }
 
-    /// Uses servers, too, that ignore conditional writes.
-    pub(super) fn assume_quiet(self, quiet: bool) -> Self {
-        match self {
-            Self::Folder(_) => self,
-            Self::Bucket(bucket) => Self::Bucket(bucket.assume_quiet(quiet)),
-        }
-    }
-
-    /// Has `encrypt` remove old clear versions in the end.
-    pub(super) fn purge_versions(self, purge: bool) -> Self {
-        match self {
-            Self::Folder(_) => self,
-            Self::Bucket(bucket) => Self::Bucket(bucket.purge_versions(purge)),
-        }
-    }
-
     /// How many files there are, where that is known at once.
-    pub(super) fn size(&self) -> u64 {
-        self.folder().map_or(0, |folder| folder.size().files)
+    pub(super) fn count(&self) -> u64 {
+        self.folder().map_or(0, Folder::count)
     }
 }

@@ -12,6 +12,7 @@ use atrest_media::folder;
 
 use crate::Outcome;
 use crate::args::{ChangeArgs, EncryptArgs, Global};
+use crate::backup_name;
 use crate::files::Locations;
 use crate::output::{Envelope, count, line, rate, warn};
 use crate::session::{Connected, options};
@@ -44,9 +45,10 @@ pub(crate) async fn run(
     };
     let backup = backup_path(&connected, args)?;
     let locations = Locations::open(&connected, Some(&args.pace), global).await?;
-    let mut locations = locations.assume_quiet(args.assume_quiet);
+    let purge = encrypt.is_some_and(|encrypt| encrypt.purge_versions);
+    let mut locations = locations
+        .with_buckets(|bucket| bucket.assume_quiet(args.assume_quiet).purge_versions(purge));
     if let Some(encrypt) = encrypt {
-        locations = locations.purge_versions(encrypt.purge_versions);
         locations.take_over(&encrypt.take_over, global)?;
     }
     if args.dry_run {
@@ -266,9 +268,9 @@ fn backup_path(connected: &Connected, args: &ChangeArgs) -> anyhow::Result<Optio
 
 /// A name that no file has: two runs may begin in one second.
 fn fresh(folder: &Path, now: &str) -> PathBuf {
-    let first = folder.join(format!("atrest-backup-{now}.atrest"));
+    let first = folder.join(backup_name::new(now, None));
     std::iter::once(first.clone())
-        .chain((2..100).map(|n| folder.join(format!("atrest-backup-{now}-{n}.atrest"))))
+        .chain((2..100).map(|n| folder.join(backup_name::new(now, Some(n)))))
         .find(|path| !path.exists())
         .unwrap_or(first)
 }

@@ -49,9 +49,7 @@ impl Restored {
         let differ = self.changed_since.len() + self.missing.len() + self.undecryptable.len();
         !self.stopped && differ == 0 && self.skipped.is_empty()
     }
-}
 
-impl Restored {
     /// In the engine's words; `policy` is the folder's.
     #[must_use]
     pub fn of(&self, policy: &FilesPolicy) -> FilesRestoreReport {
@@ -90,13 +88,6 @@ impl Restored {
             seconds: 0.0,
         }
     }
-}
-
-/// What there is of a file in the folder.
-enum Now {
-    Same,
-    Differs,
-    Refused(Failure),
 }
 
 /// [`Folder::restore`].
@@ -191,41 +182,37 @@ impl One<'_> {
             Err(failure) => return Err(failure),
         };
         let write = match self.compare(from, &to) {
-            Now::Same => {
+            Ok(true) => {
                 done.same += 1;
                 false
             }
-            Now::Differs => {
+            Ok(false) => {
                 let write = mode == RestoreMode::Force;
                 if !write {
                     done.changed_since.push(self.name());
                 }
                 write
             }
-            Now::Refused(Failure::Object(error)) => {
+            Err(Failure::Object(error)) => {
                 // What a writer did to it meanwhile may look like damage.
                 to.check()?;
                 // What a key that is not at hand opens may be newer than the copy.
-                let unknown_key = match error {
-                    ObjectError::UnknownKey(key) => Some(key),
-                    _ => None,
-                };
-                let newer = unknown_key.is_some() || matches!(error, ObjectError::NewerKind(_));
+                let newer = matches!(
+                    error,
+                    ObjectError::UnknownKey(_) | ObjectError::NewerKind(_)
+                );
                 let write = match mode {
                     RestoreMode::Compare => false,
                     RestoreMode::Restore => !newer,
                     RestoreMode::Force => true,
                 };
                 if !write {
-                    done.undecryptable.push(Undecryptable {
-                        name: self.name(),
-                        unknown_key,
-                        problem: error.to_string(),
-                    });
+                    let undecryptable = Undecryptable::new(self.name(), &error);
+                    done.undecryptable.push(undecryptable);
                 }
                 write
             }
-            Now::Refused(failure) => return Err(failure),
+            Err(failure) => return Err(failure),
         };
         if write {
             replace(&to, |out| {
@@ -238,22 +225,16 @@ impl One<'_> {
         Ok(())
     }
 
-    /// Holds what the copy's file contains against what the folder's does.
-    fn compare(&self, from: &Source, to: &Source) -> Now {
-        let compared = || -> Result<bool, Failure> {
-            let copy = ObjectReader::new(self.read(from), self.keyring, self.id)?;
-            match look(&to.file, to.about.len(), self.keyring, self.id)? {
-                State::Clear(_) => equal(copy, self.read(to)),
-                State::Sealed(..) => equal(
-                    copy,
-                    ObjectReader::new(self.read(to), self.keyring, self.id)?,
-                ),
+    /// Whether the copy's file and the folder's hold the same. The copy was found whole, so
+    /// that what does not open is the folder's.
+    fn compare(&self, from: &Source, to: &Source) -> Result<bool, Failure> {
+        let copy = ObjectReader::new(self.read(from), self.keyring, self.id)?;
+        match look(&to.file, to.about.len(), self.keyring, self.id)? {
+            State::Clear(_) => equal(copy, self.read(to)),
+            State::Sealed(..) => {
+                let sealed = ObjectReader::new(self.read(to), self.keyring, self.id)?;
+                equal(copy, sealed)
             }
-        };
-        match compared() {
-            Ok(true) => Now::Same,
-            Ok(false) => Now::Differs,
-            Err(failure) => Now::Refused(failure),
         }
     }
 

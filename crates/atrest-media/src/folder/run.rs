@@ -72,7 +72,7 @@ pub(super) fn inspect(
     let watch = Watch::new(&options);
     let job = Job::new(folder, &root, Operation::Verify, None, keyring, &watch);
     let mut report = Report::default();
-    report.count(path.as_os_str().as_bytes(), job.file(path));
+    report.count(name(path), job.file(path));
     Ok(report)
 }
 

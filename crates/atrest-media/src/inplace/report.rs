@@ -81,14 +81,7 @@ impl Report {
             }
             Err(Failure::Object(error)) => {
                 self.total += 1;
-                self.undecryptable.push(Undecryptable {
-                    name,
-                    unknown_key: match error {
-                        ObjectError::UnknownKey(key) => Some(key),
-                        _ => None,
-                    },
-                    problem: error.to_string(),
-                });
+                self.undecryptable.push(Undecryptable::new(name, &error));
             }
             Err(Failure::Skipped(why)) => self.skipped.push(Skipped { name, why }),
             Err(Failure::Stopped) => self.stopped = true,
@@ -131,6 +124,19 @@ pub struct Versions {
     pub purged: Tally,
     /// Why they were not all looked at, if so: then the numbers are not to be relied on.
     pub problem: Option<String>,
+}
+
+impl Undecryptable {
+    pub(crate) fn new(name: Vec<u8>, error: &ObjectError) -> Self {
+        Self {
+            name,
+            unknown_key: match error {
+                ObjectError::UnknownKey(key) => Some(*key),
+                _ => None,
+            },
+            problem: error.to_string(),
+        }
+    }
 }
 
 /// What was left alone.

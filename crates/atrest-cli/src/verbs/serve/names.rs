@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail};
 use atrest_engine::policy::FilesPolicy;
 use atrest_media::folder::Folder;
 
+use crate::backup_name;
+
 /// Refuses a folder that one of atrest's own files lies in: clients could replace it.
 pub(super) fn holds_none_of(
     own: &[PathBuf],
@@ -82,6 +84,5 @@ fn remove_empty(folder: &Path) -> std::io::Result<()> {
 
 /// By the name that they are given.
 fn is_backup(name: &str) -> bool {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    file.starts_with("atrest-backup-") && file.ends_with(".atrest")
+    backup_name::is_one(name.rsplit('/').next().unwrap_or(name))
 }
