@@ -157,6 +157,18 @@ def xaes_open(key: bytes, token: bytes, context: bytes):
         return None
 
 
+def unwrap_key(key: bytes, wrapped: bytes, context: bytes):
+    """The key wrapped under `key` for a place; None when it does not open."""
+    head, nonce, body = wrapped[:5], wrapped[5:29], wrapped[29:]
+    if len(wrapped) != 77 or head != bytes([VERSION]) + key_id(key):
+        return None
+    aes = AESGCM(xaes_subkey(subkey(key, "key-wrap", 32), nonce[:12]))
+    try:
+        return aes.decrypt(nonce[12:], body, head + context)
+    except InvalidTag:
+        return None
+
+
 # a256cbc-hs512 ----------------------------------------------------------------
 
 def cbc_tag(mac_key: bytes, aad: bytes, iv: bytes, ciphertext: bytes) -> bytes:

@@ -10,7 +10,7 @@ use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
 use atrest_engine::target::Database;
 use atrest_engine::{Engine, RunOptions};
-use atrest_keys::{Environment, FileAccess, LoadedKeyring, load_keyring};
+use atrest_keys::{Environment, FileAccess, LoadedKeyring, Settings, load_keyring};
 use atrest_media::folder::Folder;
 use zeroize::Zeroizing;
 
@@ -54,8 +54,7 @@ impl Session {
             &policy.keys.primary,
             &policy.keys.previous,
             &environment,
-            policy.directory(),
-            access,
+            &settings(&policy, policy.directory()),
         )
         .with_context(|| {
             format!(
@@ -119,8 +118,8 @@ impl Session {
     /// The keys of another source, named on the command line: paths are as seen from
     /// the working folder.
     pub(crate) fn other_keys(&self, source: &str) -> anyhow::Result<LoadedKeyring> {
-        let access = access(&self.policy);
-        let keys = load_keyring(source, &[], &self.environment, Path::new(""), access)
+        let settings = settings(&self.policy, Path::new(""));
+        let keys = load_keyring(source, &[], &self.environment, &settings)
             .with_context(|| format!("the key source {source} cannot be used"))?;
         warn_of(&keys);
         Ok(keys)
@@ -206,6 +205,11 @@ fn warn_of(keys: &LoadedKeyring) {
     for warning in &keys.warnings {
         warn(&warning.to_string());
     }
+}
+
+/// What key sources are read with; relative paths start at `base_dir`.
+fn settings(policy: &Policy, base_dir: &Path) -> Settings {
+    Settings::new(base_dir).with_access(access(policy))
 }
 
 /// Who else may be able to read files of keys.

@@ -4,6 +4,7 @@
 //! | noun | file |
 //! |---|---|
 //! | [`Key`], [`KeyId`], [`Keyring`] | 32 secret bytes, their name, the keys in force |
+//! | [`KeyWrapper`] | a key sealed under another |
 //! | [`Purpose`] | the one table of what a key's subkeys are for |
 //! | [`Suite`], [`Form`], [`Context`] | how a value is sealed, stored, and bound to its place |
 //! | [`FieldSealer`], [`FieldOpener`] | values to tokens and back |
@@ -50,6 +51,7 @@ mod hkdf;
 mod key;
 mod key_id;
 mod key_parse;
+mod key_wrap;
 mod keyring;
 mod mac;
 pub mod object;
@@ -68,6 +70,7 @@ pub use form::Form;
 pub use key::Key;
 pub use key_id::{KeyId, ParseKeyIdError};
 pub use key_parse::KeyParseError;
+pub use key_wrap::KeyWrapper;
 pub use keyring::{Keyring, KeyringError};
 pub use opener::FieldOpener;
 pub use purpose::Purpose;

@@ -12,6 +12,11 @@
 /// | [`Journal`](Self::Journal) | `journal` | 32 |
 /// | [`Backup`](Self::Backup) | `backup` | 32 |
 /// | [`ObjectCobblestone256`](Self::ObjectCobblestone256) | `object/cobblestone-256` | 32 |
+/// | [`KeyWrap`](Self::KeyWrap) | `key-wrap` | 32 |
+/// | [`Keyring`](Self::Keyring) | `keyring` | 32 |
+/// | [`SubjectTag`](Self::SubjectTag) | `subject/tag` | 32 |
+/// | [`SubjectRecord`](Self::SubjectRecord) | `subject/record` | 32 |
+/// | [`Receipt`](Self::Receipt) | `receipt` | 32 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// The key's public name.
@@ -26,17 +31,32 @@ pub enum Purpose {
     Journal,
     /// The engine's backup file.
     Backup,
+    /// Other keys, wrapped under this one.
+    KeyWrap,
+    /// MAC of a keyring file.
+    Keyring,
+    /// MAC that makes a subject's tag of what names the subject.
+    SubjectTag,
+    /// MAC of the records of subjects' keys.
+    SubjectRecord,
+    /// Ed25519 seed that signs receipts of erasure.
+    Receipt,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::KeyId,
         Self::FieldXaes256Gcm,
         Self::FieldA256CbcHs512,
         Self::ObjectCobblestone256,
         Self::Journal,
         Self::Backup,
+        Self::KeyWrap,
+        Self::Keyring,
+        Self::SubjectTag,
+        Self::SubjectRecord,
+        Self::Receipt,
     ];
 
     /// The label, as the table and the specification have it.
@@ -54,6 +74,11 @@ impl Purpose {
             Self::ObjectCobblestone256 => "object/cobblestone-256",
             Self::Journal => "journal",
             Self::Backup => "backup",
+            Self::KeyWrap => "key-wrap",
+            Self::Keyring => "keyring",
+            Self::SubjectTag => "subject/tag",
+            Self::SubjectRecord => "subject/record",
+            Self::Receipt => "receipt",
         }
     }
 }

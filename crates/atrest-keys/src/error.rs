@@ -198,9 +198,111 @@ pub enum KeySourceError {
         /// Why not.
         source: KeyringError,
     },
-    /// No random bytes for a salt.
+    /// A key was asked of a source that never shows one.
+    #[error(
+        "{origin} only wraps keys and never shows one, so it cannot be a primary or previous key source; \
+         name it as the `root` of a keyring in [keys]"
+    )]
+    WrapsOnly {
+        /// The source.
+        origin: String,
+    },
+    /// A wrapped key that this source does not open.
+    #[error(
+        "{origin} does not open the wrapped key{}; it was wrapped by another source, or was changed: \
+         name the source that wrapped it, or put a backup of the keyring back",
+        id.map_or(String::new(), |id| format!(" (wrapped under {id})"))
+    )]
+    NotItsKey {
+        /// The source.
+        origin: String,
+        /// The key id that the wrapped key names, where it names one.
+        id: Option<KeyId>,
+    },
+    /// A server that has the key, or should have it.
+    #[error("{origin}: {problem}{}; {next}", if detail.is_empty() { String::new() } else { format!(" ({detail})") })]
+    Remote {
+        /// The source, as its URI names it.
+        origin: String,
+        /// What kind of problem.
+        problem: RemoteProblem,
+        /// The server's or the library's own words, without secrets; may be empty.
+        detail: String,
+        /// What to do.
+        next: String,
+    },
+    /// A source that this build leaves out.
+    #[error(
+        "this build of atrest has no {scheme}: key source; use the released binary, or build with `--features {feature}`"
+    )]
+    NotBuilt {
+        /// The URI's scheme.
+        scheme: &'static str,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+    /// No random bytes for a salt, a nonce or a key.
     #[error(transparent)]
     Random(#[from] RandomError),
+}
+
+/// What a server that keeps keys has to complain of, or we of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteProblem {
+    /// No connection, or it broke.
+    Unreachable,
+    /// No answer in time.
+    TimedOut,
+    /// Too many requests.
+    Throttled,
+    /// The server failed.
+    Failed,
+    /// Nobody is logged in, or the login was refused.
+    Unauthenticated,
+    /// Whoever is logged in may not do this.
+    Denied,
+    /// No such secret or key, or its path is wrong.
+    NotFound,
+    /// The secret is there and has no such field.
+    NoSuchField,
+    /// The secret or key is there and is not of a kind that can be used.
+    Format,
+    /// The key is disabled, scheduled for deletion or the like.
+    Unusable,
+    /// The server would not open what was wrapped.
+    NotItsKey,
+    /// Anything else that the server refuses.
+    Refused,
+}
+
+impl RemoteProblem {
+    /// Whether it may be gone when one asks again.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::TimedOut | Self::Throttled | Self::Failed
+        )
+    }
+}
+
+impl fmt::Display for RemoteProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "the server cannot be reached",
+            Self::TimedOut => "the server did not answer in time",
+            Self::Throttled => "the server had too many requests",
+            Self::Failed => "the server failed",
+            Self::Unauthenticated => "the login was refused",
+            Self::Denied => "permission is missing",
+            Self::NotFound => "there is no such secret or key",
+            Self::NoSuchField => "the secret has no such field",
+            Self::Format => "what is there is not a key that can be used",
+            Self::Unusable => "the key cannot be used now",
+            Self::NotItsKey => "the wrapped key does not open",
+            Self::Refused => "the server refused",
+        })
+    }
 }
 
 fn what_to_do(error: &io::Error) -> &'static str {

@@ -13,9 +13,8 @@
 //! what to do, and never shows a value.
 //!
 //! ```
-//! use std::path::Path;
 //! use atrest_core::Key;
-//! use atrest_keys::{Environment, FileAccess, load_keyring};
+//! use atrest_keys::{Environment, Settings, load_keyring};
 //!
 //! let (new, old) = (Key::generate()?, Key::generate()?);
 //! let env = Environment::new([
@@ -26,8 +25,7 @@
 //!     "env:FIELD_ENCRYPTION_KEY",
 //!     &["env:FIELD_ENCRYPTION_KEY_BACKUP".to_owned()],
 //!     &env,
-//!     Path::new("."),
-//!     FileAccess::OwnerOnly,
+//!     &Settings::new("."),
 //! )?;
 //! assert_eq!(loaded.keyring.primary().id(), new.id());
 //! assert_eq!(loaded.origins[1], (old.id(), "FIELD_ENCRYPTION_KEY_BACKUP".to_owned()));
@@ -38,17 +36,21 @@ mod access;
 mod environment;
 mod error;
 mod file;
+mod health;
 mod list;
 mod password;
+#[cfg(feature = "remote")]
+mod remote;
 mod ring;
 pub mod source;
 mod variable;
 
 pub use access::FileAccess;
 pub use environment::Environment;
-pub use error::{KeySourceError, Warning};
+pub use error::{KeySourceError, RemoteProblem, Warning};
 pub use file::File;
+pub use health::Health;
 pub use password::Password;
 pub use ring::{LoadedKeyring, load_keyring};
-pub use source::KeySource;
+pub use source::{KeySource, Settings};
 pub use variable::Variable;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use atrest_core::{Key, KeyId, Keyring};
 
-use crate::{Environment, FileAccess, KeySourceError, Warning, list, source};
+use crate::{Environment, KeySourceError, Settings, Warning, list, source};
 
 /// A keyring, and where each key of it stands.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct LoadedKeyring {
 /// Reads the sources of a policy's `[keys]`.
 ///
 /// The first key of `primary` seals; the others of it, and those of `previous`,
-/// only open. `base_dir` is where relative paths start.
+/// only open.
 ///
 /// # Errors
 /// Anything that is wrong with any source, a primary source that is too weak for
@@ -31,15 +31,14 @@ pub fn load_keyring(
     primary: &str,
     previous: &[String],
     env: &Environment,
-    base_dir: &Path,
-    access: FileAccess,
+    settings: &Settings,
 ) -> Result<LoadedKeyring, KeySourceError> {
     let mut warnings = Vec::new();
     let mut keys: Vec<(Key, String)> = Vec::new();
     let mut files = Vec::new();
     let uris = std::iter::once(primary).chain(previous.iter().map(String::as_str));
     for (index, uri) in uris.enumerate() {
-        let source = source::parse(uri, base_dir, access)?;
+        let source = source::parse(uri, settings)?;
         match source.weakness() {
             Some(warning) if index == 0 => return Err(KeySourceError::WeakPrimary { warning }),
             weakness => warnings.extend(weakness),

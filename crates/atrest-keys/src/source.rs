@@ -1,20 +1,27 @@
 //! The trait that every source implements, and the URIs that name them.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use atrest_core::Key;
+use atrest_core::{Context, Key, KeyWrapper};
 
-use crate::{Environment, File, FileAccess, KeySourceError, Password, Variable, Warning};
+use crate::{Environment, File, FileAccess, Health, KeySourceError, Password, Variable, Warning};
 
 /// The schemes, for messages.
 const SCHEMES: [&str; 3] = ["env", "file", "password"];
 
 /// A place that keys come from.
 ///
-/// Reading blocks. Keys are read once, before the first row, when there is nothing
-/// else to do; a source that asks a server does so with a blocking client or a
-/// runtime of its own and a time limit of its own, and an asynchronous face calls
+/// A source either *delivers* keys, as a variable, a file or a secret store does, or
+/// *wraps* keys without ever showing its own, as a key management service or an HSM
+/// does. Both can be the root of a keyring: one that delivers wraps by its first key
+/// (spec/formats.md, "Wrapped key"). Only one that delivers can be the primary source
+/// of a policy without a keyring.
+///
+/// All methods block. Keys are read before the first row, when there is nothing
+/// else to do; a source that asks a server does so on a runtime of its own and within
+/// a time limit of its own ([`Settings::timeout`]), and an asynchronous face calls
 /// it from a thread that may block. A trait of futures would make every caller of
 /// the local sources asynchronous and win nothing.
 pub trait KeySource: fmt::Debug + Send + Sync {
@@ -24,8 +31,53 @@ pub trait KeySource: fmt::Debug + Send + Sync {
     /// The keys, at least one, the primary first.
     ///
     /// # Errors
-    /// Names the variable or file, what is wrong, and what to do; never a value.
+    /// Names the variable, file or address, what is wrong, and what to do; never a
+    /// value. [`KeySourceError::WrapsOnly`] by a source that shows no key.
     fn keys(&self, env: &Environment) -> Result<Vec<Key>, KeySourceError>;
+
+    /// Seals `key` for one place, so that only this source can open it again.
+    ///
+    /// # Errors
+    /// As [`Self::keys`].
+    fn wrap_key(
+        &self,
+        key: &Key,
+        context: &Context,
+        env: &Environment,
+    ) -> Result<Vec<u8>, KeySourceError> {
+        let keys = self.keys(env)?;
+        let first = keys.first().ok_or_else(|| KeySourceError::Empty {
+            origin: self.name().to_owned(),
+        })?;
+        Ok(KeyWrapper::new(first).wrap(key, context)?)
+    }
+
+    /// The key that [`Self::wrap_key`] sealed for this place.
+    ///
+    /// # Errors
+    /// As [`Self::keys`]; [`KeySourceError::NotItsKey`] when this source did not wrap
+    /// it, or not for this place, or it was changed.
+    fn unwrap_key(
+        &self,
+        wrapped: &[u8],
+        context: &Context,
+        env: &Environment,
+    ) -> Result<Key, KeySourceError> {
+        let id = KeyWrapper::wrapped_under(wrapped);
+        self.keys(env)?
+            .iter()
+            .filter(|key| Some(key.id()) == id)
+            .find_map(|key| KeyWrapper::new(key).unwrap(wrapped, context).ok())
+            .ok_or_else(|| KeySourceError::NotItsKey {
+                origin: self.name().to_owned(),
+                id,
+            })
+    }
+
+    /// Whether [`Self::keys`] gives keys; false: it only wraps.
+    fn delivers(&self) -> bool {
+        true
+    }
 
     /// Why these keys should only open old data, if so: such a source is refused
     /// as the primary one.
@@ -37,19 +89,64 @@ pub trait KeySource: fmt::Debug + Send + Sync {
     fn file(&self) -> Option<&Path> {
         None
     }
+
+    /// How requests to it went; `None` for a source that is asked without any.
+    fn health(&self) -> Option<Health> {
+        None
+    }
 }
 
-/// Reads a source's URI. Neither variables nor files are looked at yet.
-///
-/// Relative paths start at `base_dir`, the policy's folder.
+/// What sources are read with: the policy's own, but for its variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where relative paths start: the policy's folder.
+    pub base_dir: PathBuf,
+    /// Which files may hold secrets.
+    pub access: FileAccess,
+    /// How long a request to a server may take with all its attempts.
+    pub timeout: Duration,
+    /// How long a key that a server gave is good without asking again.
+    pub cache: Duration,
+    /// How long after that it is still used while the server cannot be reached.
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// [`Self::timeout`] where nobody says otherwise.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+    /// [`Self::cache`] where nobody says otherwise.
+    pub const CACHE: Duration = Duration::from_secs(300);
+    /// [`Self::grace`] where nobody says otherwise.
+    pub const GRACE: Duration = Duration::from_secs(3600);
+
+    /// The defaults, with relative paths starting at `base_dir`.
+    #[must_use]
+    pub fn new(base_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            base_dir: base_dir.into(),
+            access: FileAccess::OwnerOnly,
+            timeout: Self::TIMEOUT,
+            cache: Self::CACHE,
+            grace: Self::GRACE,
+        }
+    }
+
+    /// With files of this access.
+    #[must_use]
+    pub fn with_access(mut self, access: FileAccess) -> Self {
+        self.access = access;
+        self
+    }
+}
+
+/// Reads a source's URI. Neither variables, files nor servers are looked at yet.
 ///
 /// ```
-/// use std::path::Path;
-/// use atrest_keys::{FileAccess, source};
-/// let here = Path::new("/srv/app");
-/// assert_eq!(source::parse("env:FIELD_ENCRYPTION_KEY", here, FileAccess::OwnerOnly)?.name(), "FIELD_ENCRYPTION_KEY");
-/// assert_eq!(source::parse("file:atrest.key", here, FileAccess::OwnerOnly)?.name(), "/srv/app/atrest.key");
-/// let error = source::parse("evn:FIELD_ENCRYPTION_KEY", here, FileAccess::OwnerOnly).unwrap_err();
+/// use atrest_keys::{Settings, source};
+/// let settings = Settings::new("/srv/app");
+/// assert_eq!(source::parse("env:FIELD_ENCRYPTION_KEY", &settings)?.name(), "FIELD_ENCRYPTION_KEY");
+/// assert_eq!(source::parse("file:atrest.key", &settings)?.name(), "/srv/app/atrest.key");
+/// let error = source::parse("evn:FIELD_ENCRYPTION_KEY", &settings).unwrap_err();
 /// assert!(error.to_string().contains("did you mean `env:`?"));
 /// # Ok::<(), atrest_keys::KeySourceError>(())
 /// ```
@@ -57,11 +154,8 @@ pub trait KeySource: fmt::Debug + Send + Sync {
 /// # Errors
 /// [`KeySourceError::UnknownScheme`], [`KeySourceError::BadUri`], or one about a
 /// password's salt and iterations.
-pub fn parse(
-    uri: &str,
-    base_dir: &Path,
-    access: FileAccess,
-) -> Result<Box<dyn KeySource>, KeySourceError> {
+pub fn parse(uri: &str, settings: &Settings) -> Result<Box<dyn KeySource>, KeySourceError> {
+    let (base_dir, access) = (settings.base_dir.as_path(), settings.access);
     match uri.split_once(':') {
         Some(("env", name)) => Ok(Box::new(Variable::new(name)?)),
         Some(("file", path)) => Ok(Box::new(File::new(path, base_dir, access)?)),

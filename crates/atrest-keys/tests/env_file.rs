@@ -10,7 +10,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use atrest_keys::{Environment, FileAccess, KeySourceError, source};
+use atrest_keys::{Environment, FileAccess, KeySourceError, Settings, source};
 
 struct EnvFile {
     _folder: tempfile::TempDir,
@@ -116,7 +116,7 @@ fn a_readable_file_is_refused_unless_told() {
 #[test]
 fn an_error_of_a_key_names_the_file_that_it_came_from() {
     let env = overlay("ENCRYPTION_KEY=abc\n").unwrap();
-    let source = source::parse("env:ENCRYPTION_KEY", "".as_ref(), FileAccess::OwnerOnly).unwrap();
+    let source = source::parse("env:ENCRYPTION_KEY", &Settings::new("")).unwrap();
     let message = source.keys(&env).unwrap_err().to_string();
     assert!(
         message.starts_with("ENCRYPTION_KEY (in ") && message.contains(".env): "),

@@ -7,10 +7,8 @@
     reason = "tests"
 )]
 
-use std::path::Path;
-
 use atrest_core::{Key, KeyId};
-use atrest_keys::{Environment, FileAccess, KeySourceError, LoadedKeyring, load_keyring};
+use atrest_keys::{Environment, KeySourceError, LoadedKeyring, Settings, load_keyring};
 
 const A: &str = "-_-_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxw=";
 const B: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -31,13 +29,7 @@ fn load(
             .map(|(n, v)| ((*n).to_owned(), (*v).to_owned())),
     );
     let previous: Vec<String> = previous.iter().map(ToString::to_string).collect();
-    load_keyring(
-        primary,
-        &previous,
-        &env,
-        Path::new("."),
-        FileAccess::OwnerOnly,
-    )
+    load_keyring(primary, &previous, &env, &Settings::new("."))
 }
 
 #[test]

@@ -7,12 +7,8 @@
     reason = "tests"
 )]
 
-use std::path::Path;
-
 use atrest_core::Key;
-use atrest_keys::{
-    Environment, FileAccess, KeySourceError, Password, Warning, load_keyring, source,
-};
+use atrest_keys::{Environment, KeySourceError, Password, Settings, Warning, load_keyring, source};
 
 const SALT: &str = "AAECAwQFBgcICQoLDA0ODw"; // 16 bytes, 0 to 15
 const OTHER_KEY: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -33,7 +29,7 @@ fn uri(salt: &str, iterations: &str) -> String {
 }
 
 fn key(uri: &str) -> Result<Key, KeySourceError> {
-    let source = source::parse(uri, Path::new("."), FileAccess::OwnerOnly)?;
+    let source = source::parse(uri, &Settings::new("."))?;
     let mut keys = source.keys(&env())?;
     assert_eq!(keys.len(), 1);
     Ok(keys.remove(0))
@@ -81,7 +77,7 @@ fn a_file_gives_the_same_key_without_its_last_line_end() {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         let uri = format!("password:file:what??iterations=100000&salt={SALT}");
-        let source = source::parse(&uri, folder.path(), FileAccess::OwnerOnly).unwrap();
+        let source = source::parse(&uri, &Settings::new(folder.path())).unwrap();
         assert_eq!(
             hex(&source.keys(&env()).unwrap()[0]),
             "49d49c25f597846209f0d92e7770ab64e1c75e94b4ce6c509265ee67175d2a1e",
@@ -94,7 +90,7 @@ fn a_file_gives_the_same_key_without_its_last_line_end() {
 fn a_new_uri_has_a_fresh_salt_and_makes_a_primary_key() {
     let uri = Password::new_uri("env:APP_PASSWORD").unwrap();
     assert_ne!(uri, Password::new_uri("env:APP_PASSWORD").unwrap());
-    let loaded = load_keyring(&uri, &[], &env(), Path::new("."), FileAccess::OwnerOnly).unwrap();
+    let loaded = load_keyring(&uri, &[], &env(), &Settings::new(".")).unwrap();
     assert_eq!(loaded.warnings, []);
     assert_eq!(
         loaded.origins,
@@ -118,13 +114,7 @@ fn weak_parameters_open_old_data_and_never_seal() {
         (uri("AAECAwQFBgc", "600000"), short, "salt of 8 bytes"),
     ] {
         let load = |primary: &str, previous: &[String]| {
-            load_keyring(
-                primary,
-                previous,
-                &env(),
-                Path::new("."),
-                FileAccess::OwnerOnly,
-            )
+            load_keyring(primary, previous, &env(), &Settings::new("."))
         };
         let refused = load(&weak, &[]).unwrap_err();
         assert!(matches!(&refused, KeySourceError::WeakPrimary { warning: w } if *w == warning));
@@ -195,8 +185,7 @@ fn what_is_not_acceptable_is_refused_with_what_is() {
 
 #[test]
 fn debug_shows_the_place_only() {
-    let source =
-        source::parse(&uri(SALT, "600000"), Path::new("."), FileAccess::OwnerOnly).unwrap();
+    let source = source::parse(&uri(SALT, "600000"), &Settings::new(".")).unwrap();
     assert_eq!(
         format!("{source:?}"),
         "Password(APP_PASSWORD, 600000 iterations)"

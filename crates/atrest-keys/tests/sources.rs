@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use atrest_core::{Key, KeyId};
-use atrest_keys::{Environment, FileAccess, KeySource, KeySourceError, source};
+use atrest_keys::{Environment, FileAccess, KeySource, KeySourceError, Settings, source};
 
 /// Three keys by their bytes; no real ones.
 const URLSAFE: &str = "-_-_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxw=";
@@ -27,7 +27,7 @@ fn env(value: &str) -> Environment {
 }
 
 fn read(uri: &str, env: &Environment, base: &Path) -> Result<Vec<KeyId>, KeySourceError> {
-    let source = source::parse(uri, base, FileAccess::OwnerOnly)?;
+    let source = source::parse(uri, &Settings::new(base))?;
     Ok(source.keys(env)?.iter().map(Key::id).collect())
 }
 
@@ -134,7 +134,7 @@ fn a_key_in_the_place_of_a_source_is_never_repeated() {
         format!("key:{HEX}"),
     ];
     for uri in uris {
-        let error = source::parse(&uri, Path::new("."), FileAccess::OwnerOnly).unwrap_err();
+        let error = source::parse(&uri, &Settings::new(".")).unwrap_err();
         for shown in [error.to_string(), format!("{error:?}")] {
             assert!(!shown.contains(HEX) && !shown.contains(URLSAFE), "{shown}");
         }
@@ -154,7 +154,7 @@ fn an_unknown_scheme_names_the_nearest() {
         ("env:MY KEY", None),
         ("env:A=B", None),
     ] {
-        let message = source::parse(uri, Path::new("."), FileAccess::OwnerOnly)
+        let message = source::parse(uri, &Settings::new("."))
             .unwrap_err()
             .to_string();
         assert!(
@@ -269,7 +269,11 @@ fn a_file_that_others_can_use_is_refused_unless_told() {
             message.contains(&format!("`chmod 600 '{}'`", path.display())),
             "{message}"
         );
-        let told = source::parse("file:my key", folder.path(), FileAccess::AllowReadable).unwrap();
+        let told = source::parse(
+            "file:my key",
+            &Settings::new(folder.path()).with_access(FileAccess::AllowReadable),
+        )
+        .unwrap();
         assert_eq!(told.keys(&Environment::default()).unwrap().len(), 1);
     }
     // A mounted secret is a link to a file; what counts is the file.
@@ -288,7 +292,7 @@ fn a_device_is_refused_before_it_is_opened() {
 #[test]
 fn a_parsed_source_shows_its_place_only() {
     let source: Box<dyn KeySource> =
-        source::parse("env:ENCRYPTION_KEY", Path::new("."), FileAccess::OwnerOnly).unwrap();
+        source::parse("env:ENCRYPTION_KEY", &Settings::new(".")).unwrap();
     assert_eq!(source.name(), "ENCRYPTION_KEY");
     assert_eq!(source.weakness(), None);
     assert!(format!("{:?}", env(HEX)).contains("1 variables"));
@@ -313,6 +317,6 @@ proptest::proptest! {
     /// Whatever stands in the policy: a source or an error, no panic.
     #[test]
     fn any_uri_is_read_or_refused(uri in "(env:|file:|password:|password:env:N\\?)?[ -~é]{0,40}") {
-        let _ = source::parse(&uri, Path::new("/nonexistent"), FileAccess::OwnerOnly);
+        let _ = source::parse(&uri, &Settings::new("/nonexistent"));
     }
 }

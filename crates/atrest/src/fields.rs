@@ -4,7 +4,7 @@ use std::path::Path;
 
 use atrest_core::Keyring;
 use atrest_engine::policy::Policy;
-use atrest_keys::{Environment, FileAccess, LoadedKeyring, Warning, load_keyring};
+use atrest_keys::{Environment, FileAccess, LoadedKeyring, Settings, Warning, load_keyring};
 
 use crate::{Field, FieldError};
 
@@ -41,7 +41,8 @@ impl Fields {
             None => environment,
         };
         let (primary, previous) = (&policy.keys.primary, &policy.keys.previous);
-        let keys = load_keyring(primary, previous, &environment, policy.directory(), access)?;
+        let settings = Settings::new(policy.directory()).with_access(access);
+        let keys = load_keyring(primary, previous, &environment, &settings)?;
         Ok(Self { policy, keys })
     }
 

@@ -6,7 +6,7 @@ use super::hex;
 use crate::fernet::FernetKey;
 use crate::hazmat::{Mac, Xaes256Gcm};
 use crate::object::{ObjectSealer, open_object};
-use crate::{Context, FieldOpener, Form, Key, Keyring, Purpose, Stored, Suite};
+use crate::{Context, FieldOpener, Form, Key, KeyWrapper, Keyring, Purpose, Stored, Suite};
 use crate::{base64, field_cbc_hmac, header};
 
 /// `name = value` of every indented line, by section.
@@ -77,6 +77,24 @@ fn spec_keys_and_subkeys() {
         derived(Purpose::ObjectCobblestone256),
         subkeys["object/cobblestone-256"]
     );
+    for purpose in [
+        Purpose::KeyWrap,
+        Purpose::Keyring,
+        Purpose::SubjectTag,
+        Purpose::SubjectRecord,
+        Purpose::Receipt,
+    ] {
+        assert_eq!(derived(purpose), subkeys[purpose.label()]);
+    }
+}
+
+#[test]
+fn spec_wrapped_key() {
+    let example = &examples()["Wrapped key"];
+    let wrapped = hex(&example["wrapped"]);
+    let opened = KeyWrapper::new(&key()).unwrap(&wrapped, &column()).unwrap();
+    assert_eq!(to_hex(opened.expose_secret()), example["key"]);
+    assert_eq!(wrapped[5..29], hex(&example["nonce"]));
 }
 
 #[test]
