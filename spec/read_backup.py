@@ -94,8 +94,10 @@ class Cursor:
 
 
 def read_page(c: Cursor):
-    if c.take(1) != b"\x01":
+    version = c.take(1)
+    if version not in (b"\x01", b"\x02"):
         raise Damaged("a frame of a later version")
+    token = "token of " if version == b"\x02" else ""  # under its subject's key
     number = int.from_bytes(c.take(4), "big")
     target = c.bytes().decode()
     while c.at < len(c.data):
@@ -103,7 +105,7 @@ def read_page(c: Cursor):
         kind = c.take(1)[0]
         if kind not in KINDS:
             raise Damaged("a value of a later version")
-        yield target, number, key, KINDS[kind], None if kind == 0 else c.bytes()
+        yield target, number, key, token + KINDS[kind], None if kind == 0 else c.bytes()
 
 
 def read_part(c: Cursor):

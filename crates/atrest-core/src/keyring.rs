@@ -23,8 +23,8 @@ use crate::{Key, KeyId, Purpose, hash_mac};
 pub struct Keyring(Arc<Ring>);
 
 struct Ring {
-    primary: Member,
-    previous: Vec<Member>,
+    primary: Arc<Member>,
+    previous: Vec<Arc<Member>>,
 }
 
 /// A key with its schedules, each computed at the first use.
@@ -77,10 +77,41 @@ impl Keyring {
             }
             before.push(key);
         }
-        let previous = previous.into_iter().map(Member::new).collect();
+        let previous = previous.into_iter().map(Member::shared).collect();
         Ok(Self(Arc::new(Ring {
-            primary: Member::new(primary),
+            primary: Member::shared(primary),
             previous,
+        })))
+    }
+
+    /// A keyring that encrypts with `primary`, and decrypts with it, with `previous`
+    /// and with every key of this one, whose schedules it shares: the keyring of one
+    /// subject.
+    ///
+    /// ```
+    /// use atrest_core::{Key, Keyring};
+    /// let all = Keyring::new(Key::generate()?, vec![])?;
+    /// let one = all.behind(Key::generate()?, vec![])?;
+    /// assert_ne!(one.primary().id(), all.primary().id());
+    /// assert!(one.get(all.primary().id()).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When two keys have one id.
+    pub fn behind(&self, primary: Key, previous: Vec<Key>) -> Result<Self, KeyringError> {
+        let own = Self::new(primary, previous)?;
+        if let Some(twin) = own.keys().find(|key| self.get(key.id()).is_some()) {
+            let id = twin.id();
+            let same = |key: &Key| hash_mac::equal(twin.expose_secret(), key.expose_secret());
+            let same_key = self.get(id).is_some_and(same);
+            return Err(KeyringError::DuplicateId { id, same_key });
+        }
+        let own = &own.0;
+        let shared = std::iter::once(&self.0.primary).chain(&self.0.previous);
+        Ok(Self(Arc::new(Ring {
+            primary: Arc::clone(&own.primary),
+            previous: own.previous.iter().chain(shared).cloned().collect(),
         })))
     }
 
@@ -102,7 +133,9 @@ impl Keyring {
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
-        std::iter::once(&self.0.primary).chain(&self.0.previous)
+        std::iter::once(&self.0.primary)
+            .chain(&self.0.previous)
+            .map(|member| &**member)
     }
 
     pub(crate) fn member(&self, id: KeyId) -> Option<&Member> {
@@ -122,14 +155,14 @@ impl fmt::Debug for Keyring {
 }
 
 impl Member {
-    fn new(key: Key) -> Self {
+    fn shared(key: Key) -> Arc<Self> {
         let (xaes, fernet, cbc_hmac) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self {
+        Arc::new(Self {
             key,
             xaes,
             fernet,
             cbc_hmac,
-        }
+        })
     }
 
     pub(crate) fn xaes(&self) -> &Xaes256Gcm {
@@ -199,6 +232,20 @@ mod tests {
             }
         }
         unreachable!("2^32 keys without a collision of 32 bits")
+    }
+
+    #[test]
+    fn behind_another_an_id_is_still_one_keys() {
+        let (a, b) = colliding();
+        let id = a.id();
+        let all = Keyring::new(a, vec![]).unwrap();
+        for (key, same_key) in [
+            (b, false),
+            (Key::from_bytes(*all.primary().expose_secret()), true),
+        ] {
+            let error = all.behind(Key::from_bytes([7; 32]), vec![key]).unwrap_err();
+            assert_eq!(error, KeyringError::DuplicateId { id, same_key });
+        }
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub struct BackupPage {
     pub target: String,
     /// The pass: of several entries for one row the one of the highest pass counts.
     pub pass: u32,
+    /// The values are tokens under the keys of the rows' subjects, in the bytes form and
+    /// in the column's context, each in the kind of value that it opens to.
+    pub sealed: bool,
     /// Keys and values, in key order.
     pub rows: Vec<(RowKey, Value)>,
 }

@@ -35,7 +35,7 @@ impl Engine {
         let id = policy.id();
         let mut lock = self.database.lock(&id).await?;
         let mut journal = self.journal().await?;
-        let mut column = Column::open(&*self.database, policy, journal.column(&id)).await?;
+        let mut column = self.column(policy, &journal).await?;
         let rows = column.target.rows().await?;
         let opened = self
             .probe(&column, operation, options, &journal, rows)
@@ -160,7 +160,7 @@ impl Engine {
         };
         self.save_column(journal, &id, record).await?;
         self.database.apply(&statements).await?;
-        *column = Column::open(&*self.database, policy, journal.column(&id)).await?;
+        *column = self.column(policy, &journal).await?;
         Ok(())
     }
 

@@ -1,14 +1,20 @@
 //! The visitor that every pass sends through a column: says what each value is,
 //! counts it, and seals or opens what is due.
 
-use atrest_core::{FieldSealer, Keyring};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::EngineError;
-use crate::column::{Column, Reader};
+use atrest_core::{FieldSealer, Keyring, SealError};
+use jiff::Timestamp;
+
+use crate::column::{Column, Reader, Whose};
 use crate::engine::now_unix;
 use crate::report::Tally;
-use crate::target::{self, Change, KeyOf, RowKey, ValueRef, Visitor};
+use crate::subjects::Ring;
+use crate::target::{self, Change, KeyOf, Row, RowKey, Value, ValueRef, Visitor};
 use crate::transition::{Goal, Step};
+use crate::{EngineError, Operation};
 
 /// Classifies the rows that it is shown.
 pub(crate) struct Classifier {
@@ -20,6 +26,10 @@ pub(crate) struct Classifier {
     sealer: Option<FieldSealer>,
     tally: Tally,
     page: Findings,
+    /// Rows whose subjects are still to be asked for.
+    waiting: Vec<Row>,
+    /// One for each subject of the page that has values to be sealed.
+    sealers: HashMap<String, FieldSealer>,
 }
 
 /// What one page gave.
@@ -27,6 +37,8 @@ pub(crate) struct Classifier {
 pub(crate) struct Findings {
     /// What is due, with what takes its place.
     pub(crate) changes: Vec<Change>,
+    /// What the backup keeps of each, where that is not the old value itself.
+    pub(crate) kept: Vec<Value>,
     /// Rows whose value is too long to come along.
     pub(crate) deferred: Vec<RowKey>,
     failed: Option<EngineError>,
@@ -43,6 +55,8 @@ impl Classifier {
             sealer: None,
             tally: Tally::default(),
             page: Findings::default(),
+            waiting: Vec::new(),
+            sealers: HashMap::new(),
         }
     }
 
@@ -72,6 +86,7 @@ impl Classifier {
         if let Some(failed) = page.failed.take() {
             return Err(failed);
         }
+        self.sealers.clear();
         if self.sealer.is_some() && !page.changes.is_empty() {
             self.sealer = Some(self.new_sealer()?);
         }
@@ -83,8 +98,119 @@ impl Classifier {
         // `None`: deleted since.
         if let Some(value) = self.column.target.read_one(key).await? {
             self.row(&|| Ok(key.clone()), value.as_ref())?;
+            self.settle().await?;
         }
         self.take()
+    }
+
+    /// Asks whose the rows are that wait for it, and goes on with them: their keys are
+    /// fetched, and made where there are none, for all of them at once.
+    pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
+        let Some(Whose { of, subjects }) = self.column.whose.clone() else {
+            return Ok(());
+        };
+        let rows = std::mem::take(&mut self.waiting);
+        let keys: Vec<RowKey> = rows.iter().map(|row| row.key.clone()).collect();
+        let whose = of.of(&keys).await?;
+        let rows: Vec<(Row, Option<String>)> = rows
+            .into_iter()
+            .zip(whose)
+            .filter_map(|(row, subject)| Some((row, subject?))) // gone since: not here
+            .collect();
+        let now = Timestamp::now();
+        let all = rows.iter().filter_map(|(_, subject)| subject.as_deref());
+        let mut rings = subjects.rings(all, false, now).await?;
+        let mut without = HashSet::new();
+        for (row, subject) in &rows {
+            let Some((subject, ring)) = subject
+                .as_ref()
+                .zip(subject.as_ref().and_then(|s| rings.get(s)))
+            else {
+                continue;
+            };
+            if self.sealer.is_none() || ring.seals() {
+                continue;
+            }
+            self.reader.row_of(Some(ring));
+            let key = || Ok(row.key.clone());
+            let stored = self.reader.classify(&key, row.value.as_ref())?;
+            let step = stored.map_or(Step::Keep, |stored| self.reader.step(&stored, &self.goal));
+            if matches!(step, Step::Seal | Step::SealStored) {
+                without.insert(subject.as_str());
+            }
+        }
+        if !without.is_empty() {
+            rings.extend(subjects.rings(without, true, now).await?);
+        }
+        for (row, subject) in &rows {
+            let ring = subject.as_ref().and_then(|subject| rings.get(subject));
+            self.reader.row_of(ring);
+            let owner = subject.as_ref().zip(ring);
+            self.judge(&|| Ok(row.key.clone()), row.value.as_ref(), owner)?;
+        }
+        self.reader.row_of(None);
+        Ok(())
+    }
+
+    /// Classifies and counts one value, and makes what is to take its place.
+    fn judge(
+        &mut self,
+        key: KeyOf<'_>,
+        value: ValueRef<'_>,
+        owner: Option<(&String, &Arc<Ring>)>,
+    ) -> target::Result<()> {
+        let step = self.reader.tally(key, value, &self.goal, &mut self.tally)?;
+        let (false, Some(shared)) = (step == Step::Keep, &mut self.sealer) else {
+            return Ok(());
+        };
+        let key = key()?;
+        let bytes = self.reader.token_len(step, value, &self.goal);
+        if bytes > self.goal.longest_token {
+            self.page.failed.get_or_insert(EngineError::TooLong {
+                column: self.column.name().to_owned(),
+                key: key.to_string(),
+                bytes,
+                limit: self.goal.longest_token,
+            });
+            return Ok(());
+        }
+        let seal = || -> Result<_, SealError> {
+            let sealer = match owner {
+                None => shared,
+                Some((subject, ring)) => match self.sealers.entry(subject.clone()) {
+                    Entry::Occupied(sealer) => sealer.into_mut(),
+                    Entry::Vacant(place) => {
+                        let (keyring, suite) = (&ring.keyring, self.goal.suite);
+                        place.insert(FieldSealer::new(keyring, suite, now_unix())?)
+                    }
+                },
+            };
+            let new = self.reader.replacement(step, &key, value, sealer)?;
+            let kept = match (&self.column.whose, self.goal.operation) {
+                (Some(_), Operation::Encrypt) => Some(self.reader.kept(&key, value, sealer)?),
+                _ => None,
+            };
+            Ok((new, kept))
+        };
+        match seal() {
+            Ok((None, _)) => {}
+            Ok((Some(new), kept)) => {
+                self.page.kept.extend(kept);
+                self.page.changes.push(Change {
+                    key,
+                    old: value.to_value(),
+                    new,
+                });
+            }
+            Err(source) => {
+                self.page.failed.get_or_insert(EngineError::Seal {
+                    column: self.column.name().to_owned(),
+                    key: key.to_string(),
+                    source,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// What was counted so far.
@@ -104,36 +230,13 @@ impl Visitor for Classifier {
             self.page.deferred.push(key()?);
             return Ok(());
         }
-        let step = self.reader.tally(key, value, &self.goal, &mut self.tally)?;
-        let (false, Some(sealer)) = (step == Step::Keep, &mut self.sealer) else {
-            return Ok(());
-        };
-        let key = key()?;
-        let bytes = self.reader.token_len(step, value, &self.goal);
-        if bytes > self.goal.longest_token {
-            self.page.failed.get_or_insert(EngineError::TooLong {
-                column: self.column.name().to_owned(),
-                key: key.to_string(),
-                bytes,
-                limit: self.goal.longest_token,
+        if self.column.whose.is_some() {
+            self.waiting.push(Row {
+                key: key()?,
+                value: value.to_value(),
             });
             return Ok(());
         }
-        match self.reader.replacement(step, &key, value, sealer) {
-            Ok(None) => {}
-            Ok(Some(new)) => self.page.changes.push(Change {
-                key,
-                old: value.to_value(),
-                new,
-            }),
-            Err(source) => {
-                self.page.failed.get_or_insert(EngineError::Seal {
-                    column: self.column.name().to_owned(),
-                    key: key.to_string(),
-                    source,
-                });
-            }
-        }
-        Ok(())
+        self.judge(key, value, None)
     }
 }

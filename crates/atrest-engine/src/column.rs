@@ -1,14 +1,18 @@
 //! A column of the policy joined to its target, its keys and its context: what it
 //! takes to say what a stored value is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use atrest_core::{Context, FieldOpener, FieldSealer, Form, Keyring, SealError, Stored};
+use atrest_core::{Context, FieldOpener, FieldSealer, Form, KeyId, Keyring, SealError, Stored};
+
+use jiff::Timestamp;
 
 use crate::journal::ColumnRecord;
 use crate::page::len;
 use crate::policy::{Bind, ColumnPolicy};
 use crate::report::{NAMED_ROWS, Tally};
+use crate::subjects::{Ring, SubjectError, SubjectOf, Subjects};
 use crate::target::{self, Database, KeyOf, RowKey, Target, Value, ValueRef};
 use crate::transition::{Goal, Step};
 use crate::{EngineError, Operation, RunOptions};
@@ -22,6 +26,14 @@ pub struct Column {
     pub target: Arc<dyn Target>,
     context: Context,
     bind: Bind,
+    pub(crate) whose: Option<Whose>,
+}
+
+/// Whose the rows of a column are.
+#[derive(Clone)]
+pub(crate) struct Whose {
+    pub(crate) of: SubjectOf,
+    pub(crate) subjects: Arc<Subjects>,
 }
 
 impl std::fmt::Debug for Column {
@@ -36,11 +48,13 @@ impl Column {
     /// Finds the column, and refuses a context other than the recorded one.
     ///
     /// # Errors
-    /// The database's; [`EngineError::ContextChanged`].
+    /// The database's; [`EngineError::ContextChanged`];
+    /// [`SubjectError::NoKeyring`] for a column with subjects where there is none.
     pub async fn open(
         database: &dyn Database,
         policy: &ColumnPolicy,
         recorded: Option<&ColumnRecord>,
+        subjects: Option<&Arc<Subjects>>,
     ) -> Result<Self, EngineError> {
         let target = database.column(&policy.table, &policy.column).await?;
         let context = policy.context();
@@ -56,11 +70,19 @@ impl Column {
                 policy_bind: policy.bind.name(),
             });
         }
+        let whose = match &policy.subject {
+            None => None,
+            Some(subject) => Some(Whose {
+                of: SubjectOf::find(database, policy, subject).await?,
+                subjects: Arc::clone(subjects.ok_or(SubjectError::NoKeyring)?),
+            }),
+        };
         Ok(Self {
             policy: policy.clone(),
             target,
             context: Context::new(&context),
             bind: policy.bind,
+            whose,
         })
     }
 
@@ -86,10 +108,28 @@ impl Column {
         }
     }
 
+    /// The keys of the rows' subjects, by row: of rows in key order that are somebody's.
+    pub(crate) async fn rings_of(
+        &self,
+        keys: &[RowKey],
+    ) -> Result<HashMap<RowKey, Arc<Ring>>, EngineError> {
+        let Some(Whose { of, subjects }) = &self.whose else {
+            return Ok(HashMap::new());
+        };
+        let whose = of.of(keys).await?;
+        let all = whose.iter().flatten().flatten().map(String::as_str);
+        let rings = subjects.rings(all, false, Timestamp::now()).await?;
+        let ring = |(key, subject): (&RowKey, Option<Option<String>>)| {
+            Some((key.clone(), Arc::clone(rings.get(&subject??)?)))
+        };
+        Ok(keys.iter().zip(whose).filter_map(ring).collect())
+    }
+
     /// A reader of its values; one per worker.
     pub(crate) fn reader(&self, keyring: &Keyring) -> Reader {
         Reader {
             opener: FieldOpener::new(keyring),
+            ring: None,
             context: self.context.clone(),
             bind: self.bind,
             clear: Vec::new(),
@@ -109,12 +149,27 @@ pub(crate) fn form(value: ValueRef<'_>) -> Option<(Form, &[u8])> {
 /// Says what stored values are, and holds the clear value of the last one.
 pub(crate) struct Reader {
     opener: FieldOpener,
+    /// Of the row at hand, with an opener of its own; `None`: it is nobody's.
+    ring: Option<(Arc<Ring>, FieldOpener)>,
     context: Context,
     bind: Bind,
     clear: Vec<u8>,
 }
 
 impl Reader {
+    /// The next row is a subject's, or nobody's.
+    pub(crate) fn row_of(&mut self, ring: Option<&Arc<Ring>>) {
+        let same = match (&self.ring, ring) {
+            (Some((before, _)), Some(ring)) => Arc::ptr_eq(before, ring),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            let opener = |ring: &Arc<Ring>| (Arc::clone(ring), FieldOpener::new(&ring.keyring));
+            self.ring = ring.map(opener);
+        }
+    }
+
     fn context(&self, key: &RowKey) -> Context {
         match self.bind {
             Bind::Column => self.context.clone(),
@@ -131,16 +186,19 @@ impl Reader {
         let Some((form, stored)) = form(value) else {
             return Ok(None);
         };
-        let stored = match self.bind {
-            Bind::Column => self
-                .opener
-                .read(form, &self.context, stored, &mut self.clear),
+        let row;
+        let context = match self.bind {
+            Bind::Column => &self.context,
             Bind::Row => {
-                let context = self.context(&key()?);
-                self.opener.read(form, &context, stored, &mut self.clear)
+                row = self.context(&key()?);
+                &row
             }
         };
-        Ok(Some(stored))
+        let opener = match &mut self.ring {
+            None => &mut self.opener,
+            Some((_, opener)) => opener,
+        };
+        Ok(Some(opener.read(form, context, stored, &mut self.clear)))
     }
 
     /// The clear value of what was classified last (empty when undecryptable).
@@ -163,7 +221,7 @@ impl Reader {
             tally.null += 1;
             return Ok(Step::Keep);
         };
-        let step = goal.step(&stored);
+        let step = self.step(&stored, goal);
         let stored = if goal.is_lookalike(&stored) {
             Stored::Plaintext
         } else {
@@ -177,7 +235,9 @@ impl Reader {
         tally.bytes_sealed += token_len;
         match &stored {
             Stored::Plaintext => tally.plaintext += 1,
+            Stored::Sealed(sealed) if self.is_own(sealed.key) => tally.by_subject += 1,
             Stored::Sealed(sealed) => *tally.sealed.entry(sealed.key).or_default() += 1,
+            stored if self.is_forgotten(stored) => tally.forgotten += 1,
             Stored::Undecryptable(u) => {
                 tally.undecryptable += 1;
                 if !u.key_known {
@@ -196,8 +256,79 @@ impl Reader {
         }
         if step != Step::Keep {
             tally.due += 1;
+            tally.due_by_subject += u64::from(self.ring.is_some());
         }
         Ok(step)
+    }
+
+    /// What a goal makes of the value classified last.
+    pub(crate) fn step(&self, stored: &Stored, goal: &Goal) -> Step {
+        match &self.ring {
+            None => goal.step_under(stored, Some(goal.primary)),
+            // Nothing is sealed for who is being forgotten: it is counted as clear.
+            Some((ring, _)) if ring.forgotten && goal.operation != Operation::Decrypt => Step::Keep,
+            Some((ring, _)) if ring.is_forgotten(stored) => Step::Keep,
+            Some((ring, _)) => goal.step_under(stored, ring.own),
+        }
+    }
+
+    /// Whether a key is the subject's, and no shared one.
+    fn is_own(&self, key: KeyId) -> bool {
+        let own = |(ring, _): &(Arc<Ring>, FieldOpener)| ring.is_own(key);
+        self.ring.as_ref().is_some_and(own)
+    }
+
+    fn is_forgotten(&self, stored: &Stored) -> bool {
+        let forgotten = |(ring, _): &(Arc<Ring>, FieldOpener)| ring.is_forgotten(stored);
+        self.ring.as_ref().is_some_and(forgotten)
+    }
+
+    /// The stored value itself as a token of its row's subject: what a backup keeps of a
+    /// clear value.
+    pub(crate) fn kept(
+        &self,
+        key: &RowKey,
+        value: ValueRef<'_>,
+        sealer: &mut FieldSealer,
+    ) -> Result<Value, SealError> {
+        let mut token = Vec::new();
+        let mut seal = |bytes| match self.bind {
+            Bind::Column => sealer.seal(Form::Bytes, &self.context, bytes, &mut token),
+            Bind::Row => sealer.seal(Form::Bytes, &self.context(key), bytes, &mut token),
+        };
+        Ok(match value {
+            ValueRef::Null | ValueRef::Deferred(_) => Value::Null,
+            ValueRef::Text(bytes) => {
+                seal(bytes)?;
+                Value::Text(token)
+            }
+            ValueRef::Bytes(bytes) => {
+                seal(bytes)?;
+                Value::Bytes(token)
+            }
+            ValueRef::Number(bytes) => {
+                seal(bytes)?;
+                Value::Number(token)
+            }
+        })
+    }
+
+    /// What [`Self::kept`] kept; `None` when it does not open.
+    pub(crate) fn original(&mut self, key: &RowKey, kept: &Value) -> target::Result<Option<Value>> {
+        let token = match kept {
+            Value::Null | Value::Deferred(_) => return Ok(Some(Value::Null)),
+            Value::Text(token) | Value::Bytes(token) | Value::Number(token) => token,
+        };
+        let stored = self.classify(&|| Ok(key.clone()), ValueRef::Bytes(token))?;
+        let Some(Stored::Sealed(_)) = stored else {
+            return Ok(None);
+        };
+        let clear = self.clear.clone();
+        Ok(Some(match kept {
+            Value::Text(_) => Value::Text(clear),
+            Value::Number(_) => Value::Number(clear),
+            _ => Value::Bytes(clear),
+        }))
     }
 
     /// How long the token in place of the value classified last will be, in bytes; 0

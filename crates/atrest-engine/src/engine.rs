@@ -13,6 +13,7 @@ use crate::journal::{Journal, Scribe};
 use crate::observe::{Observer, Silent, Stop};
 use crate::policy::ColumnPolicy;
 use crate::report::{ColumnReport, OpenRun, Tally};
+use crate::subjects::Subjects;
 use crate::target::Database;
 use crate::transition::Operation;
 
@@ -60,6 +61,7 @@ pub struct Engine {
     pub(crate) keyring: Keyring,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Stop,
+    pub(crate) subjects: Option<Arc<Subjects>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -79,7 +81,15 @@ impl Engine {
             keyring,
             observer: Arc::new(Silent),
             stop: Stop::default(),
+            subjects: None,
         }
+    }
+
+    /// With the keys of the subjects that columns of the policy may name.
+    #[must_use]
+    pub fn with_subjects(mut self, subjects: Arc<Subjects>) -> Self {
+        self.subjects = Some(subjects);
+        self
     }
 
     /// Watched by `observer`, stopped through `stop`.
@@ -124,7 +134,17 @@ impl Engine {
 
     pub(crate) async fn open(&self, policy: &ColumnPolicy) -> Result<Column, EngineError> {
         let journal = self.journal().await?;
-        Column::open(&*self.database, policy, journal.column(&policy.id())).await
+        self.column(policy, &journal).await
+    }
+
+    /// A column, with what the journal recorded of it.
+    pub(crate) async fn column(
+        &self,
+        policy: &ColumnPolicy,
+        journal: &Journal,
+    ) -> Result<Column, EngineError> {
+        let (database, recorded) = (&*self.database, journal.column(&policy.id()));
+        Column::open(database, policy, recorded, self.subjects.as_ref()).await
     }
 
     pub(crate) async fn scan(

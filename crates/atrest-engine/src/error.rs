@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::backup::BackupError;
 use crate::journal::JournalError;
+use crate::subjects::SubjectError;
 use crate::target::{Finding, TargetError};
 
 /// Why a verb could not run, or had to stop.
@@ -18,6 +19,9 @@ pub enum EngineError {
     /// The backup file.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// The keys of subjects.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
     /// Preflight found what would break the application.
     #[error("{column} cannot be encrypted as it is: {}", list(.findings))]
     Preflight {

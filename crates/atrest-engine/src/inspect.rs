@@ -15,7 +15,8 @@ pub struct Inspection {
     pub column: String,
     /// The row's key.
     pub key: String,
-    /// "null", "plaintext", "sealed" or "undecryptable".
+    /// "null", "plaintext", "sealed", "undecryptable", or "forgotten" when its key was
+    /// destroyed with its subject's others.
     pub state: &'static str,
     /// The stored value as it is, when it is a token (text, or hexadecimal for bytes);
     /// of plaintext only with `reveal`.
@@ -54,6 +55,11 @@ impl Engine {
                 key: row.to_string(),
             })?;
         let mut reader = column.reader(&self.keyring);
+        let ring = column
+            .rings_of(std::slice::from_ref(&row))
+            .await?
+            .remove(&row);
+        reader.row_of(ring.as_ref());
         let classified = reader.classify(&|| Ok(row.clone()), value.as_ref())?;
         let show = |bytes: &[u8]| match value {
             Value::Bytes(_) if !bytes.is_ascii() => crate::journal::hex(bytes),
@@ -87,7 +93,11 @@ impl Engine {
                 found.clear = reveal.then(|| show(reader.clear()));
             }
             Some(Stored::Undecryptable(u)) => {
-                found.state = "undecryptable";
+                let stored = Stored::Undecryptable(u);
+                found.state = match ring.is_some_and(|ring| ring.is_forgotten(&stored)) {
+                    true => "forgotten",
+                    false => "undecryptable",
+                };
                 found.stored = bytes.map(show);
                 found.suite = u.suite.map(|s| s.to_string());
                 found.key_id = u.key.map(|k| k.to_string());

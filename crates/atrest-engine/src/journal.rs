@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backup::Known;
 use crate::policy::Bind;
-use crate::target::{Database, JournalChange, JournalRecord, KeyRange, RowKey, SchemaChange};
+use crate::target::{Database, JournalChange, KeyRange, Record, RowKey, SchemaChange};
 use crate::{EngineError, Operation};
 
 /// Why the journal cannot be used.
@@ -181,7 +181,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-fn unhex(s: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(s: &str) -> Option<Vec<u8>> {
     if !s.len().is_multiple_of(2) || !s.is_ascii() {
         return None;
     }
@@ -214,10 +214,7 @@ impl Scribe {
     ///
     /// # Errors
     /// [`JournalError`] when it is not what this keyring wrote.
-    pub(crate) fn read<T: DeserializeOwned>(
-        &self,
-        stored: &JournalRecord,
-    ) -> Result<T, JournalError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, stored: &Record) -> Result<T, JournalError> {
         #[derive(Deserialize)]
         struct KeyOnly {
             key: String,

@@ -13,6 +13,7 @@
 //! | [`journal`] | the engine's own progress, authenticated, in the same database |
 //! | [`backup`] | the encrypted file of original values |
 //! | [`restore`] | a backup back into its table, or compared with it |
+//! | [`subjects`] | one key for each person |
 //! | [`report`] | what a verb did, as data with stable names |
 //!
 //! Nothing here prints, prompts, reads the environment or exits: a face gives an
@@ -38,6 +39,7 @@ pub mod run;
 pub mod scan;
 pub mod sensitive;
 mod start;
+pub mod subjects;
 pub mod target;
 mod transition;
 

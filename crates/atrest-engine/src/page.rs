@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use crate::EngineError;
-use crate::target::{self, KeyRange, PageLimit, RowKey, Target, ValueRef, Visitor};
+use crate::classifier::Classifier;
+use crate::target::{self, KeyRange, PageLimit, RowKey, Target, ValueRef};
 
 /// Bytes of values with which a page ends.
 const PAGE_BYTES: u64 = 8 << 20;
@@ -20,26 +21,26 @@ const INLINE: u64 = 1 << 20;
 const FIRST: usize = 100;
 
 /// A page that a visitor has seen.
-pub(crate) struct Page<V> {
-    pub(crate) visitor: V,
+pub(crate) struct Page {
+    pub(crate) visitor: Classifier,
     pub(crate) rows: usize,
     /// The last row's key; `None` on the range's last page.
     pub(crate) cursor: Option<RowKey>,
 }
 
 /// A page under way, and the bytes that were shown.
-type Ahead<V> = JoinHandle<target::Result<(Page<V>, u64)>>;
+type Ahead = JoinHandle<Result<(Page, u64), EngineError>>;
 
 /// Goes through a range page by page.
-pub(crate) struct Pager<V> {
+pub(crate) struct Pager {
     target: Arc<dyn Target>,
     rest: KeyRange,
     batch: usize,
     limit: usize,
-    ahead: Option<Ahead<V>>,
+    ahead: Option<Ahead>,
 }
 
-impl<V: Visitor> Pager<V> {
+impl Pager {
     /// Pages of at most `batch` rows.
     pub(crate) fn new(target: &Arc<dyn Target>, range: KeyRange, batch: usize) -> Self {
         let batch = batch.max(1);
@@ -53,7 +54,7 @@ impl<V: Visitor> Pager<V> {
     }
 
     /// Begins to show `visitor` the next page.
-    pub(crate) fn start(&mut self, visitor: V) {
+    pub(crate) fn start(&mut self, visitor: Classifier) {
         let (target, range) = (Arc::clone(&self.target), self.rest.clone());
         let limit = PageLimit {
             rows: self.limit,
@@ -63,12 +64,14 @@ impl<V: Visitor> Pager<V> {
         self.ahead = Some(tokio::spawn(async move {
             let visited = target.visit(&range, limit, Box::new(visitor)).await?;
             let visitor: Box<dyn Any> = visited.visitor;
-            let visitor = *visitor
-                .downcast()
-                .map_err(|_| target::TargetError::Refused {
-                    what: "a page came back with another visitor".to_owned(),
-                    next: "report this as an error of atrest".to_owned(),
-                })?;
+            let mut visitor: Classifier =
+                *visitor
+                    .downcast()
+                    .map_err(|_| target::TargetError::Refused {
+                        what: "a page came back with another visitor".to_owned(),
+                        next: "report this as an error of atrest".to_owned(),
+                    })?;
+            visitor.settle().await?;
             let page = Page {
                 visitor,
                 rows: visited.rows,
@@ -79,7 +82,7 @@ impl<V: Visitor> Pager<V> {
     }
 
     /// The page that was begun; `None` when none was.
-    pub(crate) async fn next(&mut self) -> Result<Option<Page<V>>, EngineError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Page>, EngineError> {
         let Some(ahead) = self.ahead.take() else {
             return Ok(None);
         };
@@ -97,7 +100,7 @@ impl<V: Visitor> Pager<V> {
     }
 }
 
-impl<V> Drop for Pager<V> {
+impl Drop for Pager {
     fn drop(&mut self) {
         if let Some(ahead) = &self.ahead {
             ahead.abort();

@@ -6,7 +6,7 @@ use crate::column::Column;
 use crate::engine::RunOptions;
 use crate::journal::Journal;
 use crate::report::Tally;
-use crate::target::Value;
+use crate::target::{RowKey, Value};
 use crate::transition::Goal;
 use crate::{Engine, EngineError, Operation};
 
@@ -93,7 +93,10 @@ impl Engine {
             let limit = if i == 0 || i == last { END } else { SAMPLE } as usize;
             for _ in 0..if i == last { LAST_PAGES } else { 1 } {
                 let page = column.target.read(&range, limit, INLINE).await?;
+                let keys: Vec<RowKey> = page.iter().map(|row| row.key.clone()).collect();
+                let rings = column.rings_of(&keys).await?;
                 for row in &page {
+                    reader.row_of(rings.get(&row.key));
                     if !matches!(row.value, Value::Deferred(_)) {
                         let key = || Ok(row.key.clone());
                         reader.tally(&key, row.value.as_ref(), goal, &mut tally)?;

@@ -29,6 +29,10 @@ pub struct Tally {
     pub plaintext: u64,
     /// Values that open, by key id.
     pub sealed: BTreeMap<KeyId, u64>,
+    /// Values that open under a key of their row's subject.
+    pub by_subject: u64,
+    /// Values whose key was destroyed with the subject's other keys.
+    pub forgotten: u64,
     /// Values that look encrypted and do not open.
     pub undecryptable: u64,
     /// Of these, under a key id (or Fernet key) that the keyring lacks.
@@ -47,6 +51,8 @@ pub struct Tally {
     pub longest_token: u64,
     /// Rows that the operation would change, or found to change.
     pub due: u64,
+    /// Of these, rows of a subject.
+    pub due_by_subject: u64,
 }
 
 impl Tally {
@@ -58,6 +64,8 @@ impl Tally {
         for (key, n) in other.sealed {
             *self.sealed.entry(key).or_default() += n;
         }
+        self.by_subject += other.by_subject;
+        self.forgotten += other.forgotten;
         self.undecryptable += other.undecryptable;
         self.foreign += other.foreign;
         for (key, n) in other.unknown_keys {
@@ -70,12 +78,13 @@ impl Tally {
         self.bytes_sealed += other.bytes_sealed;
         self.longest_token = self.longest_token.max(other.longest_token);
         self.due += other.due;
+        self.due_by_subject += other.due_by_subject;
     }
 
     /// Values that open.
     #[must_use]
     pub fn sealed_total(&self) -> u64 {
-        self.sealed.values().sum()
+        self.sealed.values().sum::<u64>() + self.by_subject
     }
 }
 
@@ -94,8 +103,12 @@ pub struct ColumnReport {
     pub null: u64,
     /// Values in clear.
     pub plaintext: u64,
-    /// Values that open, by key id.
+    /// Values that open under a key of the keyring, by key id.
     pub sealed: BTreeMap<String, u64>,
+    /// Values that open under a key of their row's subject.
+    pub sealed_by_subject: u64,
+    /// Values whose key was destroyed when their subject was forgotten.
+    pub forgotten: u64,
     /// Values that look encrypted and do not open.
     pub undecryptable: u64,
     /// Keys of the first of these rows.
@@ -131,6 +144,8 @@ impl ColumnReport {
             null: tally.null,
             plaintext: tally.plaintext,
             sealed: text(tally.sealed),
+            sealed_by_subject: tally.by_subject,
+            forgotten: tally.forgotten,
             undecryptable: tally.undecryptable,
             undecryptable_rows: tally.undecryptable_rows,
             unknown_keys: text(tally.unknown_keys),
@@ -147,7 +162,7 @@ impl ColumnReport {
     /// Values that open.
     #[must_use]
     pub fn sealed_total(&self) -> u64 {
-        self.sealed.values().sum()
+        self.sealed.values().sum::<u64>() + self.sealed_by_subject
     }
 }
 

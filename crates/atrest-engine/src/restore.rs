@@ -99,8 +99,7 @@ impl Engine {
             if mode != RestoreMode::Compare {
                 locks.push(self.database.lock(&policy.id()).await?);
             }
-            let column =
-                Column::open(&*self.database, policy, journal.column(&policy.id())).await?;
+            let column = self.column(policy, &journal).await?;
             let report = RestoreReport {
                 column: policy.id(),
                 ..RestoreReport::default()
@@ -195,6 +194,12 @@ impl Engine {
         report: &mut RestoreReport,
     ) -> Result<u64, EngineError> {
         let current = current(column, page).await?;
+        let there = page.rows.iter().map(|(key, _)| key);
+        let there: Vec<RowKey> = there
+            .filter(|key| current.contains_key(key))
+            .cloned()
+            .collect();
+        let rings = column.rings_of(&there).await?;
         let mut reader = column.reader(&self.keyring);
         let mut changes = Vec::new();
         let mut done = HashSet::new();
@@ -208,7 +213,18 @@ impl Engine {
                 name(report, key);
                 continue;
             };
-            let was = clear(&mut reader, key, original)?;
+            reader.row_of(rings.get(key));
+            let opened = match page.sealed {
+                true => reader.original(key, original)?,
+                false => Some(original.clone()),
+            };
+            let Some(original) = opened else {
+                // Its subject was forgotten since.
+                report.undecryptable += 1;
+                name(report, key);
+                continue;
+            };
+            let was = clear(&mut reader, key, &original)?;
             let is = clear(&mut reader, key, now)?;
             let write = match &is {
                 None => {
@@ -226,11 +242,11 @@ impl Engine {
                     mode == RestoreMode::Force
                 }
             };
-            if write && now != original {
+            if write && *now != original {
                 changes.push(Change {
                     key: key.clone(),
                     old: now.clone(),
-                    new: original.clone(),
+                    new: original,
                 });
             }
         }

@@ -199,6 +199,9 @@ impl Run {
 
     /// What was counted before the page's transaction, as it stands after it.
     fn after(&self, mut tally: Tally, changed: u64) -> Tally {
+        if self.column.whose.is_some() {
+            return self.after_of_subjects(tally, changed);
+        }
         let mut left = changed;
         let mut take = |n: &mut u64| {
             let taken = left.min(*n);
@@ -219,6 +222,34 @@ impl Run {
                 tally.plaintext += changed;
             }
             _ => *tally.sealed.entry(self.goal.primary).or_default() += changed,
+        }
+        tally.sealed.retain(|_, n| *n > 0);
+        tally
+    }
+
+    /// The same where rows are subjects': which of them changed is known when all did.
+    fn after_of_subjects(&self, mut tally: Tally, changed: u64) -> Tally {
+        let theirs = changed.min(tally.due_by_subject);
+        let nobodys = changed - theirs;
+        let mut left = changed;
+        let mut take = |n: &mut u64| {
+            let taken = left.min(*n);
+            *n -= taken;
+            left -= taken;
+        };
+        match self.goal.operation {
+            Operation::Encrypt => take(&mut tally.plaintext),
+            Operation::Rotate => tally.sealed.values_mut().for_each(take),
+            Operation::Decrypt => {
+                take(&mut tally.by_subject);
+                tally.sealed.values_mut().for_each(take);
+            }
+        }
+        if self.goal.operation == Operation::Decrypt {
+            tally.plaintext += changed;
+        } else {
+            tally.by_subject += theirs;
+            *tally.sealed.entry(self.goal.primary).or_default() += nobodys;
         }
         tally.sealed.retain(|_, n| *n > 0);
         tally
@@ -262,9 +293,8 @@ impl Run {
                 flight.land(&mut work).await?;
                 return Err(ended);
             }
-            let Findings {
-                changes, deferred, ..
-            } = classifier.take()?;
+            let mut findings = classifier.take()?;
+            let deferred = std::mem::take(&mut findings.deferred);
             let last = cursor.is_none();
             if last {
                 tally.add(classifier.tally());
@@ -274,14 +304,14 @@ impl Run {
             // A long value is a page of its own, so that only one is in memory.
             for key in deferred {
                 flight.land(&mut work).await?;
-                let one = long.long(&key).await?.changes;
+                let one = long.long(&key).await?;
                 self.go_on(long.counted())?;
                 let one = self.back_up(one, pass).await?;
                 if !one.rows.is_empty() {
                     self.commit(&mut work, one).await?;
                 }
             }
-            let changes = self.back_up(changes, pass).await?;
+            let changes = self.back_up(findings, pass).await?;
             flight.land(&mut work).await?;
             let record = &mut work.range.record;
             record.cursor = cursor.or(record.cursor.take());
@@ -333,14 +363,23 @@ impl Run {
     }
 
     /// Makes the originals durable in the backup.
-    async fn back_up(&self, rows: Vec<Change>, pass: u32) -> Result<BackedUp, EngineError> {
+    async fn back_up(&self, findings: Findings, pass: u32) -> Result<BackedUp, EngineError> {
+        let Findings {
+            changes: rows,
+            kept,
+            ..
+        } = findings;
         let (Some(backup), false) = (&self.backup, rows.is_empty()) else {
             return Ok(BackedUp { rows, len: None });
         };
         let (backup, target) = (Arc::clone(backup), self.column.name().to_owned());
         let append = move || -> Result<_, BackupError> {
-            let originals: Vec<_> = rows.iter().map(|c| (&c.key, &c.old)).collect();
-            let len = backup.append(&target, pass, &originals)?;
+            let sealed = !kept.is_empty();
+            let originals: Vec<_> = match sealed {
+                false => rows.iter().map(|c| (&c.key, &c.old)).collect(),
+                true => rows.iter().map(|c| &c.key).zip(&kept).collect(),
+            };
+            let len = backup.append(&target, pass, sealed, &originals)?;
             Ok(BackedUp {
                 rows,
                 len: Some(len),

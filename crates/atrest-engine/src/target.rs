@@ -82,9 +82,10 @@ pub struct Description {
     pub warnings: Vec<Finding>,
 }
 
-/// A record of the journal as the database stores it. The engine authenticates it.
+/// A record of one of atrest's own tables as the database stores it. The engine
+/// authenticates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalRecord {
+pub struct Record {
     /// Unique name ("run:people.extras").
     pub name: String,
     /// JSON.
@@ -102,6 +103,19 @@ pub struct JournalChange {
     pub expected: Option<String>,
     /// `(body, mac)` to store; `None` deletes the record.
     pub record: Option<(String, String)>,
+}
+
+/// A compare-and-swap on one record of the table of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Which record.
+    pub name: String,
+    /// The `mac` the record must carry now.
+    pub expected: String,
+    /// What to store.
+    pub body: String,
+    /// Its authentication tag in text form.
+    pub mac: String,
 }
 
 /// A table of the catalog.
@@ -172,7 +186,7 @@ pub trait Database: Send + Sync {
     async fn apply(&self, statements: &[String]) -> Result<()>;
 
     /// All records; `None` when there is no journal yet.
-    async fn journal_read(&self) -> Result<Option<Vec<JournalRecord>>>;
+    async fn journal_read(&self) -> Result<Option<Vec<Record>>>;
 
     /// Makes the journal table if it is not there.
     async fn journal_create(&self) -> Result<()>;
@@ -183,6 +197,23 @@ pub trait Database: Send + Sync {
 
     /// Drops the journal table.
     async fn journal_drop(&self) -> Result<()>;
+
+    /// Makes the table of keys if it is not there.
+    async fn keys_create(&self) -> Result<()>;
+
+    /// The records of these names, in no order; `None` when there is no table yet.
+    async fn keys_read(&self, names: &[String]) -> Result<Option<Vec<Record>>>;
+
+    /// At most `limit` records whose names come after `after`, by name.
+    async fn keys_page(&self, after: &str, limit: u32) -> Result<Vec<Record>>;
+
+    /// Adds the records whose names are not there yet; durable when it returns.
+    async fn keys_add(&self, records: &[Record]) -> Result<()>;
+
+    /// Compare-and-swap of several records in one transaction;
+    /// [`TargetError::Busy`] and no change when one does not match. What was there
+    /// is overwritten as thoroughly as the database can.
+    async fn keys_change(&self, changes: &[KeyChange]) -> Result<()>;
 
     /// Closes every connection.
     async fn close(&self);

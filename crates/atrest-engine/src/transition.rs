@@ -61,14 +61,23 @@ impl Goal {
             && self.accept_lookalikes
     }
 
+    /// What to do with a value that is to be sealed under the primary key.
+    #[cfg(test)]
+    fn step(&self, stored: &Stored) -> Step {
+        self.step_under(stored, Some(self.primary))
+    }
+
+    /// What to do with a value that is to be sealed under `key`; `None`: under one that
+    /// is not made yet.
+    ///
     /// Undecryptable values are never touched, unless the operator said that
     /// those under an unknown key id are the application's own.
-    pub(crate) fn step(&self, stored: &Stored) -> Step {
+    pub(crate) fn step_under(&self, stored: &Stored, own: Option<KeyId>) -> Step {
         match (self.operation, stored) {
             (Operation::Encrypt, Stored::Plaintext) => Step::Seal,
             (Operation::Encrypt, stored) if self.is_lookalike(stored) => Step::SealStored,
             (Operation::Rotate, Stored::Sealed(Sealed { suite, key }))
-                if *key != self.primary || *suite != self.suite =>
+                if Some(*key) != own || *suite != self.suite =>
             {
                 Step::Seal
             }

@@ -27,6 +27,8 @@ mod rounds;
 mod schema;
 #[path = "engine/states.rs"]
 mod states;
+#[path = "engine/subjects.rs"]
+mod subjects;
 #[path = "engine/support.rs"]
 mod support;
 #[path = "engine/writers.rs"]
@@ -91,5 +93,10 @@ on_every_database!(
     restored::only_what_nobody_changed,
     restored::compared_with_the_table,
     restored::an_unfinished_backup,
+    subjects::every_person_has_a_key_of_their_own,
+    subjects::a_person_named_by_the_primary_key,
+    subjects::rotating_moves_what_was_sealed_under_the_shared_key,
+    subjects::a_backup_holds_nothing_that_the_shared_key_alone_opens,
+    subjects::a_changed_record_of_keys_is_refused,
     writers::plaintext_writers_are_caught_up_with,
 );

@@ -14,6 +14,7 @@
 //! | `page.rs` | the SQL that reads pages and cuts ranges |
 //! | `write.rs` | the compare-and-swap: set-based on a server, row by row in SQLite |
 //! | `journal.rs` | the table `atrest_journal` |
+//! | `keys.rs` | the table `atrest_keys` |
 //! | `lock.rs` | the exclusive run lock |
 //! | `preflight.rs` | refusals and warnings; `privileges.rs` beside it tries the rights |
 //! | `schema.rs` | the DDL that makes room for tokens, and the exact way back |
@@ -36,5 +37,5 @@ mod url;
 
 pub use url::{connect, local_files};
 
-/// The table that holds the engine's journal, in the default schema.
-pub const JOURNAL_TABLE: &str = "atrest_journal";
+/// atrest's own tables, in the default schema: the engine's journal, and subjects' keys.
+pub const OWN_TABLES: [&str; 2] = ["atrest_journal", "atrest_keys"];

@@ -1,7 +1,8 @@
 //! A page of originals as bytes: `spec/backup.md`, "Frame content".
 //!
 //! ```text
-//! content = 0x01 | pass32 | str(target) | row*
+//! content = 0x01 | pass32 | str(target) | row*         values as they were stored
+//!         | 0x02 | pass32 | str(target) | row*         values as tokens of their subjects
 //! row     = parts8 | part* | kind8 | bytes(value)        (NULL has no bytes)
 //! part    = 0x00 | int128  |  0x01 | str  |  0x02 | bytes  |  0x03 | bits64
 //! ```
@@ -11,9 +12,16 @@ use crate::backup::BackupPage;
 use crate::target::{KeyValue, RowKey, Value};
 
 const PAGE: u8 = 1;
+const SEALED_PAGE: u8 = 2;
 
-pub(super) fn encode(target: &str, pass: u32, rows: &[(&RowKey, &Value)], out: &mut Vec<u8>) {
-    out.push(PAGE);
+pub(super) fn encode(
+    target: &str,
+    pass: u32,
+    sealed: bool,
+    rows: &[(&RowKey, &Value)],
+    out: &mut Vec<u8>,
+) {
+    out.push(if sealed { SEALED_PAGE } else { PAGE });
     out.extend_from_slice(&pass.to_be_bytes());
     put(out, target.as_bytes());
     for (key, value) in rows {
@@ -66,9 +74,11 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
 /// (the content was authenticated before).
 pub(super) fn decode(content: &[u8]) -> Option<BackupPage> {
     let mut rest = content;
-    if take::<1>(&mut rest)? != [PAGE] {
-        return None;
-    }
+    let sealed = match take::<1>(&mut rest)? {
+        [PAGE] => false,
+        [SEALED_PAGE] => true,
+        _ => return None,
+    };
     let pass = u32::from_be_bytes(take(&mut rest)?);
     let target = text(&mut rest)?;
     let mut rows = Vec::new();
@@ -93,7 +103,12 @@ pub(super) fn decode(content: &[u8]) -> Option<BackupPage> {
         };
         rows.push((RowKey(key), value));
     }
-    Some(BackupPage { target, pass, rows })
+    Some(BackupPage {
+        target,
+        pass,
+        sealed,
+        rows,
+    })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -59,13 +59,16 @@ fn page(n: u8) -> BackupPage {
     BackupPage {
         target: "people.extras".into(),
         pass: u32::from(n),
+        sealed: false,
         rows,
     }
 }
 
 fn append(writer: &BackupWriter, page: &BackupPage) -> u64 {
     let rows: Vec<_> = page.rows.iter().map(|(k, v)| (k, v)).collect();
-    writer.append(&page.target, page.pass, &rows).unwrap()
+    writer
+        .append(&page.target, page.pass, false, &rows)
+        .unwrap()
 }
 
 /// A file with pages `1..=pages`, and where each frame ends (the header first).
@@ -338,7 +341,7 @@ fn fill_the_disk(path: &Path) {
     let rows: Vec<_> = want.rows.iter().map(|(k, v)| (k, v)).collect();
     for _ in 0..1000 {
         let before = writer.reference().len;
-        if let Err(error) = writer.append(&want.target, 1, &rows) {
+        if let Err(error) = writer.append(&want.target, 1, false, &rows) {
             let text = error.to_string();
             assert!(matches!(error, BackupError::Io { .. }), "{text}");
             assert!(text.contains("no row of this page was changed"), "{text}");

@@ -176,9 +176,10 @@ impl BackupWriter {
         &self,
         target: &str,
         pass: u32,
+        sealed: bool,
         rows: &[(&RowKey, &Value)],
     ) -> Result<u64, BackupError> {
-        let len = self.write(target, pass, rows)?;
+        let len = self.write(target, pass, sealed, rows)?;
         self.sync(len)?;
         Ok(len)
     }
@@ -188,10 +189,11 @@ impl BackupWriter {
         &self,
         target: &str,
         pass: u32,
+        sealed: bool,
         rows: &[(&RowKey, &Value)],
     ) -> Result<u64, BackupError> {
         let mut state = self.sound()?;
-        self.append_frame(&mut state, target, pass, rows)?;
+        self.append_frame(&mut state, target, pass, sealed, rows)?;
         Ok(state.len)
     }
 
@@ -222,6 +224,7 @@ impl BackupWriter {
         state: &mut State,
         target: &str,
         pass: u32,
+        sealed: bool,
         rows: &[(&RowKey, &Value)],
     ) -> Result<(), BackupError> {
         let mut nonce = [0; NONCE_LEN];
@@ -249,7 +252,7 @@ impl BackupWriter {
             *closed = false;
         }
         frame.clear();
-        codec::encode(target, pass, rows, frame);
+        codec::encode(target, pass, sealed, rows, frame);
         let too_long = || {
             io(
                 "write",

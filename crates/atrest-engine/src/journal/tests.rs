@@ -31,7 +31,7 @@ fn record() -> RangeRecord {
 #[test]
 fn a_record_comes_back_as_it_was_written() {
     let (body, mac) = scribe(1).write("range:0:t.c", &record());
-    let stored = JournalRecord {
+    let stored = Record {
         name: "range:0:t.c".into(),
         body,
         mac,
@@ -42,30 +42,30 @@ fn a_record_comes_back_as_it_was_written() {
 #[test]
 fn an_edited_moved_or_foreign_record_is_refused() {
     let (body, mac) = scribe(1).write("range:0:t.c", &record());
-    let stored = JournalRecord {
+    let stored = Record {
         name: "range:0:t.c".into(),
         body,
         mac,
     };
-    let forged = |s: &JournalRecord| {
+    let forged = |s: &Record| {
         matches!(
             scribe(1).read::<RangeRecord>(s),
             Err(JournalError::Forged { .. })
         )
     };
-    assert!(forged(&JournalRecord {
+    assert!(forged(&Record {
         body: stored.body.replace("\"changed\":7", "\"changed\":8"),
         ..stored.clone()
     }));
-    assert!(forged(&JournalRecord {
+    assert!(forged(&Record {
         name: "range:1:t.c".into(),
         ..stored.clone()
     }));
-    assert!(forged(&JournalRecord {
+    assert!(forged(&Record {
         mac: stored.mac.replace(|c: char| c.is_ascii_digit(), "a"),
         ..stored.clone()
     }));
-    assert!(forged(&JournalRecord {
+    assert!(forged(&Record {
         mac: String::new(),
         ..stored.clone()
     }));

@@ -21,6 +21,9 @@ pub struct ColumnPolicy {
     pub context: Option<String>,
     /// What a token is bound to.
     pub bind: Bind,
+    /// The column of the same table that says whose the row is: each subject's values
+    /// are sealed under a key of its own.
+    pub subject: Option<String>,
     /// Where the entry starts in the policy, from 1.
     pub line: usize,
 }

@@ -25,7 +25,7 @@ const DATABASE: [&str; 1] = ["url"];
 /// `[database]` in messages, and one that would do.
 pub(super) const DATABASE_HEADER: &str = "[database]";
 pub(super) const DATABASE_EXAMPLE: &str = "[database]` with `url = \"postgresql://localhost/app\"";
-const COLUMN: [&str; 5] = ["table", "name", "suite", "context", "bind"];
+const COLUMN: [&str; 6] = ["table", "name", "suite", "context", "bind", "subject"];
 
 type Found<'t, 'i> = Option<&'t Spanned<DeValue<'i>>>;
 
@@ -353,12 +353,24 @@ impl Source<'_> {
         let context = self
             .string(section, "context")?
             .map(|(text, _)| text.to_owned());
+        let subject = match self.string(section, "subject")? {
+            Some((subject, span)) if subject == column => {
+                return Err(self.bad(
+                    span,
+                    "subject",
+                    "is the column itself",
+                    "name the column of the same table that says whose the row is, `user_id` for example",
+                ));
+            }
+            subject => subject.map(|(subject, _)| subject.to_owned()),
+        };
         Ok(ColumnPolicy {
             table,
             column: column.to_owned(),
             suite,
             context,
             bind,
+            subject,
             line: self.at(section.span.clone()).line,
         })
     }

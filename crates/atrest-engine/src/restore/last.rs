@@ -90,7 +90,9 @@ impl Share<'_> {
     /// own.
     pub(super) fn keep(&self, page: &mut BackupPage) -> u64 {
         let mut own = 0;
-        let BackupPage { target, pass, rows } = page;
+        let BackupPage {
+            target, pass, rows, ..
+        } = page;
         rows.retain(|(key, _)| {
             let hash = self.hash(target, key);
             own += u64::from(hash.is_some());
@@ -138,7 +140,7 @@ mod tests {
                     .map(|n| (RowKey(vec![KeyValue::Integer(n)]), Value::Null))
                     .collect();
                 let rows: Vec<_> = rows.iter().map(|(k, v)| (k, v)).collect();
-                writer.append(target, pass, &rows).unwrap();
+                writer.append(target, pass, false, &rows).unwrap();
             }
         }
     }

@@ -31,6 +31,7 @@ pub fn column(table: &str, column: &str) -> ColumnPolicy {
         suite: Suite::Xaes256Gcm,
         context: None,
         bind: Bind::Column,
+        subject: None,
         line: 1,
     }
 }

@@ -97,6 +97,7 @@ pub fn main() {
         suite: Suite::Xaes256Gcm,
         context: None,
         bind: Bind::Column,
+        subject: None,
         line: 1,
     };
     let options = RunOptions {

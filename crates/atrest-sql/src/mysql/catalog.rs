@@ -11,7 +11,7 @@ use sqlx::mysql::MySqlRow;
 use super::Shared;
 use super::value::text;
 use crate::quote::{Dialect, Sql};
-use crate::{JOURNAL_TABLE, nearest};
+use crate::{OWN_TABLES, nearest};
 
 /// A table with what the rest needs to know of it.
 #[derive(Debug, Clone)]
@@ -176,7 +176,7 @@ pub(super) async fn tables(shared: &Shared) -> Result<Vec<Table>, TargetError> {
     let mut tables = Vec::new();
     for [schema, name, estimate] in rows {
         let at = (schema.unwrap_or_default(), name.unwrap_or_default());
-        if at.1 == JOURNAL_TABLE {
+        if OWN_TABLES.contains(&at.1.as_str()) {
             continue;
         }
         tables.push(Table {

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::Shared;
-use crate::{JOURNAL_TABLE, nearest};
+use crate::{OWN_TABLES, nearest};
 
 /// A table with what the rest needs to know of it.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ pub(super) async fn tables(shared: &Shared) -> Result<Vec<Table>, TargetError> {
     for row in rows {
         let oid: i64 = row.try_get(0).map_err(fail)?;
         let name = shown(&row, 1, 3).map_err(fail)?;
-        if name.name == JOURNAL_TABLE {
+        if OWN_TABLES.contains(&name.name.as_str()) {
             continue;
         }
         let estimate: f64 = row.try_get(4).map_err(fail)?;

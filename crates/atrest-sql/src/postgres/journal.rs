@@ -1,13 +1,13 @@
 //! The engine's journal in `atrest_journal`, in the default schema.
 
-use atrest_engine::target::{JournalChange, JournalRecord, TargetError};
+use atrest_engine::target::{JournalChange, Record, TargetError};
 use sqlx::{PgConnection, Row as _};
 
 use super::Shared;
 use crate::transaction::{Failure, Tries, busy};
 
 /// All records, or `None` without the table.
-pub(super) async fn read(shared: &Shared) -> Result<Option<Vec<JournalRecord>>, TargetError> {
+pub(super) async fn read(shared: &Shared) -> Result<Option<Vec<Record>>, TargetError> {
     let fail = |e| shared.error("reading atrest_journal", e);
     if !is_there(shared).await? {
         return Ok(None);
@@ -19,7 +19,7 @@ pub(super) async fn read(shared: &Shared) -> Result<Option<Vec<JournalRecord>>, 
             .map_err(fail)?;
     rows.into_iter()
         .map(|row| {
-            Ok(JournalRecord {
+            Ok(Record {
                 name: row.try_get(0).map_err(fail)?,
                 body: row.try_get(1).map_err(fail)?,
                 mac: row.try_get(2).map_err(fail)?,

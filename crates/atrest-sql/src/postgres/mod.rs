@@ -5,6 +5,7 @@ mod column;
 mod dependents;
 mod history;
 mod journal;
+mod keys;
 mod lock;
 mod page;
 mod preflight;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
-    Database, JournalChange, JournalRecord, Lock, Table, TableName, Target, TargetError, Value,
+    Database, JournalChange, KeyChange, Lock, Record, Table, TableName, Target, TargetError, Value,
 };
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -191,7 +192,7 @@ impl Database for PgDatabase {
             .map_err(|e| self.shared.error("committing DDL", e))
     }
 
-    async fn journal_read(&self) -> Result<Option<Vec<JournalRecord>>, TargetError> {
+    async fn journal_read(&self) -> Result<Option<Vec<Record>>, TargetError> {
         journal::read(&self.shared).await
     }
 
@@ -205,6 +206,26 @@ impl Database for PgDatabase {
 
     async fn journal_drop(&self) -> Result<(), TargetError> {
         journal::remove(&self.shared).await
+    }
+
+    async fn keys_create(&self) -> Result<(), TargetError> {
+        keys::create(&self.shared).await
+    }
+
+    async fn keys_read(&self, names: &[String]) -> Result<Option<Vec<Record>>, TargetError> {
+        keys::read(&self.shared, names).await
+    }
+
+    async fn keys_page(&self, after: &str, limit: u32) -> Result<Vec<Record>, TargetError> {
+        keys::page(&self.shared, after, limit).await
+    }
+
+    async fn keys_add(&self, records: &[Record]) -> Result<(), TargetError> {
+        keys::add(&self.shared, records).await
+    }
+
+    async fn keys_change(&self, changes: &[KeyChange]) -> Result<(), TargetError> {
+        keys::change(&self.shared, changes).await
     }
 
     async fn close(&self) {

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use super::Shared;
 use super::value::Affinity;
 use crate::quote::{Dialect, Sql};
-use crate::{JOURNAL_TABLE, nearest};
+use crate::{OWN_TABLES, nearest};
 
 /// A table with what preflight needs to know of it.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ async fn names(shared: &Shared) -> Result<Vec<String>, TargetError> {
         .await?;
     Ok(names
         .into_iter()
-        .filter(|n| !n.starts_with("sqlite_") && n != JOURNAL_TABLE)
+        .filter(|n| !n.starts_with("sqlite_") && !OWN_TABLES.contains(&n.as_str()))
         .collect())
 }
 

@@ -1,6 +1,6 @@
 //! The engine's journal in `atrest_journal`.
 
-use atrest_engine::target::{JournalChange, JournalRecord, TargetError};
+use atrest_engine::target::{JournalChange, Record, TargetError};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Shared;
@@ -10,7 +10,7 @@ const READING: &str = "reading atrest_journal";
 const WRITING: &str = "writing atrest_journal";
 
 /// All records, or `None` without the table.
-pub(super) async fn read(shared: &Shared) -> Result<Option<Vec<JournalRecord>>, TargetError> {
+pub(super) async fn read(shared: &Shared) -> Result<Option<Vec<Record>>, TargetError> {
     let there = shared
         .connections
         .number(
@@ -26,7 +26,7 @@ pub(super) async fn read(shared: &Shared) -> Result<Option<Vec<JournalRecord>>, 
     shared
         .connections
         .rows(READING, sql, [], |row| {
-            Ok(JournalRecord {
+            Ok(Record {
                 name: row.get(0)?,
                 body: row.get(1)?,
                 mac: row.get(2)?,

@@ -5,6 +5,7 @@ mod column;
 mod connection;
 mod error;
 mod journal;
+mod keys;
 mod lock;
 mod page;
 mod preflight;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
-    Database, JournalChange, JournalRecord, Lock, Table, TableName, Target, TargetError, Value,
+    Database, JournalChange, KeyChange, Lock, Record, Table, TableName, Target, TargetError, Value,
 };
 
 use crate::error::Place;
@@ -153,7 +154,7 @@ impl Database for SqliteDatabase {
             .await
     }
 
-    async fn journal_read(&self) -> Result<Option<Vec<JournalRecord>>, TargetError> {
+    async fn journal_read(&self) -> Result<Option<Vec<Record>>, TargetError> {
         journal::read(&self.shared).await
     }
 
@@ -167,6 +168,26 @@ impl Database for SqliteDatabase {
 
     async fn journal_drop(&self) -> Result<(), TargetError> {
         journal::remove(&self.shared).await
+    }
+
+    async fn keys_create(&self) -> Result<(), TargetError> {
+        keys::create(&self.shared).await
+    }
+
+    async fn keys_read(&self, names: &[String]) -> Result<Option<Vec<Record>>, TargetError> {
+        keys::read(&self.shared, names).await
+    }
+
+    async fn keys_page(&self, after: &str, limit: u32) -> Result<Vec<Record>, TargetError> {
+        keys::page(&self.shared, after, limit).await
+    }
+
+    async fn keys_add(&self, records: &[Record]) -> Result<(), TargetError> {
+        keys::add(&self.shared, records).await
+    }
+
+    async fn keys_change(&self, changes: &[KeyChange]) -> Result<(), TargetError> {
+        keys::change(&self.shared, changes).await
     }
 
     async fn close(&self) {

@@ -1,6 +1,6 @@
 //! The journal: compare-and-swap, and that it fences writes.
 
-use atrest_engine::target::{Change, JournalChange, JournalRecord, TargetError};
+use atrest_engine::target::{Change, JournalChange, Record, TargetError};
 use atrest_testing::ScratchDatabase;
 
 use super::{all, column, connect, long_text, text};
@@ -13,8 +13,8 @@ fn change(name: &str, expected: Option<&str>, record: Option<(&str, &str)>) -> J
     }
 }
 
-fn record(name: &str, body: &str, mac: &str) -> JournalRecord {
-    JournalRecord {
+fn record(name: &str, body: &str, mac: &str) -> Record {
+    Record {
         name: name.to_owned(),
         body: body.to_owned(),
         mac: mac.to_owned(),

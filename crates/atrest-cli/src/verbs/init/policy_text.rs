@@ -122,6 +122,7 @@ fn column(text: &mut String, prefix: &str, candidate: &Candidate, suite: Suite) 
         suite,
         context: None,
         bind: Bind::default(),
+        subject: None,
         line: 0,
     };
     let _infallible = writeln!(text, "{prefix}[[column]]");

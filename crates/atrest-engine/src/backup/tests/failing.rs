@@ -16,12 +16,12 @@ fn fails_once(counter: &AtomicUsize) -> Result<()> {
 
 fn write(writer: &BackupWriter, page: &BackupPage) -> u64 {
     let rows: Vec<_> = page.rows.iter().map(|(k, v)| (k, v)).collect();
-    writer.write(&page.target, page.pass, &rows).unwrap()
+    writer.write(&page.target, page.pass, false, &rows).unwrap()
 }
 
 fn try_append(writer: &BackupWriter, page: &BackupPage) -> std::result::Result<u64, BackupError> {
     let rows: Vec<_> = page.rows.iter().map(|(k, v)| (k, v)).collect();
-    writer.append(&page.target, page.pass, &rows)
+    writer.append(&page.target, page.pass, false, &rows)
 }
 
 /// Two workers wrote, and the first one's flush fails: the second one's page may be

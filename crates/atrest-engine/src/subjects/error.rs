@@ -1,0 +1,67 @@
+//! Why subjects' keys cannot be had.
+
+use atrest_core::{KeyId, KeyringError, RandomError};
+
+use crate::target::TargetError;
+
+/// Why the keys of subjects cannot be used. Names tags, never subjects.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// The database.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// A record that is not what atrest wrote.
+    #[error(
+        "the record `{name}` of the table atrest_keys was changed, or belongs to another keyring; nothing of it is used: put the record back from a backup of that table, or name the keyring that it was made with"
+    )]
+    Damaged {
+        /// The record.
+        name: String,
+    },
+    /// A wrapped key that no key of the keyring opens.
+    #[error(
+        "the keys of subject {tag} are wrapped under key {}, which the keyring does not have or which does not open them; put the keyring back that has it",
+        id.map_or_else(|| "of an unknown form".to_owned(), |id| id.to_string())
+    )]
+    Wrapped {
+        /// The subject.
+        tag: String,
+        /// The wrapping key, where it is named.
+        id: Option<KeyId>,
+    },
+    /// Two keys share an id.
+    #[error("subject {tag}: {source}")]
+    Keyring {
+        /// The subject.
+        tag: String,
+        /// Which id.
+        source: KeyringError,
+    },
+    /// A key that was written and is not there.
+    #[error(
+        "the key that was made for subject {tag} cannot be read back from the table atrest_keys, so nothing was sealed under it; look for triggers or rules on that table and run again"
+    )]
+    NotKept {
+        /// The subject.
+        tag: String,
+    },
+    /// Values for somebody who is being forgotten.
+    #[error(
+        "subject {tag} is being forgotten and has values in clear again; type `atrest forget --undo` for it, or finish with `atrest forget --due` and run again"
+    )]
+    Forgetting {
+        /// The subject.
+        tag: String,
+    },
+    /// No keyring to wrap keys.
+    #[error(
+        "subjects need a keyring, whose keys wrap theirs; make one with `atrest key init` and name it in [keys] as `keyring`, with its `root`"
+    )]
+    NoKeyring,
+    /// A record that cannot be written down.
+    #[error("a record of keys cannot be written ({0}); report this as an error of atrest")]
+    Body(String),
+}

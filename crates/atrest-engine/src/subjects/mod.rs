@@ -1,0 +1,315 @@
+//! One key for each person (or whatever else a row can belong to): a column of the
+//! policy that names its `subject` has each subject's values sealed under keys of that
+//! subject alone, so that destroying them erases what they sealed, wherever a copy of
+//! it lies (spec/subjects.md).
+//!
+//! The keys are random, wrapped by a key of the keyring, and stand in the table
+//! `atrest_keys`. They are fetched for a page of rows at once, and kept for as long as
+//! there is room.
+
+mod error;
+mod record;
+mod ring;
+mod source;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use atrest_core::hazmat::Mac;
+use atrest_core::{Key, KeyId, KeyWrapper, Keyring, Purpose};
+use jiff::Timestamp;
+
+use crate::target::Database;
+
+pub use error::SubjectError;
+pub(crate) use record::{Body, Prover, SubjectKey};
+pub(crate) use ring::Ring;
+pub(crate) use source::SubjectOf;
+
+use record::{NAME, Proven, place, tag};
+
+/// Subjects whose keys are kept in memory at most: some 50 MB.
+const KEPT: usize = 50_000;
+
+/// What of a keyring subjects need.
+#[derive(Debug)]
+pub struct SubjectKeyring<'a> {
+    /// The keys that wrap subjects' keys, the active one first.
+    pub wrapping: &'a Keyring,
+    /// The key that makes subjects' tags and proves their records.
+    pub index: &'a Key,
+    /// Tags of subjects that were forgotten, with the ids of their keys.
+    pub forgotten: Vec<(String, Vec<KeyId>)>,
+}
+
+/// The keys of all subjects of one database.
+pub struct Subjects {
+    database: Arc<dyn Database>,
+    /// The keys that everything else is sealed under.
+    shared: Keyring,
+    wrappers: Vec<(KeyId, KeyWrapper)>,
+    tags: Mac,
+    prover: Prover,
+    forgotten: HashMap<String, Vec<KeyId>>,
+    kept: Mutex<HashMap<String, Arc<Ring>>>,
+    /// Held while keys are made, so that workers of one run make none twice.
+    making: tokio::sync::Mutex<()>,
+    /// Tags of forgotten subjects whose keys are back.
+    back: Mutex<HashSet<String>>,
+}
+
+impl fmt::Debug for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subjects").finish_non_exhaustive()
+    }
+}
+
+impl Subjects {
+    /// The subjects of `database`, under a keyring whose data keys are `shared`.
+    #[must_use]
+    pub fn new(database: Arc<dyn Database>, shared: &Keyring, keys: SubjectKeyring<'_>) -> Self {
+        let wrapper = |key: &Key| (key.id(), KeyWrapper::new(key));
+        Self {
+            database,
+            shared: shared.clone(),
+            wrappers: keys.wrapping.keys().map(wrapper).collect(),
+            tags: Mac::new(keys.index, Purpose::SubjectTag),
+            prover: Prover(Mac::new(keys.index, Purpose::SubjectRecord)),
+            forgotten: keys.forgotten.into_iter().collect(),
+            kept: Mutex::default(),
+            making: tokio::sync::Mutex::new(()),
+            back: Mutex::default(),
+        }
+    }
+
+    /// The tag of a subject: the name of its record, and of the subject itself where
+    /// it must not be named.
+    ///
+    /// `subject` is the canonical text of the column that says whose a row is.
+    #[must_use]
+    pub fn tag(&self, subject: &str) -> String {
+        tag(&self.tags, subject)
+    }
+
+    /// Tags of subjects that were forgotten and whose keys are in the database again,
+    /// as far as they were come upon: an old copy of it was put back. The keys are not
+    /// used.
+    #[must_use]
+    pub fn back(&self) -> Vec<String> {
+        let back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut back: Vec<String> = back.iter().cloned().collect();
+        back.sort_unstable();
+        back
+    }
+
+    /// The keyring of each of `subjects`; with `make`, every one of them has a key to
+    /// seal with, which is durable and was read back.
+    pub(crate) async fn rings<'s>(
+        &self,
+        subjects: impl IntoIterator<Item = &'s str>,
+        make: bool,
+        now: Timestamp,
+    ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
+        let mut rings = HashMap::new();
+        let mut wanted = HashSet::new();
+        {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            for subject in subjects {
+                match kept.get(subject) {
+                    Some(ring) if ring.seals() || !make => {
+                        rings.insert(subject.to_owned(), Arc::clone(ring));
+                    }
+                    _ => drop(wanted.insert(subject.to_owned())),
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(rings);
+        }
+        let mut found = self.fetch(&wanted).await?;
+        if make && found.values().any(|ring| !ring.seals()) {
+            let _making = self.making.lock().await;
+            // Somebody may have made them since.
+            found = self.fetch(&wanted).await?;
+            let without: Vec<&str> = found
+                .iter()
+                .filter(|(_, ring)| !ring.seals())
+                .map(|(subject, _)| subject.as_str())
+                .collect();
+            if !without.is_empty() {
+                self.make(&without, now).await?;
+                // Read back before the first value is sealed under them.
+                found = self.fetch(&wanted).await?;
+                if let Some((subject, _)) = found.iter().find(|(_, ring)| !ring.seals()) {
+                    return Err(SubjectError::NotKept {
+                        tag: self.tag(subject),
+                    });
+                }
+            }
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() + found.len() > KEPT {
+            kept.clear();
+        }
+        for (subject, ring) in found {
+            kept.insert(subject.clone(), Arc::clone(&ring));
+            rings.insert(subject, ring);
+        }
+        Ok(rings)
+    }
+
+    /// What the database has of these subjects' keys.
+    async fn fetch(
+        &self,
+        subjects: &HashSet<String>,
+    ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
+        let mut records = self
+            .proven(subjects.iter().map(|subject| self.tag(subject)))
+            .await?;
+        subjects
+            .iter()
+            .map(|subject| {
+                let ring = match records.remove(&self.tag(subject)) {
+                    None => Ring::without_keys(&self.shared),
+                    Some(record) => self.ring(&record)?,
+                };
+                Ok((subject.clone(), Arc::new(ring)))
+            })
+            .collect()
+    }
+
+    /// The records of these tags, proven.
+    async fn proven(
+        &self,
+        tags: impl IntoIterator<Item = String>,
+    ) -> Result<HashMap<String, Proven>, SubjectError> {
+        let names: Vec<String> = tags.into_iter().map(|tag| format!("{NAME}{tag}")).collect();
+        let records = self.database.keys_read(&names).await?.unwrap_or_default();
+        records
+            .iter()
+            .map(|record| {
+                let proven = self.prover.prove(record)?;
+                Ok((proven.tag.clone(), proven))
+            })
+            .collect()
+    }
+
+    fn ring(&self, record: &Proven) -> Result<Ring, SubjectError> {
+        let gone = self.forgotten.get(&record.tag);
+        let is_gone = |id: KeyId| gone.is_some_and(|gone| gone.contains(&id));
+        let (mut keys, mut destroyed) = (Vec::new(), Vec::new());
+        for entry in &record.body.keys {
+            let damaged = || SubjectError::Damaged {
+                name: format!("{NAME}{}", record.tag),
+            };
+            let id = entry.key_id().ok_or_else(damaged)?;
+            match entry.wrapped() {
+                Some(_) if is_gone(id) => {
+                    let mut back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
+                    back.insert(record.tag.clone());
+                    destroyed.push(id);
+                }
+                Some(wrapped) if record.body.forget.is_none() => {
+                    let key = self.unwrap(&record.tag, &wrapped)?;
+                    if key.id() != id {
+                        return Err(damaged());
+                    }
+                    keys.push(key);
+                }
+                _ => destroyed.push(id),
+            }
+        }
+        let ids = keys.iter().map(Key::id).collect();
+        let mut keys = keys.into_iter();
+        let Some(first) = keys.next() else {
+            return Ok(Ring {
+                keyring: self.shared.clone(),
+                own: None,
+                keys: Vec::new(),
+                destroyed,
+                forgotten: record.body.forget.is_some(),
+            });
+        };
+        let own = Some(first.id());
+        let keyring = self
+            .shared
+            .behind(first, keys.collect())
+            .map_err(|source| SubjectError::Keyring {
+                tag: record.tag.clone(),
+                source,
+            })?;
+        Ok(Ring {
+            keyring,
+            own,
+            keys: ids,
+            destroyed,
+            forgotten: false,
+        })
+    }
+
+    fn unwrap(&self, tag: &str, wrapped: &[u8]) -> Result<Key, SubjectError> {
+        let id = KeyWrapper::wrapped_under(wrapped);
+        self.wrappers
+            .iter()
+            .find(|(wrapper, _)| Some(*wrapper) == id)
+            .and_then(|(_, wrapper)| wrapper.unwrap(wrapped, &place(tag)).ok())
+            .ok_or_else(|| SubjectError::Wrapped {
+                tag: tag.to_owned(),
+                id,
+            })
+    }
+
+    /// Makes a key for each of these subjects, which have none to seal with.
+    async fn make(&self, subjects: &[&str], now: Timestamp) -> Result<(), SubjectError> {
+        self.database.keys_create().await?;
+        let tags: Vec<String> = subjects.iter().map(|subject| self.tag(subject)).collect();
+        let mut old = self.proven(tags.iter().cloned()).await?;
+        let (mut new, mut changes) = (Vec::new(), Vec::new());
+        for tag in &tags {
+            match old.remove(tag) {
+                None => {
+                    let body = Body {
+                        keys: vec![self.new_key(tag, &[], now)?],
+                        ..Body::default()
+                    };
+                    new.push(self.prover.record(tag, &body)?);
+                }
+                // A forgotten subject is back and writes: a key of its new time.
+                Some(record) if record.body.forget.is_none() => {
+                    let mut body = record.body.clone();
+                    let key = self.new_key(tag, &body.keys, now)?;
+                    body.keys.insert(0, key);
+                    changes.push(self.prover.change(&record, &body)?);
+                }
+                Some(_) => return Err(SubjectError::Forgetting { tag: tag.clone() }),
+            }
+        }
+        if !new.is_empty() {
+            self.database.keys_add(&new).await?;
+        }
+        if !changes.is_empty() {
+            self.database.keys_change(&changes).await?;
+        }
+        Ok(())
+    }
+
+    /// A new key, with an id that none of `others` and none of the keyring has.
+    fn new_key(
+        &self,
+        tag: &str,
+        others: &[SubjectKey],
+        now: Timestamp,
+    ) -> Result<SubjectKey, SubjectError> {
+        let (_, wrapper) = self.wrappers.first().ok_or(SubjectError::NoKeyring)?;
+        loop {
+            let key = Key::generate()?;
+            let id = key.id();
+            let taken = self.shared.get(id).is_some()
+                || others.iter().any(|other| other.key_id() == Some(id));
+            if !taken {
+                return SubjectKey::new(&key, tag, wrapper, now);
+            }
+        }
+    }
+}
