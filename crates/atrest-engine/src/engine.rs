@@ -100,6 +100,12 @@ impl Engine {
         self
     }
 
+    /// The keys of subjects, where there are any.
+    #[must_use]
+    pub fn subjects(&self) -> Option<&Arc<Subjects>> {
+        self.subjects.as_ref()
+    }
+
     /// The database.
     #[must_use]
     pub fn database(&self) -> &Arc<dyn Database> {

@@ -263,6 +263,17 @@ pub trait Target: Send + Sync {
         Ok(ranges)
     }
 
+    /// The keys of up to `limit` rows after `after`, in key order, whose `column` of the
+    /// same table equals the value that `text` writes, as the database compares: perhaps
+    /// more than have exactly this text.
+    async fn rows_where(
+        &self,
+        column: &str,
+        text: &str,
+        after: Option<&RowKey>,
+        limit: usize,
+    ) -> Result<Vec<RowKey>>;
+
     /// Shows `visitor` the rows of `range` in key order, up to `limit`.
     async fn visit(
         &self,

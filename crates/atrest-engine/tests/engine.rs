@@ -11,6 +11,8 @@
 
 #[path = "engine/backups.rs"]
 mod backups;
+#[path = "engine/forgotten.rs"]
+mod forgotten;
 #[path = "engine/interrupted.rs"]
 mod interrupted;
 #[path = "engine/joined.rs"]
@@ -98,5 +100,8 @@ on_every_database!(
     subjects::rotating_moves_what_was_sealed_under_the_shared_key,
     subjects::a_backup_holds_nothing_that_the_shared_key_alone_opens,
     subjects::a_changed_record_of_keys_is_refused,
+    forgotten::asked_for_undone_and_done,
+    forgotten::a_copy_of_the_keys_that_comes_back_is_not_used,
+    forgotten::what_is_asked_for_is_given,
     writers::plaintext_writers_are_caught_up_with,
 );

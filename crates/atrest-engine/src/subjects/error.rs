@@ -56,6 +56,37 @@ pub enum SubjectError {
         /// The subject.
         tag: String,
     },
+    /// Nobody of this name has a key.
+    #[error(
+        "no keys are kept for subject {tag}: nothing in this database was encrypted for it; check its spelling, which is that of the column that the policy names as `subject`"
+    )]
+    Unknown {
+        /// The subject.
+        tag: String,
+    },
+    /// It may not be forgotten.
+    #[error(
+        "subject {tag} is held since {since} ({reason}), so its keys stay; release it with `atrest forget --release-hold` when the reason is gone"
+    )]
+    Held {
+        /// The subject.
+        tag: String,
+        /// Since when.
+        since: jiff::Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// No erasure was asked for, or it is done.
+    #[error(
+        "subject {tag} is not being forgotten, so there is nothing to undo; what was destroyed cannot be brought back"
+    )]
+    NothingToUndo {
+        /// The subject.
+        tag: String,
+    },
+    /// A receipt that proves nothing.
+    #[error("the receipt cannot be relied on: {0}")]
+    Signature(&'static str),
     /// No keyring to wrap keys.
     #[error(
         "subjects need a keyring, whose keys wrap theirs; make one with `atrest key init` and name it in [keys] as `keyring`, with its `root`"

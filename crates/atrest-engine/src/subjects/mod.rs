@@ -7,7 +7,10 @@
 //! `atrest_keys`. They are fetched for a page of rows at once, and kept for as long as
 //! there is room.
 
+mod belongings;
 mod error;
+mod forget;
+pub mod receipt;
 mod record;
 mod ring;
 mod source;
@@ -22,7 +25,9 @@ use jiff::Timestamp;
 
 use crate::target::Database;
 
+pub use belongings::Belonging;
 pub use error::SubjectError;
+pub use forget::{SubjectKeyState, SubjectState};
 pub(crate) use record::{Body, Prover, SubjectKey};
 pub(crate) use ring::Ring;
 pub(crate) use source::SubjectOf;
@@ -206,8 +211,7 @@ impl Subjects {
             let id = entry.key_id().ok_or_else(damaged)?;
             match entry.wrapped() {
                 Some(_) if is_gone(id) => {
-                    let mut back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
-                    back.insert(record.tag.clone());
+                    self.is_back(&record.tag);
                     destroyed.push(id);
                 }
                 Some(wrapped) if record.body.forget.is_none() => {
@@ -246,6 +250,18 @@ impl Subjects {
             destroyed,
             forgotten: false,
         })
+    }
+
+    /// The keys of a forgotten subject are there again.
+    fn is_back(&self, tag: &str) {
+        let mut back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
+        back.insert(tag.to_owned());
+    }
+
+    /// Forgets what was kept in memory: keys changed.
+    fn let_go(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clear();
     }
 
     fn unwrap(&self, tag: &str, wrapped: &[u8]) -> Result<Key, SubjectError> {

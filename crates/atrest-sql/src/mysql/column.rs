@@ -108,6 +108,21 @@ impl Target for MySqlColumn {
         page::key_at(&self.shared, &self.table, range, offset).await
     }
 
+    async fn rows_where(
+        &self,
+        column: &str,
+        text: &str,
+        after: Option<&RowKey>,
+        limit: usize,
+    ) -> Result<Vec<RowKey>, TargetError> {
+        let (table, column) = catalog::find(&self.shared, &self.table.full, column).await?;
+        let range = KeyRange {
+            after: after.cloned(),
+            until: None,
+        };
+        page::rows_where(&self.shared, &table, &column, text, &range, limit as u64).await
+    }
+
     async fn visit(
         &self,
         range: &KeyRange,

@@ -303,3 +303,44 @@ pub(super) async fn sample(
         .map(|row| Ok(value_ref(shared, row, 0, column.is_bytes())?.to_value()))
         .collect()
 }
+
+/// The keys of rows whose `column` is what `text` writes.
+pub(super) async fn rows_where(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    text: &str,
+    range: &KeyRange,
+    limit: u64,
+) -> Result<Vec<RowKey>, TargetError> {
+    let mut args = Args::default();
+    let sql = key_sql(Sql::new(Dialect::Mysql).add("SELECT "), &table.key);
+    let sql = sql.add(" FROM ").table(&table.full);
+    let sql = within(sql, shared, &mut args, &table.key, range)?;
+    let sql = sql.add(if range.after.is_some() {
+        " AND "
+    } else {
+        " WHERE "
+    });
+    args.key(shared, &KeyValue::Text(text.to_owned()))?;
+    let sql = sql.ident(&column.name).add(" = ");
+    let sql = if column.is_bytes() {
+        sql.add("UNHEX(").param().add(")")
+    } else {
+        sql.param()
+    };
+    args.integer(shared, limit)?;
+    let sql = sql
+        .add(" ORDER BY ")
+        .columns("", &names(&table.key))
+        .add(" LIMIT ")
+        .param();
+    let found = sqlx::query_with(sql.build(), args.finish())
+        .fetch_all(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("looking through {}", table.shown), e))?;
+    found
+        .iter()
+        .map(|row| key_of(shared, row, &table.key))
+        .collect()
+}

@@ -294,3 +294,40 @@ pub(super) async fn sample(
         .map(|row| Ok(value_ref(shared, row, 0, column.is_bytes())?.to_value()))
         .collect()
 }
+
+/// The keys of rows whose `column` is what `text` writes.
+pub(super) async fn rows_where(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    text: &str,
+    range: &KeyRange,
+    limit: u64,
+) -> Result<Vec<RowKey>, TargetError> {
+    let mut args = Args::default();
+    let sql = key_sql(Sql::new(Dialect::Postgres).add("SELECT "), &table.key);
+    let sql = sql.add(" FROM ").table(&table.full).add(" AS atrest_t");
+    let sql = within(sql, shared, &mut args, &table.key, range)?;
+    let sql = sql.add(if range.after.is_some() {
+        " AND "
+    } else {
+        " WHERE "
+    });
+    args.text(shared, text)?;
+    let sql = sql.add("atrest_t.").ident(&column.name).add(" = ");
+    let sql = if column.is_bytes() {
+        sql.add("decode(").param().add("::text, 'hex')")
+    } else {
+        sql.param().add("::text::").catalog(&column.type_name)
+    };
+    args.integer(shared, limit)?;
+    let sql = order_sql(sql, &table.key).add(" LIMIT ").param();
+    let found = sqlx::query_with(sql.build(), args.finish())
+        .fetch_all(&shared.pool)
+        .await
+        .map_err(|e| shared.error(format!("looking through {}", table.shown), e))?;
+    found
+        .iter()
+        .map(|row| key_of(shared, row, &table.key))
+        .collect()
+}

@@ -176,6 +176,10 @@ impl Args {
     }
 
     /// A whole number.
+    pub(super) fn text(&mut self, shared: &Shared, text: &str) -> Result<(), TargetError> {
+        self.add(shared, text.to_owned())
+    }
+
     pub(super) fn integer(&mut self, shared: &Shared, n: u64) -> Result<(), TargetError> {
         self.add(shared, i64::try_from(n).unwrap_or(i64::MAX))
     }

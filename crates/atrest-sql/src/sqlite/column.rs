@@ -114,6 +114,21 @@ impl Target for SqliteColumn {
         page::key_at(&self.shared, &self.table.name, &self.key, range, offset).await
     }
 
+    async fn rows_where(
+        &self,
+        column: &str,
+        text: &str,
+        after: Option<&RowKey>,
+        limit: usize,
+    ) -> Result<Vec<RowKey>, TargetError> {
+        let (table, column) = catalog::find(&self.shared, &self.table.name, column).await?;
+        let range = KeyRange {
+            after: after.cloned(),
+            until: None,
+        };
+        page::rows_where(&self.shared, &table, &column, text, &range, limit as u64).await
+    }
+
     async fn visit(
         &self,
         range: &KeyRange,

@@ -7,7 +7,8 @@ use rusqlite::params_from_iter;
 use rusqlite::types::{Value as Bound, ValueRef};
 
 use super::Shared;
-use super::value::{bound_key, key_of, value_ref};
+use super::catalog::{ColumnInfo, TableInfo};
+use super::value::{Affinity, bound_key, key_of, value_ref};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
 
@@ -225,6 +226,51 @@ pub(super) async fn sample(
                 ValueRef::Text(b"blob") => Value::Bytes(part),
                 _ => Value::Text(part),
             })
+        })
+        .await
+}
+
+/// The keys of rows whose `column` is what `text` writes.
+pub(super) async fn rows_where(
+    shared: &Shared,
+    table: &TableInfo,
+    column: &ColumnInfo,
+    text: &str,
+    range: &KeyRange,
+    limit: u64,
+) -> Result<Vec<RowKey>, TargetError> {
+    let key: Vec<String> = table.key.iter().map(|part| part.name.clone()).collect();
+    let mut args = Vec::new();
+    let sql = Sql::new(Dialect::Sqlite)
+        .add("SELECT ")
+        .columns("", &key)
+        .add(" FROM ")
+        .table(&table.name);
+    let sql = within(sql, &mut args, &key, range)?;
+    let sql = sql.add(if args.is_empty() { " WHERE " } else { " AND " });
+    let mut bind = |sql: Sql| {
+        args.push(Bound::Text(text.to_owned()));
+        sql.param()
+    };
+    // A column without a type compares without converting.
+    let sql = match column.affinity {
+        Affinity::Blob => {
+            let sql = bind(sql.add("(CAST(").ident(&column.name).add(" AS TEXT) = "));
+            bind(sql.add(" OR lower(hex(").ident(&column.name).add(")) = ")).add(")")
+        }
+        _ => bind(sql.ident(&column.name).add(" = ")),
+    };
+    args.push(integer(limit));
+    let sql = sql
+        .add(" ORDER BY ")
+        .columns("", &key)
+        .add(" LIMIT ")
+        .param();
+    let (doing, parts) = (format!("looking through {}", table.name), key.len());
+    shared
+        .connections
+        .rows(doing, sql.text(), params_from_iter(args), move |row| {
+            Ok(key_of(row, parts)?)
         })
         .await
 }

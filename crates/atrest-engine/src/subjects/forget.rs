@@ -1,0 +1,222 @@
+//! The end of a subject's keys: asked for, undone while there is time, and done; or
+//! held.
+//!
+//! The order is what survives a crash: the face writes the subject's tag and key ids
+//! into the keyring (a tombstone) before [`Subjects::destroy`]. From the tombstone on
+//! the keys are not used, wherever a copy of them comes from; running `forget` again
+//! finishes what was begun.
+
+use atrest_core::KeyId;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::record::{Forget, Hold, NAME, Proven};
+use super::{SubjectError, Subjects};
+
+/// Records read at once when all are gone through.
+const PAGE: u32 = 1000;
+
+/// What is known of a subject's keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SubjectState {
+    /// The subject's tag: it names the subject to who has the index key, and nobody else.
+    pub tag: String,
+    /// Its keys, the newest first.
+    pub keys: Vec<SubjectKeyState>,
+    /// Since when it is to be forgotten.
+    pub forget_since: Option<Timestamp>,
+    /// Until when that can be undone.
+    pub undo_until: Option<Timestamp>,
+    /// Why it may not be forgotten.
+    pub hold: Option<String>,
+}
+
+/// What is known of one key of a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SubjectKeyState {
+    /// Its id, 8 hex digits.
+    pub id: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was destroyed; `None`: it is there.
+    pub destroyed: Option<Timestamp>,
+}
+
+impl SubjectState {
+    fn of(record: &Proven) -> Self {
+        let body = &record.body;
+        let key = |key: &super::SubjectKey| SubjectKeyState {
+            id: key.id.clone(),
+            created: key.created,
+            destroyed: key.destroyed,
+        };
+        Self {
+            tag: record.tag.clone(),
+            keys: body.keys.iter().map(key).collect(),
+            forget_since: body.forget.as_ref().map(|forget| forget.since),
+            undo_until: body.forget.as_ref().map(|forget| forget.undo_until),
+            hold: body.hold.as_ref().map(|hold| hold.reason.clone()),
+        }
+    }
+
+    /// The ids of keys that are still there.
+    #[must_use]
+    pub fn alive(&self) -> Vec<KeyId> {
+        let alive = self.keys.iter().filter(|key| key.destroyed.is_none());
+        alive.filter_map(|key| key.id.parse().ok()).collect()
+    }
+
+    /// Its erasure was asked for, and the time to undo it is over.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.undo_until.is_some_and(|until| until <= now)
+    }
+}
+
+impl Subjects {
+    /// What is known of a subject, by its tag; `None`: it never had a key here.
+    ///
+    /// # Errors
+    /// The database's; [`SubjectError::Damaged`].
+    pub async fn state(&self, tag: &str) -> Result<Option<SubjectState>, SubjectError> {
+        let record = self.one(tag).await?;
+        Ok(record.as_ref().map(SubjectState::of))
+    }
+
+    /// Asks for a subject's erasure: from now on its keys are not used, and after
+    /// `undo_until` they are to be destroyed.
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`], [`SubjectError::Held`]; the database's.
+    pub async fn forget(
+        &self,
+        tag: &str,
+        undo_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<SubjectState, SubjectError> {
+        let record = self.known(tag).await?;
+        if let Some(hold) = &record.body.hold {
+            return Err(SubjectError::Held {
+                tag: tag.to_owned(),
+                since: hold.since,
+                reason: hold.reason.clone(),
+            });
+        }
+        let mut body = record.body.clone();
+        // Asked again: the earlier end counts.
+        let forget = body.forget.get_or_insert(Forget {
+            since: now,
+            undo_until,
+        });
+        forget.undo_until = forget.undo_until.min(undo_until);
+        self.save(record, body).await
+    }
+
+    /// Takes an erasure back that was asked for and not done.
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`]; [`SubjectError::NothingToUndo`]; the database's.
+    pub async fn undo(&self, tag: &str) -> Result<SubjectState, SubjectError> {
+        let record = self.known(tag).await?;
+        if record.body.forget.is_none() {
+            return Err(SubjectError::NothingToUndo {
+                tag: tag.to_owned(),
+            });
+        }
+        let mut body = record.body.clone();
+        body.forget = None;
+        self.save(record, body).await
+    }
+
+    /// Destroys the keys of a subject whose erasure was asked for and whose tombstone
+    /// is written. There is no way back.
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`], [`SubjectError::Held`]; the database's.
+    pub async fn destroy(&self, tag: &str, now: Timestamp) -> Result<SubjectState, SubjectError> {
+        let record = self.known(tag).await?;
+        if let Some(hold) = &record.body.hold {
+            return Err(SubjectError::Held {
+                tag: tag.to_owned(),
+                since: hold.since,
+                reason: hold.reason.clone(),
+            });
+        }
+        let mut body = record.body.clone();
+        body.keys.iter_mut().for_each(|key| key.destroy(now));
+        body.forget = None;
+        self.save(record, body).await
+    }
+
+    /// Keeps a subject from being forgotten, or with `None` lets go of it.
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`]; the database's.
+    pub async fn hold(
+        &self,
+        tag: &str,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<SubjectState, SubjectError> {
+        let record = self.known(tag).await?;
+        let mut body = record.body.clone();
+        body.hold = reason.map(|reason| Hold {
+            since: now,
+            reason: reason.to_owned(),
+        });
+        self.save(record, body).await
+    }
+
+    /// Every subject whose erasure is not finished: asked for, or with keys that are
+    /// back though a tombstone says that they were destroyed.
+    ///
+    /// # Errors
+    /// The database's; [`SubjectError::Damaged`].
+    pub async fn unfinished(&self) -> Result<Vec<SubjectState>, SubjectError> {
+        let mut found = Vec::new();
+        let mut after = NAME.to_owned();
+        loop {
+            let page = self.database.keys_page(&after, PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(found);
+            };
+            after.clone_from(&last.name);
+            for record in page.iter().filter(|record| record.name.starts_with(NAME)) {
+                let state = SubjectState::of(&self.prover.prove(record)?);
+                let gone = self.forgotten.get(&state.tag);
+                let back = state
+                    .alive()
+                    .iter()
+                    .any(|id| gone.is_some_and(|gone| gone.contains(id)));
+                if back {
+                    self.is_back(&state.tag);
+                }
+                if back || state.forget_since.is_some() {
+                    found.push(state);
+                }
+            }
+        }
+    }
+
+    async fn one(&self, tag: &str) -> Result<Option<Proven>, SubjectError> {
+        Ok(self.proven([tag.to_owned()]).await?.remove(tag))
+    }
+
+    async fn known(&self, tag: &str) -> Result<Proven, SubjectError> {
+        self.one(tag).await?.ok_or_else(|| SubjectError::Unknown {
+            tag: tag.to_owned(),
+        })
+    }
+
+    async fn save(
+        &self,
+        mut record: Proven,
+        body: super::Body,
+    ) -> Result<SubjectState, SubjectError> {
+        let change = self.prover.change(&record, &body)?;
+        self.database.keys_change(&[change]).await?;
+        self.let_go();
+        record.body = body;
+        Ok(SubjectState::of(&record))
+    }
+}
