@@ -55,7 +55,7 @@ pub async fn created_read_swapped_and_dropped(scratch: &ScratchDatabase) {
     assert!(
         tables
             .iter()
-            .all(|t| t.name.name != atrest_sql::JOURNAL_TABLE),
+            .all(|t| !atrest_sql::OWN_TABLES.contains(&t.name.name.as_str())),
         "the journal is no table of the application"
     );
     db.journal_drop().await.unwrap();

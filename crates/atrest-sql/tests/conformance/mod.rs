@@ -11,6 +11,7 @@
 
 pub mod history;
 pub mod journal;
+pub mod keys;
 pub mod large;
 pub mod locks;
 pub mod names;
@@ -33,6 +34,8 @@ macro_rules! conformance {
             journal::created_read_swapped_and_dropped,
             journal::a_stale_write_changes_nothing,
             journal::a_write_is_fenced_by_its_journal,
+            keys::keys_are_added_once_and_changed_together,
+            keys::rows_are_found_by_whose_they_are,
             locks::one_holder_at_a_time,
             locks::names_do_not_exclude_each_other,
             names::odd_identifiers,
