@@ -35,8 +35,13 @@
 mod access;
 mod environment;
 mod error;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
+#[cfg(not(feature = "failpoints"))]
+mod failpoints;
 mod file;
 mod health;
+pub mod keyring;
 mod list;
 mod password;
 #[cfg(feature = "remote")]
