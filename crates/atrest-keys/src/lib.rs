@@ -56,6 +56,6 @@ pub use error::{KeySourceError, RemoteProblem, Warning};
 pub use file::File;
 pub use health::Health;
 pub use password::Password;
-pub use ring::{LoadedKeyring, load_keyring};
+pub use ring::{LoadedKeyring, Primary, load, load_keyring};
 pub use source::{KeySource, Settings};
 pub use variable::Variable;

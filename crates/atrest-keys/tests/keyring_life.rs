@@ -26,7 +26,7 @@ fn seal(keyring: &OpenKeyring, text: &str) -> Vec<u8> {
 
 fn opens(keyring: &OpenKeyring, token: &[u8]) -> bool {
     let mut clear = Vec::new();
-    let read = FieldOpener::new(keyring.data());
+    let mut read = FieldOpener::new(keyring.data());
     let stored = read.read(Form::Text, &Context::new(COLUMN), token, &mut clear);
     matches!(stored, Stored::Sealed(_))
 }

@@ -8,6 +8,7 @@
 //! | [`NewKeyring`] | the document that a change makes: `change.rs` |
 //! | [`KeyringStore`] | where documents are kept, under compare-and-swap: `store.rs` |
 //! | [`KeyringFile`] | one that is a file: `file.rs` |
+//! | [`Share`] | a part of the keyring key, for the safe: `shares.rs` |
 //!
 //! The root is asked once when a keyring is opened: it unwraps the *keyring key*, which
 //! wraps every data key and authenticates the document. So a new root means to wrap one
@@ -23,6 +24,7 @@ mod error;
 mod file;
 mod open;
 mod read;
+mod shares;
 mod store;
 
 pub use change::NewKeyring;
@@ -31,4 +33,5 @@ pub use error::KeyringError;
 pub use file::KeyringFile;
 pub use open::OpenKeyring;
 pub use read::check;
+pub use shares::{Share, ShareError};
 pub use store::KeyringStore;

@@ -58,6 +58,9 @@ pub(super) fn parse<'t>(text: &'t str, origin: &str) -> Result<Parsed<'t>, Keyri
         }
         None => return Err(damaged(1, "the version is missing")),
     }
+    if text.contains('\r') {
+        return Err(damaged(0, "its lines end as those of another system"));
+    }
     let body = text
         .strip_suffix('\n')
         .ok_or_else(|| damaged(0, "its end is missing"))?;

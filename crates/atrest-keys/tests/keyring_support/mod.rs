@@ -10,18 +10,18 @@ use atrest_keys::{Environment, KeySource, Settings, source};
 use jiff::Timestamp;
 
 /// So many seconds after the start of 2026.
-pub fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + seconds).unwrap()
 }
 
 /// A root key in a file.
-pub struct Root {
+pub(crate) struct Root {
     folder: std::path::PathBuf,
     name: String,
 }
 
 impl Root {
-    pub fn new(folder: &Path, name: &str) -> Self {
+    pub(crate) fn new(folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
         if !path.exists() {
             std::fs::write(&path, Key::generate().unwrap().to_base64url().as_bytes()).unwrap();
@@ -34,25 +34,25 @@ impl Root {
         }
     }
 
-    pub fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         format!("file:{}", self.name)
     }
 
-    pub fn source(&self) -> Box<dyn KeySource> {
+    pub(crate) fn source(&self) -> Box<dyn KeySource> {
         source::parse(&self.uri(), &Settings::new(&self.folder)).unwrap()
     }
 }
 
 /// A folder with a keyring.
-pub struct Place {
-    pub folder: tempfile::TempDir,
-    pub file: KeyringFile,
-    pub root: Root,
-    pub env: Environment,
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) file: KeyringFile,
+    pub(crate) root: Root,
+    pub(crate) env: Environment,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
             file: KeyringFile::new(folder.path().join("atrest.keyring")),
@@ -62,27 +62,27 @@ impl Place {
         }
     }
 
-    pub fn root(&self, name: &str) -> Root {
+    pub(crate) fn root(&self, name: &str) -> Root {
         Root::new(self.folder.path(), name)
     }
 
-    pub async fn create(&self) -> OpenKeyring {
+    pub(crate) async fn create(&self) -> OpenKeyring {
         self.create_at(at(0)).await
     }
 
-    pub async fn create_at(&self, now: Timestamp) -> OpenKeyring {
+    pub(crate) async fn create_at(&self, now: Timestamp) -> OpenKeyring {
         let (root, uri) = (self.root.source(), self.root.uri());
         self.store(OpenKeyring::create(&*root, &uri, &self.env, now, &[]).unwrap())
             .await
     }
 
-    pub async fn store(&self, new: NewKeyring) -> OpenKeyring {
+    pub(crate) async fn store(&self, new: NewKeyring) -> OpenKeyring {
         new.store(&self.file, &*self.root.source(), &self.env)
             .await
             .unwrap()
     }
 
-    pub fn try_open(&self) -> Result<OpenKeyring, KeyringError> {
+    pub(crate) fn try_open(&self) -> Result<OpenKeyring, KeyringError> {
         let text = self.file.read()?.unwrap();
         OpenKeyring::open(
             &text,
