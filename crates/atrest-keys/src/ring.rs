@@ -35,6 +35,15 @@ pub enum Primary<'a> {
         /// The root's URI.
         root: &'a str,
     },
+    /// In a keyring whose key recovery shares gave.
+    Recovered {
+        /// Its document.
+        text: &'a str,
+        /// What messages call it.
+        origin: &'a str,
+        /// The keyring key.
+        key: &'a Key,
+    },
     /// In a keyring that was loaded from elsewhere, which this root opens.
     Text {
         /// Its document.
@@ -92,6 +101,12 @@ pub fn load(
             found.files.extend(file.files().map_err(Box::new)?);
             Some(opened.above(newest))
         }
+        Primary::Recovered { text, origin, key } => {
+            let key = Key::from_bytes(*key.expose_secret());
+            let opened = OpenKeyring::open_with(text, origin, key).map_err(Box::new)?;
+            found.push_all(&opened)?;
+            Some(opened)
+        }
         Primary::Text { text, origin, root } => {
             Some(found.open(text, origin, root, env, settings)?)
         }
@@ -148,10 +163,16 @@ impl Found {
         }
         let opened = OpenKeyring::open(text, origin, &*source, root, env).map_err(Box::new)?;
         self.files.extend(source.file().map(Path::to_owned));
-        for key in opened.data().keys() {
-            self.push(Key::from_bytes(*key.expose_secret()), origin.to_owned())?;
-        }
+        self.push_all(&opened)?;
         Ok(opened)
+    }
+
+    fn push_all(&mut self, opened: &OpenKeyring) -> Result<(), KeySourceError> {
+        for key in opened.data().keys() {
+            let origin = opened.origin().to_owned();
+            self.push(Key::from_bytes(*key.expose_secret()), origin)?;
+        }
+        Ok(())
     }
 
     fn push(&mut self, key: Key, origin: String) -> Result<(), KeySourceError> {
