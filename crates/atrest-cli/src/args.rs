@@ -1,6 +1,7 @@
 //! The command line: one definition that gives parsing, `--help` and the manual.
 
 mod file;
+mod key;
 mod serve;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::env_vars;
 
 pub(crate) use file::*;
+pub(crate) use key::*;
 pub(crate) use serve::*;
 
 /// Encrypts, in place, what an application should never have stored in clear.
@@ -62,6 +64,9 @@ pub(crate) struct Global {
     /// Say more: where keys come from, which database, every note.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+    /// Go on with a keyring that is older than a copy beside it.
+    #[arg(long, global = true)]
+    pub(crate) accept_older_keyring: bool,
     /// A .env file that fills in variables the environment does not set, in place of
     /// the policy's `env_file` or the `.env` beside the policy.
     #[arg(long, global = true, value_name = "FILE")]
@@ -73,7 +78,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Look through a database for sensitive columns; write a policy and a key.
     Init(InitArgs),
-    /// Make keys, and list those of the policy.
+    /// Make keys, list those of the policy, and see to its keyring.
     Key(KeyArgs),
     /// Say what encrypt (or rotate, or decrypt) would do; change nothing.
     Plan(PlanArgs),
@@ -103,10 +108,14 @@ Examples:
     Verify(VerifyArgs),
     /// Encrypt again, under the primary key and the policy's suite, what stands under others.
     #[command(after_help = "\
-To rotate keys: make a key (atrest key generate), set it as keys.primary and the one
+To rotate keys with a keyring: atrest key rotate, then atrest rotate; or, when the key is
+old enough, both in one with atrest rotate --due (for cron). When atrest status says that
+the old key can retire: atrest key retire ID.
+
+To rotate direct keys: make a key (atrest key generate), set it as keys.primary and the one
 before as keys.previous, deploy that to the application, then run atrest rotate. When
 atrest status says that the old key can retire, take it out of keys.previous.")]
-    Rotate(ChangeArgs),
+    Rotate(RotateArgs),
     /// Turn every encrypted value and file back into clear ones (the way out).
     #[command(after_help = "\
 With --apply-schema a column that was widened gets its original type back. When every
@@ -164,51 +173,6 @@ pub(crate) struct DemoArgs {
     /// A folder that is new or empty.
     #[arg(default_value = "atrest-demo")]
     pub(crate) folder: PathBuf,
-}
-
-/// `atrest key`.
-#[derive(Debug, Args)]
-pub(crate) struct KeyArgs {
-    #[command(subcommand)]
-    pub(crate) command: KeyCommand,
-}
-
-/// `atrest key …`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Make a key: 32 random bytes, printed on standard output; its id on standard error.
-    #[command(after_help = "\
-Examples:
-  atrest key generate --out atrest.key                     then: primary = \"file:atrest.key\"
-  export FIELD_ENCRYPTION_KEY=$(atrest key generate)       then: primary = \"env:FIELD_ENCRYPTION_KEY\"
-  atrest key generate --password env:APP_PASSWORD          a key source from a password you choose")]
-    Generate(GenerateArgs),
-    /// List the policy's keys by id: role, source, and how many values and files each holds.
-    List,
-}
-
-/// `atrest key generate`.
-#[derive(Debug, Args)]
-pub(crate) struct GenerateArgs {
-    /// How the key is written; both are read everywhere.
-    #[arg(long, value_enum, default_value_t = KeyFormat::Base64)]
-    pub(crate) format: KeyFormat,
-    /// Write it to this new file (mode 0600) in place of standard output.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    /// Make no key: print the source URI of a key from the password in `env:NAME` or
-    /// `file:PATH`, with a fresh salt.
-    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["format", "out"])]
-    pub(crate) password: Option<String>,
-}
-
-/// How a key is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KeyFormat {
-    /// base64url with padding, as Fernet writes keys.
-    Base64,
-    /// 64 hexadecimal digits.
-    Hex,
 }
 
 /// Which change a plan is of.
@@ -312,6 +276,18 @@ pub(crate) struct ChangeArgs {
     /// Ask nothing, on a terminal too.
     #[arg(long, short)]
     pub(crate) yes: bool,
+}
+
+/// `atrest rotate`.
+#[derive(Debug, Args)]
+pub(crate) struct RotateArgs {
+    /// Only if the keyring's key is older than the policy's `rotate_after`: make a new key
+    /// first. Also goes on with what a rotation that was interrupted has left. Else nothing
+    /// is done.
+    #[arg(long)]
+    pub(crate) due: bool,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 /// `atrest verify`.

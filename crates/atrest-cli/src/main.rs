@@ -6,6 +6,7 @@
 //! | `env_vars.rs` | the environment variables that the command reads |
 //! | `backup_name.rs` | the names of backups that nobody chose |
 //! | `session.rs` | policy, environment, keys and database of one command |
+//! | `keys.rs` | the keys that a policy names, and where its keyring is kept |
 //! | `files.rs` | the folders of a policy, at work under a verb |
 //! | `progress.rs` | the engine's events, on a terminal or as plain lines |
 //! | `byte_progress.rs` | bytes of a file, in the same way |
@@ -17,6 +18,7 @@ mod backup_name;
 mod byte_progress;
 mod env_vars;
 mod files;
+mod keys;
 mod output;
 mod progress;
 mod session;

@@ -10,11 +10,13 @@ use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
 use atrest_engine::target::Database;
 use atrest_engine::{Engine, RunOptions};
-use atrest_keys::{Environment, FileAccess, LoadedKeyring, Settings, load_keyring};
+use atrest_keys::keyring::OpenKeyring;
+use atrest_keys::{Environment, FileAccess, LoadedKeyring, load_keyring};
 use atrest_media::folder::Folder;
 use zeroize::Zeroizing;
 
 use crate::args::{Global, IdArgs, PaceArgs};
+use crate::keys::{PolicyKeys, no_keyring};
 use crate::output::warn;
 use crate::progress::Progress;
 use crate::stop;
@@ -30,6 +32,61 @@ pub(crate) struct Session {
     environment: Environment,
     /// The `.env` file that was read.
     env_file: Option<PathBuf>,
+    accept_older: bool,
+}
+
+/// A policy with its environment, before any key was read.
+pub(crate) struct Unopened {
+    /// The policy.
+    pub(crate) policy: Policy,
+    /// Its file.
+    pub(crate) path: PathBuf,
+    environment: Environment,
+    env_file: Option<PathBuf>,
+    accept_older: bool,
+}
+
+impl Unopened {
+    /// Reads the policy and the `.env` file.
+    pub(crate) fn read(global: &Global) -> anyhow::Result<Self> {
+        let policy = Policy::load(&global.policy)?;
+        Self::with(policy, &global.policy, global)
+    }
+
+    /// A policy that is in no file.
+    pub(crate) fn with(policy: Policy, path: &Path, global: &Global) -> anyhow::Result<Self> {
+        let access = access(&policy);
+        let (environment, env_file) = environment(&policy, global.env_file.as_deref(), access)?;
+        Ok(Self {
+            policy,
+            path: path.to_owned(),
+            environment,
+            env_file,
+            accept_older: global.accept_older_keyring,
+        })
+    }
+
+    /// What its `[keys]` name.
+    pub(crate) fn keys(&self) -> PolicyKeys<'_> {
+        PolicyKeys {
+            policy: &self.policy,
+            environment: &self.environment,
+            accept_older: self.accept_older,
+        }
+    }
+
+    /// With keys.
+    pub(crate) fn open(self, keys: LoadedKeyring) -> Session {
+        warn_of(&keys);
+        Session {
+            policy: self.policy,
+            path: self.path,
+            keys,
+            environment: self.environment,
+            env_file: self.env_file,
+            accept_older: self.accept_older,
+        }
+    }
 }
 
 /// A session at work: with the database, if there are columns to work on.
@@ -46,35 +103,29 @@ pub(crate) struct Connected {
 impl Session {
     /// Reads the policy and its keys; prints what deserves a warning.
     pub(crate) fn load(global: &Global) -> anyhow::Result<Self> {
-        let path = global.policy.clone();
-        let policy = Policy::load(&path)?;
-        let access = access(&policy);
-        let (environment, env_file) = environment(&policy, global.env_file.as_deref(), access)?;
-        let keys = load_keyring(
-            &policy.keys.primary,
-            &policy.keys.previous,
-            &environment,
-            &settings(&policy, policy.directory()),
-        )
-        .with_context(|| {
-            format!(
-                "the keys of {} (line {}) cannot be used",
-                policy.origin, policy.keys.line
-            )
-        })?;
-        warn_of(&keys);
+        let unopened = Unopened::read(global)?;
+        let keys = unopened.keys().load()?;
         if global.verbose {
             for (id, origin) in &keys.origins {
                 eprintln!("key {id} from {origin}");
             }
         }
-        Ok(Self {
-            policy,
-            path,
-            keys,
-            environment,
-            env_file,
-        })
+        Ok(unopened.open(keys))
+    }
+
+    /// What the policy's `[keys]` name.
+    pub(crate) fn policy_keys(&self) -> PolicyKeys<'_> {
+        PolicyKeys {
+            policy: &self.policy,
+            environment: &self.environment,
+            accept_older: self.accept_older,
+        }
+    }
+
+    /// The keyring, which there must be.
+    pub(crate) fn opened(&self) -> anyhow::Result<&OpenKeyring> {
+        let opened = self.keys.opened.as_deref();
+        opened.with_context(|| no_keyring(&self.policy))
     }
 
     /// Connects to the policy's database.
@@ -118,7 +169,7 @@ impl Session {
     /// The keys of another source, named on the command line: paths are as seen from
     /// the working folder.
     pub(crate) fn other_keys(&self, source: &str) -> anyhow::Result<LoadedKeyring> {
-        let settings = settings(&self.policy, Path::new(""));
+        let settings = self.policy_keys().settings(Path::new(""));
         let keys = load_keyring(source, &[], &self.environment, &settings)
             .with_context(|| format!("the key source {source} cannot be used"))?;
         warn_of(&keys);
@@ -207,13 +258,8 @@ fn warn_of(keys: &LoadedKeyring) {
     }
 }
 
-/// What key sources are read with; relative paths start at `base_dir`.
-fn settings(policy: &Policy, base_dir: &Path) -> Settings {
-    Settings::new(base_dir).with_access(access(policy))
-}
-
 /// Who else may be able to read files of keys.
-fn access(policy: &Policy) -> FileAccess {
+pub(crate) fn access(policy: &Policy) -> FileAccess {
     if policy.keys.allow_readable_files {
         FileAccess::AllowReadable
     } else {

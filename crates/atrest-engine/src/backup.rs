@@ -18,6 +18,7 @@
 mod codec;
 mod files;
 mod mark;
+mod needs;
 mod open;
 mod origin;
 mod read;
@@ -31,6 +32,7 @@ use crate::target::{RowKey, Value};
 
 pub use files::Backups;
 pub(crate) use files::Joined;
+pub use needs::BackupNeeds;
 pub(crate) use open::Known;
 pub use origin::Origin;
 pub use read::BackupReader;

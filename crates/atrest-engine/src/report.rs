@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::target::{Finding, SchemaChange};
 
 pub use files::{FileNote, FilesPlan, FilesReport, FilesRestoreReport, VersionsReport};
-pub use keys::{KeyUsage, key_usage};
+pub use keys::{KeyLife, KeyUsage, key_usage};
 
 /// How many undecryptable rows are named.
 pub(crate) const NAMED_ROWS: usize = 20;

@@ -42,7 +42,7 @@ fn error(text: &str) -> String {
 #[test]
 fn the_policy_of_the_design_is_read() {
     let policy = Policy::parse(DESIGN, "conf/atrest.toml").unwrap();
-    assert_eq!(policy.keys.primary, "env:BIOMETRIC_ENCRYPTION_KEY");
+    assert_eq!(policy.keys.root_source(), "env:BIOMETRIC_ENCRYPTION_KEY");
     assert_eq!(
         policy.keys.previous,
         ["env:BIOMETRIC_ENCRYPTION_KEY_BACKUP"]

@@ -241,6 +241,9 @@ pub enum KeySourceError {
         /// The cargo feature.
         feature: &'static str,
     },
+    /// The keyring cannot be read or opened.
+    #[error(transparent)]
+    Document(#[from] Box<crate::keyring::KeyringError>),
     /// No random bytes for a salt, a nonce or a key.
     #[error(transparent)]
     Random(#[from] RandomError),

@@ -35,8 +35,13 @@
 mod access;
 mod environment;
 mod error;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
+#[cfg(not(feature = "failpoints"))]
+mod failpoints;
 mod file;
 mod health;
+pub mod keyring;
 mod list;
 mod password;
 #[cfg(feature = "remote")]
@@ -51,6 +56,6 @@ pub use error::{KeySourceError, RemoteProblem, Warning};
 pub use file::File;
 pub use health::Health;
 pub use password::Password;
-pub use ring::{LoadedKeyring, load_keyring};
+pub use ring::{LoadedKeyring, Primary, load, load_keyring};
 pub use source::{KeySource, Settings};
 pub use variable::Variable;

@@ -1,9 +1,11 @@
 //! The keyring of a policy: its sources read, in order, and checked together.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use atrest_core::{Key, KeyId, Keyring};
 
+use crate::keyring::{KeyringError, KeyringFile, KeyringStore as _, OpenKeyring};
 use crate::{Environment, KeySourceError, Settings, Warning, list, source};
 
 /// A keyring, and where each key of it stands.
@@ -17,59 +19,192 @@ pub struct LoadedKeyring {
     pub files: Vec<PathBuf>,
     /// What deserves a word, although it is accepted.
     pub warnings: Vec<Warning>,
+    /// The keyring that the first keys are from; none with a direct primary key.
+    pub opened: Option<Arc<OpenKeyring>>,
 }
 
-/// Reads the sources of a policy's `[keys]`.
+/// Where the keys that seal are.
+#[derive(Debug, Clone, Copy)]
+pub enum Primary<'a> {
+    /// In a source: the first of its keys seals.
+    Source(&'a str),
+    /// In a keyring file, which this root opens.
+    File {
+        /// The file.
+        file: &'a KeyringFile,
+        /// The root's URI.
+        root: &'a str,
+    },
+    /// In a keyring whose key recovery shares gave.
+    Recovered {
+        /// Its document.
+        text: &'a str,
+        /// What messages call it.
+        origin: &'a str,
+        /// The keyring key.
+        key: &'a Key,
+    },
+    /// In a keyring that was loaded from elsewhere, which this root opens.
+    Text {
+        /// Its document.
+        text: &'a str,
+        /// What messages call it.
+        origin: &'a str,
+        /// The root's URI.
+        root: &'a str,
+    },
+}
+
+/// Reads the sources of a policy's `[keys]` without a keyring.
 ///
 /// The first key of `primary` seals; the others of it, and those of `previous`,
 /// only open.
 ///
 /// # Errors
-/// Anything that is wrong with any source, a primary source that is too weak for
-/// new data, or one key in two places.
+/// As [`load`].
 pub fn load_keyring(
     primary: &str,
     previous: &[String],
     env: &Environment,
     settings: &Settings,
 ) -> Result<LoadedKeyring, KeySourceError> {
-    let mut warnings = Vec::new();
-    let mut keys: Vec<(Key, String)> = Vec::new();
-    let mut files = Vec::new();
-    let uris = std::iter::once(primary).chain(previous.iter().map(String::as_str));
-    for (index, uri) in uris.enumerate() {
+    load(Primary::Source(primary), previous, env, settings)
+}
+
+/// Reads the keys of a policy's `[keys]`: of `primary` the first seals, all others and
+/// those of `previous` only open.
+///
+/// # Errors
+/// Anything that is wrong with any source or with the keyring, a primary source or root
+/// that is too weak for new data, or one key in two places.
+pub fn load(
+    primary: Primary<'_>,
+    previous: &[String],
+    env: &Environment,
+    settings: &Settings,
+) -> Result<LoadedKeyring, KeySourceError> {
+    let mut found = Found::default();
+    let opened = match primary {
+        Primary::Source(uri) => {
+            found.add(uri, true, env, settings)?;
+            None
+        }
+        Primary::File { file, root } => {
+            let text = file.read().map_err(Box::new)?;
+            let text = text.ok_or_else(|| {
+                Box::new(KeyringError::Missing {
+                    origin: file.name(),
+                })
+            })?;
+            let newest = file.newest().map_err(Box::new)?;
+            let opened = found.open(&text, &file.name(), root, env, settings)?;
+            found.files.extend(file.files().map_err(Box::new)?);
+            Some(opened.above(newest))
+        }
+        Primary::Recovered { text, origin, key } => {
+            let key = Key::from_bytes(*key.expose_secret());
+            let opened = OpenKeyring::open_with(text, origin, key).map_err(Box::new)?;
+            found.push_all(&opened)?;
+            Some(opened)
+        }
+        Primary::Text { text, origin, root } => {
+            Some(found.open(text, origin, root, env, settings)?)
+        }
+    };
+    for uri in previous {
+        found.add(uri, false, env, settings)?;
+    }
+    found.finish(opened)
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Found {
+    keys: Vec<(Key, String)>,
+    files: Vec<PathBuf>,
+    warnings: Vec<Warning>,
+}
+
+impl Found {
+    /// The keys of a source.
+    fn add(
+        &mut self,
+        uri: &str,
+        primary: bool,
+        env: &Environment,
+        settings: &Settings,
+    ) -> Result<(), KeySourceError> {
         let source = source::parse(uri, settings)?;
         match source.weakness() {
-            Some(warning) if index == 0 => return Err(KeySourceError::WeakPrimary { warning }),
-            weakness => warnings.extend(weakness),
+            Some(warning) if primary => return Err(KeySourceError::WeakPrimary { warning }),
+            weakness => self.warnings.extend(weakness),
         }
-        let found = source.keys(env)?;
-        files.extend(source.file().map(Path::to_owned));
-        let count = found.len();
-        for (index, key) in found.into_iter().enumerate() {
-            let origin = list::place(source.name(), index, count);
-            refuse_duplicate(&keys, &key, &origin)?;
-            keys.push((key, origin));
+        let keys = source.keys(env)?;
+        self.files.extend(source.file().map(Path::to_owned));
+        let count = keys.len();
+        for (index, key) in keys.into_iter().enumerate() {
+            self.push(key, list::place(source.name(), index, count))?;
         }
+        Ok(())
     }
-    let origins: Vec<(KeyId, String)> = keys
-        .iter()
-        .map(|(key, at)| (key.id(), at.clone()))
-        .collect();
-    let mut keys = keys.into_iter().map(|(key, _)| key);
-    let Some(first) = keys.next() else {
-        return Err(KeySourceError::Empty {
-            origin: "the primary key source".to_owned(),
-        });
-    };
-    let keyring =
-        Keyring::new(first, keys.collect()).map_err(|source| collision(&origins, source))?;
-    Ok(LoadedKeyring {
-        keyring,
-        origins,
-        files,
-        warnings,
-    })
+
+    /// The keys of a keyring.
+    fn open(
+        &mut self,
+        text: &str,
+        origin: &str,
+        root: &str,
+        env: &Environment,
+        settings: &Settings,
+    ) -> Result<OpenKeyring, KeySourceError> {
+        let source = source::parse(root, settings)?;
+        if let Some(warning) = source.weakness() {
+            return Err(KeySourceError::WeakPrimary { warning });
+        }
+        let opened = OpenKeyring::open(text, origin, &*source, root, env).map_err(Box::new)?;
+        self.files.extend(source.file().map(Path::to_owned));
+        self.push_all(&opened)?;
+        Ok(opened)
+    }
+
+    fn push_all(&mut self, opened: &OpenKeyring) -> Result<(), KeySourceError> {
+        for key in opened.data().keys() {
+            let origin = opened.origin().to_owned();
+            self.push(Key::from_bytes(*key.expose_secret()), origin)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, key: Key, origin: String) -> Result<(), KeySourceError> {
+        refuse_duplicate(&self.keys, &key, &origin)?;
+        self.keys.push((key, origin));
+        Ok(())
+    }
+
+    fn finish(self, opened: Option<OpenKeyring>) -> Result<LoadedKeyring, KeySourceError> {
+        let origins: Vec<(KeyId, String)> = self
+            .keys
+            .iter()
+            .map(|(key, at)| (key.id(), at.clone()))
+            .collect();
+        let mut keys = self.keys.into_iter().map(|(key, _)| key);
+        let Some(first) = keys.next() else {
+            return Err(KeySourceError::Empty {
+                origin: "the primary key source".to_owned(),
+            });
+        };
+        let keyring =
+            Keyring::new(first, keys.collect()).map_err(|source| collision(&origins, source))?;
+        let ids = origins.iter().map(|(id, _)| *id);
+        let opened = opened.map(|opened| Arc::new(opened.avoiding(ids)));
+        Ok(LoadedKeyring {
+            keyring,
+            origins,
+            files: self.files,
+            warnings: self.warnings,
+            opened,
+        })
+    }
 }
 
 fn refuse_duplicate(keys: &[(Key, String)], key: &Key, origin: &str) -> Result<(), KeySourceError> {

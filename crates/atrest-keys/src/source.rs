@@ -131,6 +131,21 @@ impl Settings {
         }
     }
 
+    /// With these times, where they are given: [`Self::timeout`], [`Self::cache`] and
+    /// [`Self::grace`].
+    #[must_use]
+    pub fn with_times(
+        mut self,
+        timeout: Option<Duration>,
+        cache: Option<Duration>,
+        grace: Option<Duration>,
+    ) -> Self {
+        self.timeout = timeout.unwrap_or(self.timeout);
+        self.cache = cache.unwrap_or(self.cache);
+        self.grace = grace.unwrap_or(self.grace);
+        self
+    }
+
     /// With files of this access.
     #[must_use]
     pub fn with_access(mut self, access: FileAccess) -> Self {

@@ -13,6 +13,11 @@ pub enum FieldError {
     /// The keys cannot be had.
     #[error(transparent)]
     Keys(#[from] KeySourceError),
+    /// The keyring is in the database, which is not connected to here.
+    #[error(
+        "keyring = \"database\" in [keys]: this function connects to no database; load the keyring from it, or keep the keyring in a file"
+    )]
+    KeyringInDatabase,
     /// The field is bound to its row, and no row was given.
     #[error("{field} has bind = \"row\": call `row` with the primary key's values first")]
     NeedsRow {

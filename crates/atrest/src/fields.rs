@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use atrest_core::Keyring;
-use atrest_engine::policy::Policy;
-use atrest_keys::{Environment, FileAccess, LoadedKeyring, Settings, Warning, load_keyring};
+use atrest_engine::policy::{KeyringPlace, Policy, PrimaryKeys};
+use atrest_keys::keyring::KeyringFile;
+use atrest_keys::{Environment, FileAccess, LoadedKeyring, Primary, Settings, Warning, load};
 
 use crate::{Field, FieldError};
 
@@ -40,9 +41,22 @@ impl Fields {
             Some(file) => environment.with_env_file(file, access)?,
             None => environment,
         };
-        let (primary, previous) = (&policy.keys.primary, &policy.keys.previous);
-        let settings = Settings::new(policy.directory()).with_access(access);
-        let keys = load_keyring(primary, previous, &environment, &settings)?;
+        let of = &policy.keys;
+        let settings = Settings::new(policy.directory())
+            .with_access(access)
+            .with_times(of.timeout, of.cache, of.grace);
+        let file;
+        let primary = match &of.primary {
+            PrimaryKeys::Source(source) => Primary::Source(source),
+            PrimaryKeys::Keyring { place, root } => match place {
+                KeyringPlace::File(path) => {
+                    file = KeyringFile::new(policy.directory().join(path));
+                    Primary::File { file: &file, root }
+                }
+                KeyringPlace::Database => return Err(FieldError::KeyringInDatabase),
+            },
+        };
+        let keys = load(primary, &of.previous, &environment, &settings)?;
         Ok(Self { policy, keys })
     }
 

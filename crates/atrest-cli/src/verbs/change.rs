@@ -26,14 +26,22 @@ pub(crate) async fn encrypt(args: &EncryptArgs, global: &Global) -> anyhow::Resu
             global,
         )?;
     }
-    run(Operation::Encrypt, &args.change, Some(args), global).await
+    run(
+        Operation::Encrypt,
+        &args.change,
+        Some(args),
+        Vec::new(),
+        global,
+    )
+    .await
 }
 
-/// Runs the verb.
+/// Runs the verb. `more` goes into its JSON.
 pub(crate) async fn run(
     operation: Operation,
     args: &ChangeArgs,
     encrypt: Option<&EncryptArgs>,
+    more: Vec<(&'static str, serde_json::Value)>,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
@@ -108,6 +116,9 @@ pub(crate) async fn run(
         )
         .files(&files)?;
         envelope.backups = written;
+        for (name, value) in more {
+            envelope = envelope.with(name, value)?;
+        }
         envelope.print()?;
     } else {
         next(operation, clean, !files.is_empty(), &written);

@@ -11,6 +11,7 @@ mod inspect;
 mod key;
 mod plan;
 mod restore;
+mod rotate;
 mod serve;
 mod status;
 mod verify;
@@ -27,6 +28,15 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Key(key) => match key.command {
             KeyCommand::Generate(_) => "key generate",
             KeyCommand::List => "key list",
+            KeyCommand::Init => "key init",
+            KeyCommand::Rotate(_) => "key rotate",
+            KeyCommand::Rewrap(_) => "key rewrap",
+            KeyCommand::Retire(_) => "key retire",
+            KeyCommand::Export(_) => "key export",
+            KeyCommand::Recover(_) => "key recover",
+            KeyCommand::Due => "key due",
+            KeyCommand::Test(_) => "key test",
+            KeyCommand::Drill(_) => "key drill",
         },
         Command::Plan(_) => "plan",
         Command::Encrypt(_) => "encrypt",
@@ -58,8 +68,10 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Plan(args) => plan::run(&args, global).await,
         Command::Encrypt(args) => change::encrypt(&args, global).await,
         Command::Verify(args) => verify::run(&args, global).await,
-        Command::Rotate(args) => change::run(Operation::Rotate, &args, None, global).await,
-        Command::Decrypt(args) => change::run(Operation::Decrypt, &args, None, global).await,
+        Command::Rotate(args) => rotate::run(&args, global).await,
+        Command::Decrypt(args) => {
+            change::run(Operation::Decrypt, &args, None, Vec::new(), global).await
+        }
         Command::Restore(args) => restore::run(&args, global).await,
         Command::Status => status::run(global).await,
         Command::Inspect(args) => inspect::run(&args, global).await,

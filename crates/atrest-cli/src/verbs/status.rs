@@ -29,13 +29,14 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     };
     let reports = super::verify::read(&connected, &RunOptions::default(), global).await?;
     let files = locations.run(folder::Operation::Look, |_| {}).await?;
-    let usage = key_usage(
+    let mut usage = key_usage(
         connected.session.keyring(),
         &reports,
         &files,
         &runs,
         &|id| connected.session.origin(id),
     );
+    super::key::life::add(&mut usage, &connected.session);
     let records: Vec<_> = columns
         .iter()
         .filter_map(|policy| Some((policy.id(), journal.column(&policy.id())?)))
@@ -120,25 +121,31 @@ fn open_runs(runs: &[OpenRun]) {
     }
 }
 
-/// The table of keys, for `key list` too.
+/// The table of keys, for `key list` too; with what a keyring says of them if there is one.
 pub(crate) fn keys(usage: &[KeyUsage]) {
     line("");
-    let mut rows = table(
-        &[
-            "key",
-            "role",
-            "source",
-            "values",
-            "files",
-            "can retire",
-            "because",
-        ],
-        3..5,
-    );
+    let lives = usage.iter().any(|key| key.life.state.is_some());
+    let mut names = vec!["key", "role"];
+    if lives {
+        names.extend(["state", "purpose", "age"]);
+    }
+    let first = names.len() + 1;
+    names.extend(["source", "values", "files", "can retire", "because"]);
+    let mut rows = table(&names, first..first + 2);
     for key in usage {
-        rows.add_row([
-            key.key.clone(),
-            key.role.to_owned(),
+        let mut row = vec![key.key.clone(), key.role.to_owned()];
+        if lives {
+            let life = &key.life;
+            let due = if life.due == Some(true) { ", due" } else { "" };
+            row.extend([
+                life.state.unwrap_or("direct").to_owned(),
+                life.purpose.unwrap_or("-").to_owned(),
+                life.age.map_or("-".to_owned(), |age| {
+                    format!("{}{due}", super::key::life::age(age))
+                }),
+            ]);
+        }
+        row.extend([
             key.source.clone(),
             key.values.map_or("not counted".to_owned(), count),
             key.files.map_or("not counted".to_owned(), count),
@@ -147,6 +154,7 @@ pub(crate) fn keys(usage: &[KeyUsage]) {
                 .to_owned(),
             key.reason.clone(),
         ]);
+        rows.add_row(row);
     }
     print(&rows);
 }

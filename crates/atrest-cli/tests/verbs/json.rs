@@ -139,6 +139,52 @@ async fn every_verb_prints_what_the_documentation_lists() {
 }
 
 #[tokio::test]
+async fn every_verb_of_a_keyring_prints_what_the_documentation_lists() {
+    let place = Place::sqlite(20).await;
+    place.keys("keyring = \"atrest.keyring\"\nroot = \"env:KEY\"\nrotate_after = \"90d\"");
+    let run = |command: &str, arguments: &[&str], more: &[&str]| {
+        let verb: Vec<&str> = command.split(' ').collect();
+        let arguments = [&verb[..], arguments, &["--json"]].concat();
+        let json = place.run(&arguments).expect(0).json();
+        envelope(&json, command, more);
+        json
+    };
+    let first_key = run("key init", &[], &["keyring", "generation", "key"]);
+    run("encrypt", &["--backup", "kept.atrest"], &[]);
+    run("rotate", &["--due"], &["due", "key"]);
+    let rotated = ["keyring", "generation", "key", "previous_key"];
+    run("key rotate", &[], &rotated);
+    run("key rotate", &["--purpose", "subjects"], &rotated);
+    run("rotate", &["--no-backup"], &[]);
+    let made = run(
+        "key export",
+        &["--shares", "2/2", "--out", "shares"],
+        &["keyring", "set", "needed", "shares"],
+    );
+    let shares: Vec<&str> = made["shares"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|share| share.as_str().unwrap())
+        .collect();
+    let drill = [&["--backup", "kept.atrest", "--shares"][..], &shares].concat();
+    let drilled = run("key drill", &drill, &["keyring", "drilled"]);
+    first(&drilled, "columns", COLUMN);
+    let moved = ["keyring", "generation", "root", "policy"];
+    run("key rewrap", &["--root", "env:NEXT"], &moved);
+    run("key recover", &shares, &moved);
+    let due = run("key due", &[], &["keyring", "keys"]);
+    first(&due, "keys", "A key");
+    run("key test", &["env:KEY"], &["source", "kind", "key_ids"]);
+    std::fs::remove_file(place.folder().join("kept.atrest")).unwrap();
+    let id = first_key["key"].as_str().unwrap();
+    run("key retire", &[id], &["keyring", "generation", "key", "lost"]);
+    let listed = run("key list", &[], &["policy", "keys"]);
+    first(&listed, "keys", "A key");
+    assert_eq!(listed["keys"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn every_verb_prints_of_files_what_the_documentation_lists() {
     let place = Place::sqlite(20).await;
     std::fs::create_dir(place.folder().join("clips")).unwrap();

@@ -16,6 +16,7 @@ mod errors;
 mod files;
 mod interrupted;
 mod json;
+mod keyring;
 mod life;
 mod look;
 #[cfg(unix)]

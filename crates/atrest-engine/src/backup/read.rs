@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use atrest_core::{Keyring, hazmat};
+use atrest_core::{KeyId, Keyring, hazmat};
 
 use super::open::open_regular;
 use super::{
@@ -168,6 +168,12 @@ impl BackupReader {
     #[must_use]
     pub fn id(&self) -> String {
         self.header.file_id()
+    }
+
+    /// The key that it was written under.
+    #[must_use]
+    pub fn key(&self) -> KeyId {
+        self.header.key()
     }
 
     pub(super) fn frames(&self) -> u64 {

@@ -39,6 +39,7 @@
 mod column;
 mod error;
 mod files;
+mod keys;
 mod read;
 mod serve;
 mod url;
@@ -49,6 +50,7 @@ use std::path::{Path, PathBuf};
 pub use column::{Bind, ColumnPolicy};
 pub use error::{At, PolicyError};
 pub use files::FilesPolicy;
+pub use keys::{KeyringPlace, KeysPolicy, PrimaryKeys};
 pub use serve::{ParseTokenRoleError, ServePolicy, TokenPolicy, TokenRole};
 pub use url::DatabaseUrl;
 
@@ -71,34 +73,6 @@ pub struct Policy {
     pub serve: Option<ServePolicy>,
     /// The file's last line.
     end: At,
-}
-
-/// `[keys]`: where keys come from, as URIs for `atrest-keys`.
-#[derive(Clone)]
-pub struct KeysPolicy {
-    /// The source of the key that seals.
-    pub primary: String,
-    /// Sources of keys that only open.
-    pub previous: Vec<String>,
-    /// A `.env` file that fills in variables the environment does not set;
-    /// relative to the policy's folder.
-    pub env_file: Option<PathBuf>,
-    /// Whether key files and the `.env` file may be readable by others.
-    pub allow_readable_files: bool,
-    /// The line of `primary`.
-    pub line: usize,
-}
-
-impl std::fmt::Debug for KeysPolicy {
-    /// Without the sources: somebody may have pasted a key in place of one.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeysPolicy")
-            .field("previous", &self.previous.len())
-            .field("env_file", &self.env_file)
-            .field("allow_readable_files", &self.allow_readable_files)
-            .field("line", &self.line)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What of a policy is to be worked on; see [`Policy::select`].
@@ -232,6 +206,15 @@ impl Policy {
     /// [`PolicyError::Read`] or [`PolicyError::Write`]; the file is then as it was.
     pub fn write_contexts(path: impl AsRef<Path>) -> Result<Vec<String>, PolicyError> {
         write::contexts(path.as_ref())
+    }
+
+    /// Writes another `root` into `[keys]` of the file; comments and layout stay. The
+    /// file is replaced whole, durably.
+    ///
+    /// # Errors
+    /// [`PolicyError::Read`] or [`PolicyError::Write`]; the file is then as it was.
+    pub fn write_root(path: impl AsRef<Path>, root: &str) -> Result<(), PolicyError> {
+        write::root(path.as_ref(), root)
     }
 
     /// As [`Policy::write_contexts`], from text to text: the text with a context

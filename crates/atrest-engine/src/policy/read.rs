@@ -2,11 +2,12 @@
 //! known or an error, and every error has its line.
 
 mod files;
+mod keys;
 mod serve;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use atrest_core::Suite;
@@ -16,11 +17,10 @@ use toml::de::{DeTable, DeValue};
 use super::column::{Bind, ColumnPolicy};
 use super::error::{At, PolicyError, nearest_or_all};
 use super::url::DatabaseUrl;
-use super::{DatabasePolicy, KeysPolicy, Policy, directory};
+use super::{DatabasePolicy, Policy, directory};
 use crate::target::TableName;
 
 const TOP: [&str; 5] = ["keys", "database", "column", "files", "serve"];
-const KEYS: [&str; 4] = ["primary", "previous", "env_file", "allow_readable_files"];
 const DATABASE: [&str; 1] = ["url"];
 /// `[database]` in messages, and one that would do.
 pub(super) const DATABASE_HEADER: &str = "[database]";
@@ -40,7 +40,7 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
     let top = source.section(parsed.get_ref(), parsed.span(), "the policy", &TOP)?;
 
     let keys = source.table(top.get("keys"), text.len(), "the policy", "keys", "[keys]")?;
-    let keys = source.keys(&source.section(keys.0, keys.1, "[keys]", &KEYS)?)?;
+    let keys = source.keys(&source.section(keys.0, keys.1, "[keys]", &keys::KEYS)?)?;
     // Files need no database; columns do.
     let database = match (top.get("database"), top.get("column")) {
         (None, None) => None,
@@ -228,62 +228,6 @@ impl Source<'_> {
         let (url, span) = self.required(&section, "url", "url = \"postgresql://localhost/app\"")?;
         let url = DatabaseUrl::new(url, self.at(span))?;
         Ok(DatabasePolicy { url })
-    }
-
-    fn keys(&self, section: &Section<'_, '_>) -> Result<KeysPolicy, PolicyError> {
-        let (primary, span) =
-            self.required(section, "primary", "primary = \"env:FIELD_ENCRYPTION_KEY\"")?;
-        let mut previous = Vec::new();
-        if let Some(value) = section.get("previous") {
-            let list_of_strings = "write a list of strings: `previous = [\"env:OLD_KEY\"]`";
-            let DeValue::Array(items) = value.get_ref() else {
-                return Err(self.bad(
-                    value.span(),
-                    "previous",
-                    format!("is {}, not a list", kind(value.get_ref())),
-                    list_of_strings,
-                ));
-            };
-            for item in items.iter() {
-                match item.get_ref() {
-                    DeValue::String(text) if !text.trim().is_empty() => {
-                        previous.push(text.to_string());
-                    }
-                    _ => {
-                        return Err(self.bad(
-                            item.span(),
-                            "previous",
-                            "holds something that is not a key source",
-                            list_of_strings,
-                        ));
-                    }
-                }
-            }
-        }
-        let env_file = self
-            .string(section, "env_file")?
-            .map(|(path, _)| PathBuf::from(path));
-        let allow_readable_files = match section.get("allow_readable_files") {
-            None => false,
-            Some(value) => match value.get_ref() {
-                DeValue::Boolean(allow) => *allow,
-                other => {
-                    return Err(self.bad(
-                        value.span(),
-                        "allow_readable_files",
-                        format!("is {}", kind(other)),
-                        "write `true` or `false`",
-                    ));
-                }
-            },
-        };
-        Ok(KeysPolicy {
-            primary: primary.to_owned(),
-            previous,
-            env_file,
-            allow_readable_files,
-            line: self.at(span).line,
-        })
     }
 
     fn columns(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ColumnPolicy>, PolicyError> {

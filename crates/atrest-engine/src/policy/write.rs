@@ -1,4 +1,5 @@
-//! Writing contexts down in the policy file, so that they outlive a renaming.
+//! Writing in the policy file: contexts, so that they outlive a renaming, and a
+//! keyring's new root.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -44,15 +45,7 @@ pub(super) fn with_contexts(
     if missing.is_empty() {
         return Ok((text.to_owned(), missing));
     }
-    let mut document: DocumentMut =
-        text.parse()
-            .map_err(|error: toml_edit::TomlError| PolicyError::Syntax {
-                at: super::At {
-                    origin: origin.to_owned(),
-                    line: 1,
-                },
-                message: error.message().to_owned(),
-            })?;
+    let mut document = parse(text, origin)?;
     match document.get_mut("column") {
         Some(Item::ArrayOfTables(tables)) => {
             for table in tables.iter_mut() {
@@ -68,12 +61,45 @@ pub(super) fn with_contexts(
         }
         _ => {}
     }
-    let edited = document.to_string();
-    // Inserted lines end as the file's own lines do.
-    if text.contains("\r\n") && !text.replace("\r\n", "").contains('\n') {
-        return Ok((edited.replace("\r\n", "\n").replace('\n', "\r\n"), missing));
+    Ok((with_line_ends_of(text, &document), missing))
+}
+
+/// Writes another `root` into `[keys]`.
+pub(super) fn root(path: &Path, root: &str) -> Result<(), PolicyError> {
+    let text = read(path)?;
+    let mut document = parse(&text, &path.display().to_string())?;
+    if let Some(value) = document
+        .get_mut("keys")
+        .and_then(Item::as_table_like_mut)
+        .and_then(|keys| keys.get_mut("root"))
+        .and_then(Item::as_value_mut)
+    {
+        // What stands round the value, such as a comment behind it, stays.
+        let decor = value.decor().clone();
+        *value = Value::from(root);
+        *value.decor_mut() = decor;
     }
-    Ok((edited, missing))
+    replace(path, with_line_ends_of(&text, &document).as_bytes())
+}
+
+fn parse(text: &str, origin: &str) -> Result<DocumentMut, PolicyError> {
+    text.parse()
+        .map_err(|error: toml_edit::TomlError| PolicyError::Syntax {
+            at: super::At {
+                origin: origin.to_owned(),
+                line: 1,
+            },
+            message: error.message().to_owned(),
+        })
+}
+
+/// The document's text; inserted lines end as the file's own lines do.
+fn with_line_ends_of(text: &str, document: &DocumentMut) -> String {
+    let edited = document.to_string();
+    if text.contains("\r\n") && !text.replace("\r\n", "").contains('\n') {
+        return edited.replace("\r\n", "\n").replace('\n', "\r\n");
+    }
+    edited
 }
 
 fn add_context(table: &mut dyn TableLike) {

@@ -22,6 +22,24 @@ pub struct KeyUsage {
     pub can_retire: Option<bool>,
     /// Why, or why not.
     pub reason: String,
+    /// What its keyring says of it.
+    #[serde(flatten)]
+    pub life: KeyLife,
+}
+
+/// What a keyring says of one of its keys; of a direct key nothing is known.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct KeyLife {
+    /// "active", "decrypt-only" or "destroyed".
+    pub state: Option<&'static str>,
+    /// "data", "subjects" or "index".
+    pub purpose: Option<&'static str>,
+    /// When it was made, RFC 3339.
+    pub created: Option<String>,
+    /// How old it is, in seconds.
+    pub age: Option<u64>,
+    /// It is active, and older than the policy's `rotate_after`.
+    pub due: Option<bool>,
 }
 
 impl KeyUsage {
@@ -36,6 +54,7 @@ impl KeyUsage {
             files: None,
             can_retire: None,
             reason: "values and files were not counted".to_owned(),
+            life: KeyLife::default(),
         };
         keyring.keys().map(|key| usage(key.id())).collect()
     }
@@ -94,6 +113,7 @@ pub fn key_usage(
                 files: Some(held.files),
                 can_retire: Some(can_retire),
                 reason,
+                life: KeyLife::default(),
             }
         })
         .collect();
@@ -113,6 +133,7 @@ pub fn key_usage(
             files: Some(held.files),
             can_retire: None,
             reason: format!("{held} name it and do not open: add it to keys.previous"),
+            life: KeyLife::default(),
         }
     }));
     usage

@@ -1,0 +1,65 @@
+//! `atrest key generate`.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use atrest_core::Key;
+use atrest_keys::Password;
+use zeroize::Zeroizing;
+
+use crate::Outcome;
+use crate::args::{GenerateArgs, Global, KeyFormat};
+
+/// Runs the verb.
+pub(super) fn run(args: &GenerateArgs, global: &Global) -> anyhow::Result<Outcome> {
+    if let Some(secret) = &args.password {
+        println!("{}", Password::new_uri(secret)?);
+        eprintln!(
+            "put it into [keys] of {}, as it stands: without its salt and iterations the key is lost",
+            global.policy.display()
+        );
+        return Ok(Outcome::Clean);
+    }
+    let key = Key::generate()?;
+    let text = match args.format {
+        KeyFormat::Base64 => key.to_base64url(),
+        KeyFormat::Hex => hex(key.expose_secret()),
+    };
+    match &args.out {
+        Some(path) => {
+            write_new(path, &text)?;
+            eprintln!("key {} in {}", key.id(), path.display());
+        }
+        None => {
+            let mut out = std::io::stdout();
+            out.write_all(text.as_bytes())
+                .and_then(|()| out.write_all(b"\n"))
+                .and_then(|()| out.flush())
+                .context("the key could not be printed; nothing keeps it: run the command again")?;
+            eprintln!("key {}", key.id());
+        }
+    }
+    Ok(Outcome::Clean)
+}
+
+fn hex(bytes: &[u8; 32]) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(nibble)]));
+        }
+    }
+    text
+}
+
+/// A new file that only its owner can read, durable.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    super::write_private(path, text).with_context(|| {
+        format!(
+            "cannot write the key to {}; a key file is never overwritten: name a new one",
+            path.display()
+        )
+    })
+}

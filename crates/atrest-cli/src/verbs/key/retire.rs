@@ -1,0 +1,183 @@
+//! `atrest key retire`: a key that nothing needs is destroyed.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use atrest_core::KeyId;
+use atrest_engine::backup::BackupNeeds;
+use atrest_keys::keyring::{KeyPurpose, KeyState};
+use jiff::Timestamp;
+
+use super::list;
+use crate::Outcome;
+use crate::args::{Global, RetireArgs};
+use crate::backup_name;
+use crate::files::Locations;
+use crate::output::{line, warn};
+use crate::session::{Connected, Session};
+
+/// Runs the verb.
+pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let id: KeyId = args.id.parse()?;
+    if !global.only.is_empty() {
+        bail!("a key is destroyed for all columns and files; leave --only out");
+    }
+    let session = Session::load(global)?;
+    let entry = session.opened()?.entry(id);
+    let entry = entry.ok_or(atrest_keys::keyring::KeyringError::NoSuchKey { id })?;
+    let (state, purpose) = (entry.state, entry.purpose);
+    // Refuses an active one before anything is counted.
+    let _refused_here = session.opened()?.destroy(id, Timestamp::now())?;
+    let mut needed = match (state, purpose) {
+        // Copies of before may still be there: they go.
+        (KeyState::Destroyed, _) => Vec::new(),
+        (_, KeyPurpose::Data) => needed_by(&session, id, args, global).await?,
+        (_, other) => vec![format!(
+            "keys of data subjects may need it: nothing counts those of purpose {}",
+            other.name()
+        )],
+    };
+    needed.dedup();
+    if !needed.is_empty() && !args.force {
+        bail!(
+            "key {id} is needed, and nothing was changed: {}. atrest rotate brings values and files over; remove backups, or keep the key while they matter",
+            needed.join("; ")
+        );
+    }
+    if !needed.is_empty() {
+        for what in &needed {
+            warn(&format!("will be lost: {what}"));
+        }
+        let question = format!("Destroy key {id}, and lose this for ever?");
+        if global.json && !args.yes {
+            bail!("--force with --json asks no question; add --yes");
+        }
+        crate::verbs::confirm(&question, args.yes, global)?;
+    }
+    // Others may have changed the keyring meanwhile: the change is of what is there now.
+    let session = Session::load(global)?;
+    let change = session.opened()?.destroy(id, Timestamp::now())?;
+    let after = session.policy_keys().put(change).await?;
+    if global.json {
+        super::envelope("key retire", true, begin.elapsed().as_secs_f64())
+            .with("keyring", after.origin())?
+            .with("generation", after.generation())?
+            .with("key", id.to_string())?
+            .with("lost", needed)?
+            .print()?;
+        return Ok(Outcome::Clean);
+    }
+    line(&format!(
+        "{}: key {id} is destroyed, and copies of the keyring beside it that held it are removed",
+        after.origin()
+    ));
+    line("Copies that you made yourself still hold it.");
+    Ok(Outcome::Clean)
+}
+
+/// What needs a key, in words; nothing: nothing does.
+async fn needed_by(
+    session: &Session,
+    id: KeyId,
+    args: &RetireArgs,
+    global: &Global,
+) -> anyhow::Result<Vec<String>> {
+    let policy = &session.policy;
+    let mut needed = Vec::new();
+    let mut backups = backups_in(policy.directory());
+    if !(policy.columns.is_empty() && policy.files.is_empty()) {
+        let connected = Connected::open(global).await?;
+        let locations = Locations::open(&connected, None, global).await?;
+        let usage = list::count(&connected, &locations, global).await?;
+        drop(locations);
+        let name = id.to_string();
+        for key in usage.iter().filter(|key| key.key == name) {
+            if key.can_retire != Some(true) {
+                needed.push(key.reason.clone());
+            }
+        }
+        if !connected.columns(global)?.is_empty() {
+            needed.extend(records(&connected, &name).await?);
+            let journal = connected.engine()?.journal().await?;
+            for column in &policy.columns {
+                if let Some(run) = journal.run(&column.id())
+                    && run.key == name
+                {
+                    needed.push(format!("the run over {} that was interrupted", column.id()));
+                }
+                let record = journal.column(&column.id());
+                let last = record.and_then(|record| record.last_run.as_ref());
+                backups.extend(
+                    last.iter()
+                        .flat_map(|l| l.backups.iter().map(|b| b.path.clone())),
+                );
+            }
+        }
+        connected.close().await;
+    } else {
+        bail!(
+            "{} names no columns and no files, so nothing proves that no value needs the key; add them, or use --force",
+            policy.origin
+        );
+    }
+    for path in &args.backup {
+        match path.is_dir() {
+            true => backups.extend(backups_in(path)),
+            false => backups.push(path.clone()),
+        }
+    }
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let mut backups: Vec<PathBuf> = backups.iter().map(absolute).collect();
+    backups.sort();
+    backups.dedup();
+    for path in backups {
+        if !path.exists() {
+            warn(&format!(
+                "the backup {} is not there any more, and was not looked at",
+                path.display()
+            ));
+            continue;
+        }
+        let needs = BackupNeeds::of(&path, session.keyring()).with_context(|| {
+            format!("cannot tell which keys the backup {} needs", path.display())
+        })?;
+        if needs.keys.contains(&id) {
+            needed.push(format!("the backup {}", path.display()));
+        } else if needs.unknown > 0 {
+            needed.push(format!(
+                "perhaps the backup {}: it has {} tokens that open under no key",
+                path.display(),
+                needs.unknown
+            ));
+        }
+    }
+    Ok(needed)
+}
+
+/// The journal's records that a key authenticates.
+async fn records(connected: &Connected, key: &str) -> anyhow::Result<Option<String>> {
+    let database = connected.engine()?.database();
+    let records = database.journal_read().await?.unwrap_or_default();
+    let under = |body: &str| {
+        let body: Option<serde_json::Value> = serde_json::from_str(body).ok();
+        body.is_some_and(|body| body.get("key").is_some_and(|it| it == key))
+    };
+    let count = records.iter().filter(|record| under(&record.body)).count();
+    Ok((count > 0).then(|| {
+        format!("{count} records of the journal in the database, which atrest rotate writes anew")
+    }))
+}
+
+fn backups_in(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let is_backup = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(backup_name::is_one)
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.filter(is_backup).collect()
+}

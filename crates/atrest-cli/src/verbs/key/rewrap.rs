@@ -1,0 +1,66 @@
+//! `atrest key rewrap`: the keyring under another root.
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+use atrest_keys::keyring::OpenKeyring;
+use jiff::Timestamp;
+
+use super::replace::policy_line;
+use crate::Outcome;
+use crate::args::{Global, RewrapArgs};
+use crate::output::line;
+use crate::session::Unopened;
+
+/// Runs the verb.
+pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let unopened = Unopened::read(global)?;
+    let keys = unopened.keys();
+    // The old root first: without it there is nothing to wrap.
+    let loaded = keys.load()?;
+    let opened = loaded.opened.as_deref();
+    let opened = opened.with_context(|| crate::keys::no_keyring(&unopened.policy))?;
+    let root = keys.source(&args.root)?;
+    if let Some(warning) = root.weakness() {
+        return Err(atrest_keys::KeySourceError::WeakPrimary { warning }.into());
+    }
+    let now = Timestamp::now();
+    let rewrap = match args.renew_keyring_key {
+        false => OpenKeyring::rewrap,
+        true => OpenKeyring::renew,
+    };
+    let change = rewrap(opened, &*root, &args.root, keys.environment, now).with_context(|| {
+        format!(
+            "the new root {} cannot be used; nothing was changed",
+            args.root
+        )
+    })?;
+    let (store, _) = keys.store()?;
+    let after = change.store(&*store, &*root, keys.environment).await?;
+    let written = policy_line(&unopened, &args.root, !args.no_edit);
+    if global.json {
+        super::envelope("key rewrap", true, begin.elapsed().as_secs_f64())
+            .with("keyring", store.name())?
+            .with("generation", after.generation())?
+            .with("root", &args.root)?
+            .with("policy", written.then_some(&unopened.path))?
+            .print()?;
+        return Ok(Outcome::Clean);
+    }
+    line(&format!(
+        "{}: {} keys under {}; no value and no file was touched",
+        store.name(),
+        after.entries().len(),
+        args.root
+    ));
+    if args.renew_keyring_key {
+        line(
+            "The keyring key is new: older recovery shares do not open it. Next: atrest key export, atrest key rotate, atrest rotate",
+        );
+    }
+    line(
+        "Older copies of the keyring still open with the old root: remove them where nobody should have both.",
+    );
+    Ok(Outcome::Clean)
+}

@@ -1,0 +1,431 @@
+//! Changes of a keyring: each makes a whole new document, which then takes the place of
+//! the old one.
+
+use std::fmt;
+
+use atrest_core::{Key, KeyId, KeyWrapper};
+use jiff::Timestamp;
+
+use super::document::{
+    Document, Forgotten, KeyEntry, KeyPurpose, KeyState, key_context, root_context, whole_seconds,
+};
+use super::error::KeyringError;
+use super::open::OpenKeyring;
+use super::store::KeyringStore;
+use crate::{Environment, KeySource};
+
+/// A document that a change made; nothing holds it yet.
+#[must_use = "a change is nothing until it is stored"]
+pub struct NewKeyring {
+    /// The generation that it was made from; 0: none.
+    expected: u64,
+    text: String,
+    opened: OpenKeyring,
+    /// The key that the change is about.
+    key: Option<KeyId>,
+    /// Whether documents before it hold a key that it destroyed.
+    destroys: bool,
+}
+
+impl NewKeyring {
+    /// The generation of the document that it takes the place of; 0: there is none.
+    #[must_use]
+    pub const fn expected(&self) -> u64 {
+        self.expected
+    }
+
+    /// The document's text, for [`KeyringStore::replace`].
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The key that was made or changed.
+    #[must_use]
+    pub const fn key(&self) -> Option<KeyId> {
+        self.key
+    }
+
+    /// Puts it in the place of the document that it was made from, reads it back from
+    /// there, opens that with `root`, and compares: its keys may seal from then on.
+    ///
+    /// # Errors
+    /// Those of [`KeyringStore`]; [`KeyringError::NotReadBack`].
+    pub async fn store(
+        self,
+        store: &dyn KeyringStore,
+        root: &dyn KeySource,
+        env: &Environment,
+    ) -> Result<OpenKeyring, KeyringError> {
+        store.replace(self.expected, &self.text).await?;
+        let origin = store.name();
+        let Some(text) = store.load().await? else {
+            return Err(KeyringError::NotReadBack { origin });
+        };
+        let uri = &self.opened.document.source;
+        let back = OpenKeyring::open(&text, &origin, root, uri, env)?;
+        if text != self.text || !back.same_as(&self.opened) {
+            // Somebody else may have changed it since, and then has what we made.
+            let newer = back.generation() > self.opened.generation();
+            let has = |id| {
+                back.entry(id)
+                    .is_some_and(|e| e.state != KeyState::Destroyed)
+            };
+            if !newer || self.key.is_some_and(|id| !self.destroys && !has(id)) {
+                return Err(KeyringError::NotReadBack { origin });
+            }
+        }
+        if self.destroys {
+            store.prune(self.opened.generation()).await?;
+        }
+        Ok(back.avoiding(self.opened.taken))
+    }
+}
+
+impl fmt::Debug for NewKeyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NewKeyring").field(&self.opened).finish()
+    }
+}
+
+impl OpenKeyring {
+    /// A keyring with its first data key, under `root`, whose URI is `uri`. No key
+    /// gets an id of `taken`.
+    ///
+    /// # Errors
+    /// What the root says, or that there are no random bytes.
+    pub fn create(
+        root: &dyn KeySource,
+        uri: &str,
+        env: &Environment,
+        now: Timestamp,
+        taken: &[KeyId],
+    ) -> Result<NewKeyring, KeyringError> {
+        let keyring_key = Key::generate()?;
+        let mut document = Document {
+            generation: 0,
+            written: whole_seconds(now),
+            source: uri.to_owned(),
+            wrapped: wrap_key(&keyring_key, root, env)?,
+            keys: Vec::new(),
+            forgotten: Vec::new(),
+        };
+        let key = add_key(&mut document, &keyring_key, KeyPurpose::Data, now, taken)?;
+        let mut new = finish(document, keyring_key, "the new keyring", now, taken, 0)?;
+        new.key = Some(key);
+        Ok(new)
+    }
+
+    /// A new active key; the one before it only opens from now on.
+    ///
+    /// # Errors
+    /// [`KeyringError::NotRotated`] for [`KeyPurpose::Index`].
+    pub fn rotate(&self, purpose: KeyPurpose, now: Timestamp) -> Result<NewKeyring, KeyringError> {
+        if purpose == KeyPurpose::Index && self.index().is_some() {
+            return Err(KeyringError::NotRotated(purpose));
+        }
+        self.change(now, |document| {
+            let changed = later(document.written, now);
+            let active =
+                |key: &&mut KeyEntry| key.purpose == purpose && key.state == KeyState::Active;
+            for key in document.keys.iter_mut().filter(active) {
+                key.state = KeyState::DecryptOnly;
+                key.changed = changed;
+            }
+            add_key(document, &self.keyring_key, purpose, now, &self.taken).map(Some)
+        })
+    }
+
+    /// The first key of a purpose, where there is none yet.
+    ///
+    /// # Errors
+    /// That there are no random bytes.
+    pub fn ensure(
+        &self,
+        purpose: KeyPurpose,
+        now: Timestamp,
+    ) -> Result<Option<NewKeyring>, KeyringError> {
+        match self.active(purpose) {
+            Some(_) => Ok(None),
+            None => self.rotate(purpose, now).map(Some),
+        }
+    }
+
+    /// Makes an old key the active one again; the one that is active only opens from
+    /// then on. To `DecryptOnly` a key comes by that, and to `Destroyed` by
+    /// [`Self::destroy`].
+    ///
+    /// # Errors
+    /// [`KeyringError::NoSuchKey`], and [`KeyringError::State`] for what would leave a
+    /// purpose without an active key, or bring a destroyed one back.
+    pub fn set_state(
+        &self,
+        id: KeyId,
+        state: KeyState,
+        now: Timestamp,
+    ) -> Result<NewKeyring, KeyringError> {
+        let entry = self.entry(id).ok_or(KeyringError::NoSuchKey { id })?;
+        let refused = KeyringError::State {
+            id,
+            state: entry.state,
+        };
+        let purpose = entry.purpose;
+        match (entry.state, state) {
+            (_, KeyState::Destroyed) => return self.destroy(id, now),
+            (before, after) if before == after => {}
+            (KeyState::DecryptOnly, KeyState::Active) => {}
+            _ => return Err(refused),
+        }
+        self.change(now, |document| {
+            let changed = later(document.written, now);
+            for key in document.keys.iter_mut().filter(|k| k.purpose == purpose) {
+                let after = match key.state {
+                    _ if key.id == id => state,
+                    KeyState::Active if state == KeyState::Active => KeyState::DecryptOnly,
+                    other => other,
+                };
+                if after != key.state {
+                    key.state = after;
+                    key.changed = changed;
+                }
+            }
+            Ok(Some(id))
+        })
+    }
+
+    /// Destroys a key: what it sealed never opens again, but by older copies of the
+    /// keyring. Of a key that is destroyed already only older copies go.
+    ///
+    /// # Errors
+    /// [`KeyringError::NoSuchKey`], and [`KeyringError::State`] for an active one.
+    pub fn destroy(&self, id: KeyId, now: Timestamp) -> Result<NewKeyring, KeyringError> {
+        let entry = self.entry(id).ok_or(KeyringError::NoSuchKey { id })?;
+        if entry.state == KeyState::Active {
+            return Err(KeyringError::State {
+                id,
+                state: entry.state,
+            });
+        }
+        let mut new = self.change(now, |document| {
+            let changed = later(document.written, now);
+            for key in document.keys.iter_mut().filter(|key| key.id == id) {
+                if key.state != KeyState::Destroyed {
+                    key.state = KeyState::Destroyed;
+                    key.changed = changed;
+                    key.wrapped = None;
+                }
+            }
+            Ok(Some(id))
+        })?;
+        new.destroys = true;
+        Ok(new)
+    }
+
+    /// Writes down that a data subject's keys were destroyed.
+    ///
+    /// # Errors
+    /// [`KeyringError::Subject`] when the tag is not lower-case hex. A subject that was
+    /// forgotten before keeps the keys that stand there.
+    pub fn forget(
+        &self,
+        tag: &str,
+        keys: &[KeyId],
+        at: Timestamp,
+    ) -> Result<NewKeyring, KeyringError> {
+        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if tag.is_empty() || !tag.bytes().all(hex) {
+            return Err(KeyringError::Subject {
+                tag: "(not shown)".to_owned(),
+                problem: "has a tag that is not lower-case hex",
+            });
+        }
+        self.change(at, |document| {
+            let found = document.forgotten.iter_mut().find(|f| f.tag == tag);
+            let entry = match found {
+                Some(entry) => entry,
+                None => {
+                    document.forgotten.push(Forgotten {
+                        tag: tag.to_owned(),
+                        keys: Vec::new(),
+                        at: whole_seconds(at),
+                    });
+                    let last = document.forgotten.len() - 1;
+                    &mut document.forgotten[last]
+                }
+            };
+            for key in keys {
+                if !entry.keys.contains(key) {
+                    entry.keys.push(*key);
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// Takes back that a data subject was forgotten.
+    ///
+    /// # Errors
+    /// [`KeyringError::Subject`] when it was not.
+    pub fn unforget(&self, tag: &str, now: Timestamp) -> Result<NewKeyring, KeyringError> {
+        if !self.forgotten().iter().any(|f| f.tag == tag) {
+            return Err(KeyringError::Subject {
+                tag: tag.to_owned(),
+                problem: "was not forgotten",
+            });
+        }
+        self.change(now, |document| {
+            document.forgotten.retain(|f| f.tag != tag);
+            Ok(None)
+        })
+    }
+
+    /// The same keys under another root, whose URI is `uri`: it wraps the keyring key,
+    /// unwraps it again, and only what comes back right is taken.
+    ///
+    /// # Errors
+    /// What the new root says; [`KeyringError::NotReadBack`] when it gives back another
+    /// key.
+    pub fn rewrap(
+        &self,
+        root: &dyn KeySource,
+        uri: &str,
+        env: &Environment,
+        now: Timestamp,
+    ) -> Result<NewKeyring, KeyringError> {
+        let wrapped = wrap_key(&self.keyring_key, root, env)?;
+        self.change(now, |document| {
+            document.source = uri.to_owned();
+            document.wrapped = wrapped;
+            Ok(None)
+        })
+    }
+
+    /// As [`Self::rewrap`], under a new keyring key as well: for when somebody may have
+    /// had the old one. Recovery shares of before do not open it.
+    ///
+    /// # Errors
+    /// As [`Self::rewrap`].
+    pub fn renew(
+        &self,
+        root: &dyn KeySource,
+        uri: &str,
+        env: &Environment,
+        now: Timestamp,
+    ) -> Result<NewKeyring, KeyringError> {
+        let keyring_key = Key::generate()?;
+        let (old, new) = (
+            KeyWrapper::new(&self.keyring_key),
+            KeyWrapper::new(&keyring_key),
+        );
+        let mut document = self.document.clone();
+        for entry in &mut document.keys {
+            let place = key_context(entry.purpose, entry.created);
+            if let Some(wrapped) = &mut entry.wrapped {
+                let key = old
+                    .unwrap(wrapped, &place)
+                    .map_err(|_| KeyringError::Damaged {
+                        origin: self.origin.clone(),
+                        problem: format!("the key {} does not open", entry.id),
+                    })?;
+                *wrapped = new.wrap(&key, &place)?;
+            }
+        }
+        document.source = uri.to_owned();
+        document.wrapped = wrap_key(&keyring_key, root, env)?;
+        let (taken, floor) = (&self.taken, self.floor);
+        finish(document, keyring_key, &self.origin, now, taken, floor)
+    }
+
+    fn change(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut Document) -> Result<Option<KeyId>, KeyringError>,
+    ) -> Result<NewKeyring, KeyringError> {
+        let mut document = self.document.clone();
+        let key = change(&mut document)?;
+        let keyring_key = Key::from_bytes(*self.keyring_key.expose_secret());
+        let (taken, floor) = (&self.taken, self.floor);
+        let mut new = finish(document, keyring_key, &self.origin, now, taken, floor)?;
+        new.key = key;
+        Ok(new)
+    }
+}
+
+/// The next generation with this in it.
+fn finish(
+    mut document: Document,
+    keyring_key: Key,
+    origin: &str,
+    now: Timestamp,
+    taken: &[KeyId],
+    floor: u64,
+) -> Result<NewKeyring, KeyringError> {
+    let expected = document.generation;
+    document.generation = expected.max(floor) + 1;
+    document.written = later(document.written, now);
+    let text = document.text(&keyring_key)?;
+    let opened = OpenKeyring::from_document(document, keyring_key, origin)?;
+    Ok(NewKeyring {
+        expected,
+        text,
+        opened: opened.avoiding(taken.iter().copied()),
+        key: None,
+        destroys: false,
+    })
+}
+
+/// A new active key with an id that no other key has or had.
+fn add_key(
+    document: &mut Document,
+    keyring_key: &Key,
+    purpose: KeyPurpose,
+    now: Timestamp,
+    taken: &[KeyId],
+) -> Result<KeyId, KeyringError> {
+    let newest = document.keys.iter().map(|key| key.created).max();
+    let created = newest.map_or(whole_seconds(now), |newest| later(newest, now));
+    loop {
+        let key = Key::generate()?;
+        let id = key.id();
+        if taken.contains(&id) || id == keyring_key.id() || document.keys.iter().any(|k| k.id == id)
+        {
+            continue;
+        }
+        let wrapped = KeyWrapper::new(keyring_key).wrap(&key, &key_context(purpose, created))?;
+        document.keys.push(KeyEntry {
+            id,
+            created,
+            state: KeyState::Active,
+            purpose,
+            changed: created,
+            wrapped: Some(wrapped),
+        });
+        return Ok(id);
+    }
+}
+
+/// The keyring key, wrapped by a root that was seen to unwrap it again.
+fn wrap_key(
+    keyring_key: &Key,
+    root: &dyn KeySource,
+    env: &Environment,
+) -> Result<Vec<u8>, KeyringError> {
+    let wrapped = root
+        .wrap_key(keyring_key, &root_context(), env)
+        .map_err(Box::new)?;
+    let back = root
+        .unwrap_key(&wrapped, &root_context(), env)
+        .map_err(Box::new)?;
+    // Whether two keys of our own are equal is no secret: the answer is told.
+    if back.expose_secret() != keyring_key.expose_secret() {
+        return Err(KeyringError::NotReadBack {
+            origin: root.name().to_owned(),
+        });
+    }
+    Ok(wrapped)
+}
+
+/// Time that never goes backwards, whatever the clock does.
+fn later(before: Timestamp, now: Timestamp) -> Timestamp {
+    before.max(whole_seconds(now))
+}
