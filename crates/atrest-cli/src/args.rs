@@ -133,6 +133,23 @@ Examples:
   atrest inspect membership 17 admin              a primary key of two columns
   atrest inspect data/clips gate/a.mp4            a file of a [[files]] location")]
     Inspect(InspectArgs),
+    /// Erase a person: destroy the keys that only their values and files stand under.
+    #[command(after_help = "\
+Examples:
+  atrest forget 4711                       ask for it; done at once, or after `undo` in [subjects]
+  atrest forget 4711 --undo                take it back while there is time
+  atrest forget --due                      finish what is due (for cron)
+  atrest forget 4711 --legal-hold 'case 12/2026'      keep the keys, whatever is asked
+  atrest forget 4711 --release-hold
+
+SUBJECT is the value of the column that the policy names as `subject`. What became
+unreadable, what did not, and from when on no known backup can bring a key back stands in a
+signed receipt (`receipts` in [subjects]; atrest receipt verify). There is no way back.")]
+    Forget(ForgetArgs),
+    /// Say what is kept of a person: the state of their keys, or all of their values.
+    Subject(SubjectArgs),
+    /// Check a receipt of erasure.
+    Receipt(ReceiptArgs),
     /// Encrypt, decrypt and check whole files; no database is needed.
     File(FileArgs),
     /// Serve encrypted files over HTTP, in clear for who may read them.
@@ -165,6 +182,95 @@ pub(crate) struct InitArgs {
     /// Where the new key goes [default: atrest.key beside the policy].
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+}
+
+/// `atrest forget`.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// Whose values: as the policy's `subject` column writes it.
+    #[arg(required_unless_present = "due")]
+    pub(crate) subject: Option<String>,
+    /// Take an erasure back that is not done yet.
+    #[arg(long, group = "other")]
+    pub(crate) undo: bool,
+    /// Destroy the keys of everybody whose time to undo is over.
+    #[arg(long, group = "other", conflicts_with = "subject")]
+    pub(crate) due: bool,
+    /// Refuse to forget this subject until the hold is released; say why.
+    #[arg(long, group = "other", value_name = "REASON")]
+    pub(crate) legal_hold: Option<String>,
+    /// Let go of a subject that is held.
+    #[arg(long, group = "other")]
+    pub(crate) release_hold: bool,
+    /// Do not wait for the time to undo: destroy the keys now.
+    #[arg(long, group = "other")]
+    pub(crate) now: bool,
+    /// Name the subject in the receipt, and not only its tag.
+    #[arg(long)]
+    pub(crate) name_subject: bool,
+    /// Ask nothing.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// `atrest subject`.
+#[derive(Debug, Args)]
+pub(crate) struct SubjectArgs {
+    #[command(subcommand)]
+    pub(crate) command: SubjectCommand,
+}
+
+/// The commands of `atrest subject`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SubjectCommand {
+    /// Everything that the policy's columns hold of a subject, in clear, as lines of JSON.
+    Export(SubjectExportArgs),
+    /// The subject's keys: when they were made, whether they are to be destroyed.
+    Show(SubjectNameArgs),
+}
+
+/// `atrest subject show`.
+#[derive(Debug, Args)]
+pub(crate) struct SubjectNameArgs {
+    /// As the policy's `subject` column writes it.
+    pub(crate) subject: String,
+}
+
+/// `atrest subject export`.
+#[derive(Debug, Args)]
+pub(crate) struct SubjectExportArgs {
+    /// As the policy's `subject` column writes it.
+    pub(crate) subject: String,
+    /// A new file that only its owner can read [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `atrest receipt`.
+#[derive(Debug, Args)]
+pub(crate) struct ReceiptArgs {
+    #[command(subcommand)]
+    pub(crate) command: ReceiptCommand,
+}
+
+/// The commands of `atrest receipt`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Check the signature of a receipt, and show what it says.
+    Verify(ReceiptVerifyArgs),
+    /// Print the public key that checks receipts.
+    PublicKey,
+}
+
+/// `atrest receipt verify`.
+#[derive(Debug, Args)]
+pub(crate) struct ReceiptVerifyArgs {
+    /// The receipt.
+    pub(crate) file: PathBuf,
+    /// The public key that is known to be the signer's [default: that of the policy's
+    /// keyring].
+    #[arg(long, value_name = "KEY")]
+    pub(crate) public_key: Option<String>,
 }
 
 /// `atrest demo`.

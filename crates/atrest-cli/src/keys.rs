@@ -5,8 +5,12 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use atrest_core::{Key, KeyId};
 use atrest_engine::policy::{KeyringPlace, Policy, PrimaryKeys};
-use atrest_keys::keyring::{KeyringError, KeyringFile, KeyringStore, NewKeyring, OpenKeyring};
+use atrest_keys::keyring::{
+    KeyPurpose, KeyringError, KeyringFile, KeyringStore, NewKeyring, OpenKeyring,
+};
 use atrest_keys::{Environment, KeySource, LoadedKeyring, Primary, Settings, load, source};
+
+use jiff::Timestamp;
 
 use crate::session::access;
 
@@ -103,6 +107,18 @@ impl<'a> PolicyKeys<'a> {
             origin: store.name(),
         })?;
         Ok((store, text))
+    }
+
+    /// With the keys that subjects need, made where there are none yet.
+    pub(crate) async fn with_subjects(&self, opened: &OpenKeyring) -> anyhow::Result<OpenKeyring> {
+        let now = Timestamp::now();
+        let mut made = None;
+        for purpose in [KeyPurpose::Index, KeyPurpose::Subjects] {
+            if let Some(change) = made.as_ref().unwrap_or(opened).ensure(purpose, now)? {
+                made = Some(self.put(change).await?);
+            }
+        }
+        made.context("the keyring has the keys of subjects already")
     }
 
     /// Puts a change in its place, to be opened by the policy's own root.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use atrest_core::{KeyId, Keyring};
+use atrest_core::{Key, KeyId, Keyring};
 use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
+use atrest_engine::subjects::{SubjectError, SubjectKeyring, Subjects};
 use atrest_engine::target::Database;
 use atrest_engine::{Engine, RunOptions};
 use atrest_keys::keyring::OpenKeyring;
@@ -226,7 +227,10 @@ impl Session {
                 eprintln!("{} at {}", database.dialect(), database.location());
             }
             let watcher = Arc::clone(&progress) as Arc<_>;
-            let connected = Engine::new(database, self.keyring().clone());
+            let mut connected = Engine::new(Arc::clone(&database), self.keyring().clone());
+            if let Some(subjects) = self.subjects(&database).await? {
+                connected = connected.with_subjects(subjects);
+            }
             engine = Some(connected.watched(watcher, stop.clone()));
         }
         Ok(Connected {
@@ -235,6 +239,67 @@ impl Session {
             stop,
             engine,
         })
+    }
+
+    /// The keys of subjects, where the policy names any.
+    async fn subjects(
+        &self,
+        database: &Arc<dyn Database>,
+    ) -> anyhow::Result<Option<Arc<Subjects>>> {
+        if self.policy.columns.iter().all(|c| c.subject.is_none()) {
+            return Ok(None);
+        }
+        let opened = self.opened()?;
+        let (Some(wrapping), Some(index)) = (opened.subjects(), opened.index()) else {
+            if Subjects::any(&**database).await? {
+                bail!(
+                    "{} has no key for subjects, but the database has keys of some: an old copy of the keyring was put back; put the newest one back",
+                    opened.origin()
+                );
+            }
+            // Made before the first of them is needed, and read back.
+            let opened = self.policy_keys().with_subjects(opened).await?;
+            let (Some(wrapping), Some(index)) = (opened.subjects(), opened.index()) else {
+                bail!(SubjectError::NoKeyring);
+            };
+            return self
+                .subjects_of(database, &opened, wrapping, index)
+                .await
+                .map(Some);
+        };
+        self.subjects_of(database, opened, wrapping, index)
+            .await
+            .map(Some)
+    }
+
+    async fn subjects_of(
+        &self,
+        database: &Arc<dyn Database>,
+        opened: &OpenKeyring,
+        wrapping: &Keyring,
+        index: &Key,
+    ) -> anyhow::Result<Arc<Subjects>> {
+        let forgotten = opened.forgotten().iter();
+        let keys = SubjectKeyring {
+            wrapping,
+            index,
+            forgotten: forgotten.map(|f| (f.tag.clone(), f.keys.clone())).collect(),
+        };
+        let subjects = Subjects::new(Arc::clone(database), self.keyring(), keys);
+        if let Some(newest) = subjects.witness(opened.generation()).await? {
+            let what = format!(
+                "{} has generation {}, and this database was used with generation {newest}: an old copy of the keyring was put back, without the keys made since and without the tombstones of subjects forgotten since",
+                opened.origin(),
+                opened.generation()
+            );
+            match self.accept_older {
+                true => warn(&what),
+                false => {
+                    bail!("{what}; put the newest one back, or go on with --accept-older-keyring")
+                }
+            }
+        }
+        Ok(Arc::new(subjects))
     }
 
     /// The keys.

@@ -105,6 +105,12 @@ impl SubkeyCache {
         }
     }
 
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        (self.last, self.oldest) = (0, 0);
+    }
+
     /// The derived key for `prefix` under the key `id`, whose cipher is given.
     fn get(&mut self, id: KeyId, prefix: [u8; 12], cipher: &Xaes256Gcm) -> Option<&Subkey> {
         let is = |e: &Entry| e.key == id && e.prefix == prefix;

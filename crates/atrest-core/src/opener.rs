@@ -44,6 +44,26 @@ impl FieldOpener {
         }
     }
 
+    /// Goes on with the keys of another keyring, in the memory that it has.
+    ///
+    /// ```
+    /// use atrest_core::{Context, FieldOpener, Form, Key, Keyring, Suite, seal_one};
+    /// let rings = [Keyring::new(Key::generate()?, vec![])?, Keyring::new(Key::generate()?, vec![])?];
+    /// let (here, mut clear) = (Context::new("people.extras"), Vec::new());
+    /// let mut opener = FieldOpener::new(&rings[0]);
+    /// for ring in &rings {
+    ///     let token = seal_one(ring, Suite::default(), 0, Form::Text, &here, b"clear")?;
+    ///     opener.set_keyring(ring);
+    ///     assert!(opener.open(Form::Text, &here, &token, &mut clear).is_ok());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_keyring(&mut self, keyring: &Keyring) {
+        self.keyring = keyring.clone();
+        self.subkeys.clear();
+        self.fernet = 0;
+    }
+
     /// Says what a stored value is, and puts its clear value into `out`.
     ///
     /// Afterwards `out` holds the clear value when it is [`Stored::Sealed`], a copy

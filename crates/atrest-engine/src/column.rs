@@ -129,6 +129,7 @@ impl Column {
     pub(crate) fn reader(&self, keyring: &Keyring) -> Reader {
         Reader {
             opener: FieldOpener::new(keyring),
+            own: FieldOpener::new(keyring),
             ring: None,
             context: self.context.clone(),
             bind: self.bind,
@@ -149,8 +150,10 @@ pub(crate) fn form(value: ValueRef<'_>) -> Option<(Form, &[u8])> {
 /// Says what stored values are, and holds the clear value of the last one.
 pub(crate) struct Reader {
     opener: FieldOpener,
-    /// Of the row at hand, with an opener of its own; `None`: it is nobody's.
-    ring: Option<(Arc<Ring>, FieldOpener)>,
+    /// Opens what is subjects'.
+    own: FieldOpener,
+    /// Of the row at hand, whose keys [`Self::own`] has; `None`: it is nobody's.
+    ring: Option<Arc<Ring>>,
     context: Context,
     bind: Bind,
     clear: Vec<u8>,
@@ -159,15 +162,15 @@ pub(crate) struct Reader {
 impl Reader {
     /// The next row is a subject's, or nobody's.
     pub(crate) fn row_of(&mut self, ring: Option<&Arc<Ring>>) {
-        let same = match (&self.ring, ring) {
-            (Some((before, _)), Some(ring)) => Arc::ptr_eq(before, ring),
-            (None, None) => true,
-            _ => false,
-        };
-        if !same {
-            let opener = |ring: &Arc<Ring>| (Arc::clone(ring), FieldOpener::new(&ring.keyring));
-            self.ring = ring.map(opener);
+        if let Some(ring) = ring
+            && !self
+                .ring
+                .as_ref()
+                .is_some_and(|before| Arc::ptr_eq(before, ring))
+        {
+            self.own.set_keyring(&ring.keyring);
         }
+        self.ring = ring.cloned();
     }
 
     fn context(&self, key: &RowKey) -> Context {
@@ -196,7 +199,7 @@ impl Reader {
         };
         let opener = match &mut self.ring {
             None => &mut self.opener,
-            Some((_, opener)) => opener,
+            Some(_) => &mut self.own,
         };
         Ok(Some(opener.read(form, context, stored, &mut self.clear)))
     }
@@ -266,20 +269,19 @@ impl Reader {
         match &self.ring {
             None => goal.step_under(stored, Some(goal.primary)),
             // Nothing is sealed for who is being forgotten: it is counted as clear.
-            Some((ring, _)) if ring.forgotten && goal.operation != Operation::Decrypt => Step::Keep,
-            Some((ring, _)) if ring.is_forgotten(stored) => Step::Keep,
-            Some((ring, _)) => goal.step_under(stored, ring.own),
+            Some(ring) if ring.forgotten && goal.operation != Operation::Decrypt => Step::Keep,
+            Some(ring) if ring.is_forgotten(stored) => Step::Keep,
+            Some(ring) => goal.step_under(stored, ring.own),
         }
     }
 
     /// Whether a key is the subject's, and no shared one.
     fn is_own(&self, key: KeyId) -> bool {
-        let own = |(ring, _): &(Arc<Ring>, FieldOpener)| ring.is_own(key);
-        self.ring.as_ref().is_some_and(own)
+        self.ring.as_ref().is_some_and(|ring| ring.is_own(key))
     }
 
     fn is_forgotten(&self, stored: &Stored) -> bool {
-        let forgotten = |(ring, _): &(Arc<Ring>, FieldOpener)| ring.is_forgotten(stored);
+        let forgotten = |ring: &Arc<Ring>| ring.is_forgotten(stored);
         self.ring.as_ref().is_some_and(forgotten)
     }
 

@@ -6,20 +6,23 @@ mod change;
 mod demo;
 pub(crate) mod file;
 mod files;
+mod forget;
 mod init;
 mod inspect;
 mod key;
 mod plan;
+mod receipt;
 mod restore;
 mod rotate;
 mod serve;
 mod status;
+mod subject;
 mod verify;
 
 use atrest_engine::Operation;
 
 use crate::Outcome;
-use crate::args::{Command, FileCommand, Global, KeyCommand};
+use crate::args::{Command, FileCommand, Global, KeyCommand, SubjectCommand};
 
 /// The verb's name, as it is typed.
 pub(crate) fn name(command: &Command) -> &'static str {
@@ -46,6 +49,12 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Restore(_) => "restore",
         Command::Status => "status",
         Command::Inspect(_) => "inspect",
+        Command::Forget(_) => "forget",
+        Command::Subject(args) => match args.command {
+            SubjectCommand::Export(_) => "subject export",
+            SubjectCommand::Show(_) => "subject show",
+        },
+        Command::Receipt(_) => "receipt",
         Command::File(file) => match file.command {
             FileCommand::Seal(_) => "file seal",
             FileCommand::Open(_) => "file open",
@@ -75,6 +84,9 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Restore(args) => restore::run(&args, global).await,
         Command::Status => status::run(global).await,
         Command::Inspect(args) => inspect::run(&args, global).await,
+        Command::Forget(args) => forget::run(&args, global).await,
+        Command::Subject(args) => subject::run(&args, global).await,
+        Command::Receipt(args) => receipt::run(&args, global).await,
         Command::File(args) => file::run(&args, global),
         Command::Serve(args) => serve::run(args, global).await,
         Command::Bench(args) => bench::run(&args, global).await,
@@ -99,6 +111,20 @@ fn keys_of(report: &atrest_engine::report::ColumnReport) {
             "  {}: {} values under key {key}",
             report.column,
             count(*values)
+        ));
+    }
+    if report.sealed_by_subject > 0 {
+        line(&format!(
+            "  {}: {} values under keys of their subjects",
+            report.column,
+            count(report.sealed_by_subject)
+        ));
+    }
+    if report.forgotten > 0 {
+        line(&format!(
+            "  {}: {} values of subjects that were forgotten, which no key opens any more",
+            report.column,
+            count(report.forgotten)
         ));
     }
     for (key, values) in &report.unknown_keys {

@@ -41,7 +41,9 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         .iter()
         .filter_map(|policy| Some((policy.id(), journal.column(&policy.id())?)))
         .collect();
+    let back = super::forget::back(&connected).await?;
     let clean = runs.is_empty()
+        && back.is_empty()
         && reports.iter().all(super::verify::is_clean)
         && files.iter().all(|f| f.is_clean(None));
     if global.json {

@@ -32,14 +32,18 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     let locations = Locations::open(&connected, Some(&args.pace), global).await?;
     let reports = read(&connected, &options, global).await?;
     let files = locations.run(folder::Operation::Verify, |_| {}).await?;
-    let clean = reports.iter().all(is_clean) && files.iter().all(|f| f.is_clean(None));
+    let back = super::forget::back(&connected).await?;
+    let clean =
+        reports.iter().all(is_clean) && files.iter().all(|f| f.is_clean(None)) && back.is_empty();
     if global.json {
         Envelope::new("verify", clean, reports, begin.elapsed().as_secs_f64())
             .files(&files)?
+            .with("subjects_back", back)?
             .print()?;
         return Ok(Outcome::from_clean(clean));
     }
     show(&reports);
+    super::forget::show_back(&back);
     super::files::show(&files);
     line("");
     let checkable = connected
@@ -67,6 +71,9 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     line(match (clean, files.is_empty()) {
         (true, true) => "Clean: every value is encrypted and opens.",
         (true, false) => "Clean: every value and every file is encrypted and opens.",
+        (false, _) if !back.is_empty() => {
+            "Not clean: keys of forgotten subjects are back; atrest forget --due destroys them again."
+        }
         (false, _) if !in_clear && !undecryptable => {
             "Not clean: see what was skipped, and the notes, above."
         }
@@ -124,7 +131,10 @@ pub(crate) fn show(reports: &[ColumnReport]) {
             count(report.sealed_total()),
             count(report.plaintext),
             count(report.undecryptable),
-            percent(report.sealed_total(), report.total - report.null),
+            percent(
+                report.sealed_total(),
+                report.total - report.null - report.forgotten,
+            ),
         ]);
     }
     print(&counts);

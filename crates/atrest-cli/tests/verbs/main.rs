@@ -14,6 +14,7 @@ mod buckets;
 mod errors;
 #[cfg(unix)]
 mod files;
+mod forget;
 mod interrupted;
 mod json;
 mod keyring;

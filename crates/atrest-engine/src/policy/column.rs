@@ -24,6 +24,9 @@ pub struct ColumnPolicy {
     /// The column of the same table that says whose the row is: each subject's values
     /// are sealed under a key of its own.
     pub subject: Option<String>,
+    /// Columns of the same table that could confirm a guess of a value: emptied when the
+    /// row's subject is forgotten.
+    pub forget_empties: Vec<String>,
     /// Where the entry starts in the policy, from 1.
     pub line: usize,
 }

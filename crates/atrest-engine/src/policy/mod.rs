@@ -42,6 +42,7 @@ mod files;
 mod keys;
 mod read;
 mod serve;
+mod subjects;
 mod url;
 mod write;
 
@@ -52,6 +53,7 @@ pub use error::{At, PolicyError};
 pub use files::FilesPolicy;
 pub use keys::{KeyringPlace, KeysPolicy, PrimaryKeys};
 pub use serve::{ParseTokenRoleError, ServePolicy, TokenPolicy, TokenRole};
+pub use subjects::SubjectsPolicy;
 pub use url::DatabaseUrl;
 
 /// A policy, read and checked. What is in it stands as it was written: a key
@@ -65,6 +67,8 @@ pub struct Policy {
     /// `[database]`; a policy without columns may have none. See
     /// [`Policy::database_url`].
     pub database: Option<DatabasePolicy>,
+    /// `[subjects]`.
+    pub subjects: SubjectsPolicy,
     /// `[[column]]`, in the order of the file. May be empty.
     pub columns: Vec<ColumnPolicy>,
     /// `[[files]]`, in the order of the file. May be empty.

@@ -4,6 +4,7 @@
 mod files;
 mod keys;
 mod serve;
+mod subjects;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,16 +17,25 @@ use toml::de::{DeTable, DeValue};
 
 use super::column::{Bind, ColumnPolicy};
 use super::error::{At, PolicyError, nearest_or_all};
+use super::subjects::SubjectsPolicy;
 use super::url::DatabaseUrl;
-use super::{DatabasePolicy, Policy, directory};
+use super::{DatabasePolicy, KeysPolicy, Policy, PrimaryKeys, directory};
 use crate::target::TableName;
 
-const TOP: [&str; 5] = ["keys", "database", "column", "files", "serve"];
+const TOP: [&str; 6] = ["keys", "database", "subjects", "column", "files", "serve"];
 const DATABASE: [&str; 1] = ["url"];
 /// `[database]` in messages, and one that would do.
 pub(super) const DATABASE_HEADER: &str = "[database]";
 pub(super) const DATABASE_EXAMPLE: &str = "[database]` with `url = \"postgresql://localhost/app\"";
-const COLUMN: [&str; 6] = ["table", "name", "suite", "context", "bind", "subject"];
+const COLUMN: [&str; 7] = [
+    "table",
+    "name",
+    "suite",
+    "context",
+    "bind",
+    "subject",
+    "forget_empties",
+];
 
 type Found<'t, 'i> = Option<&'t Spanned<DeValue<'i>>>;
 
@@ -59,10 +69,16 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
         Some(value) => Some(source.serve(value, &files)?),
         None => None,
     };
+    let subjects = match top.get("subjects") {
+        Some(value) => source.subjects(value)?,
+        None => SubjectsPolicy::default(),
+    };
+    source.apart(&keys, &columns)?;
     Ok(Policy {
         origin: origin.to_owned(),
         keys,
         database,
+        subjects,
         columns,
         files,
         serve,
@@ -230,6 +246,46 @@ impl Source<'_> {
         Ok(DatabasePolicy { url })
     }
 
+    /// Columns with subjects need a keyring, and a subject that can be read.
+    fn apart(&self, keys: &KeysPolicy, columns: &[ColumnPolicy]) -> Result<(), PolicyError> {
+        let with = |column: &&ColumnPolicy| column.subject.is_some();
+        for column in columns.iter().filter(with) {
+            let at = || At {
+                origin: self.origin.to_owned(),
+                line: column.line,
+            };
+            let bad = |problem: String, next: &str| PolicyError::BadValue {
+                at: at(),
+                key: "subject",
+                problem,
+                next: next.to_owned(),
+            };
+            if matches!(keys.primary, PrimaryKeys::Source(_)) {
+                let problem = format!(
+                    "of {} needs a keyring, whose keys wrap the keys of subjects",
+                    column.id()
+                );
+                let next = "name `keyring` and `root` in [keys] in place of `primary`, and make it with `atrest key init`";
+                return Err(bad(problem, next));
+            }
+            let subject = column.subject.as_deref().unwrap_or_default();
+            let sealed =
+                |other: &&ColumnPolicy| other.table == column.table && other.column == subject;
+            if let Some(sealed) = columns.iter().find(sealed) {
+                let problem = format!(
+                    "of {} is {}, which is to be encrypted itself",
+                    column.id(),
+                    sealed.id()
+                );
+                return Err(bad(
+                    problem,
+                    "name a column that says whose the row is and stays in clear",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn columns(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ColumnPolicy>, PolicyError> {
         let header = "start each column with a line `[[column]]`, in double brackets";
         let DeValue::Array(items) = value.get_ref() else {
@@ -315,8 +371,30 @@ impl Source<'_> {
             context,
             bind,
             subject,
+            forget_empties: self.names(section, "forget_empties")?,
             line: self.at(section.span.clone()).line,
         })
+    }
+
+    /// A list of names; none if it is not there.
+    fn names(
+        &self,
+        section: &Section<'_, '_>,
+        key: &'static str,
+    ) -> Result<Vec<String>, PolicyError> {
+        let Some(value) = section.get(key) else {
+            return Ok(Vec::new());
+        };
+        let next = "write a list of names of columns of the same table: `[\"email_sha256\"]`";
+        let DeValue::Array(items) = value.get_ref() else {
+            let problem = format!("is {}, not a list", kind(value.get_ref()));
+            return Err(self.bad(value.span(), key, problem, next));
+        };
+        let name = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+            DeValue::String(text) if !text.trim().is_empty() => Ok(text.to_string()),
+            _ => Err(self.bad(item.span(), key, "holds something that is not a name", next)),
+        };
+        items.iter().map(name).collect()
     }
 
     /// A value out of a closed list.

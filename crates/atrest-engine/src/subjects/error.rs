@@ -13,6 +13,9 @@ pub enum SubjectError {
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] RandomError),
+    /// A name that cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] atrest_core::SealError),
     /// A record that is not what atrest wrote.
     #[error(
         "the record `{name}` of the table atrest_keys was changed, or belongs to another keyring; nothing of it is used: put the record back from a backup of that table, or name the keyring that it was made with"

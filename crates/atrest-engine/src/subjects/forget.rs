@@ -6,11 +6,11 @@
 //! the keys are not used, wherever a copy of them comes from; running `forget` again
 //! finishes what was begun.
 
-use atrest_core::KeyId;
+use atrest_core::{FieldOpener, Form, KeyId, Suite, seal_one};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::record::{Forget, Hold, NAME, Proven};
+use super::record::{Forget, Hold, NAME, Proven, place};
 use super::{SubjectError, Subjects};
 
 /// Records read at once when all are gone through.
@@ -90,24 +90,29 @@ impl Subjects {
     /// [`SubjectError::Unknown`], [`SubjectError::Held`]; the database's.
     pub async fn forget(
         &self,
-        tag: &str,
+        subject: &str,
         undo_until: Timestamp,
         now: Timestamp,
     ) -> Result<SubjectState, SubjectError> {
+        let tag = &self.tag(subject);
         let record = self.known(tag).await?;
         if let Some(hold) = &record.body.hold {
             return Err(SubjectError::Held {
-                tag: tag.to_owned(),
+                tag: tag.clone(),
                 since: hold.since,
                 reason: hold.reason.clone(),
             });
         }
         let mut body = record.body.clone();
         // Asked again: the earlier end counts.
-        let forget = body.forget.get_or_insert(Forget {
-            since: now,
-            undo_until,
-        });
+        let forget = match &mut body.forget {
+            Some(forget) => forget,
+            none => none.insert(Forget {
+                since: now,
+                undo_until,
+                subject: self.seal(tag, subject)?,
+            }),
+        };
         forget.undo_until = forget.undo_until.min(undo_until);
         self.save(record, body).await
     }
@@ -196,6 +201,47 @@ impl Subjects {
                 }
             }
         }
+    }
+
+    /// The subject whose erasure was asked for, by name.
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`]; [`SubjectError::NothingToUndo`]; when the keyring does
+    /// not open the name.
+    pub async fn named(&self, tag: &str) -> Result<String, SubjectError> {
+        let record = self.known(tag).await?;
+        let forget = record
+            .body
+            .forget
+            .ok_or_else(|| SubjectError::NothingToUndo {
+                tag: tag.to_owned(),
+            })?;
+        let mut clear = Vec::new();
+        FieldOpener::new(&self.shared)
+            .open(
+                Form::Text,
+                &place(tag),
+                forget.subject.as_bytes(),
+                &mut clear,
+            )
+            .ok()
+            .and_then(|_| String::from_utf8(clear).ok())
+            .ok_or_else(|| SubjectError::Damaged {
+                name: format!("{NAME}{tag}"),
+            })
+    }
+
+    fn seal(&self, tag: &str, subject: &str) -> Result<String, SubjectError> {
+        let (suite, form) = (Suite::Xaes256Gcm, Form::Text);
+        let token = seal_one(
+            &self.shared,
+            suite,
+            0,
+            form,
+            &place(tag),
+            subject.as_bytes(),
+        )?;
+        Ok(String::from_utf8_lossy(&token).into_owned())
     }
 
     async fn one(&self, tag: &str) -> Result<Option<Proven>, SubjectError> {

@@ -14,6 +14,7 @@ pub mod receipt;
 mod record;
 mod ring;
 mod source;
+mod witness;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -133,20 +134,21 @@ impl Subjects {
             return Ok(rings);
         }
         let mut found = self.fetch(&wanted).await?;
-        if make && found.values().any(|ring| !ring.seals()) {
+        let without = |found: &HashMap<String, Arc<Ring>>| -> HashSet<String> {
+            let without = found.iter().filter(|(_, ring)| !ring.seals());
+            without.map(|(subject, _)| subject.clone()).collect()
+        };
+        let mut lacking = without(&found);
+        if make && !lacking.is_empty() {
             let _making = self.making.lock().await;
             // Somebody may have made them since.
-            found = self.fetch(&wanted).await?;
-            let without: Vec<&str> = found
-                .iter()
-                .filter(|(_, ring)| !ring.seals())
-                .map(|(subject, _)| subject.as_str())
-                .collect();
-            if !without.is_empty() {
-                self.make(&without, now).await?;
+            found.extend(self.fetch(&lacking).await?);
+            lacking = without(&found);
+            if !lacking.is_empty() {
+                self.make(&lacking, now).await?;
                 // Read back before the first value is sealed under them.
-                found = self.fetch(&wanted).await?;
-                if let Some((subject, _)) = found.iter().find(|(_, ring)| !ring.seals()) {
+                found.extend(self.fetch(&lacking).await?);
+                if let Some(subject) = without(&found).iter().next() {
                     return Err(SubjectError::NotKept {
                         tag: self.tag(subject),
                     });
@@ -277,7 +279,7 @@ impl Subjects {
     }
 
     /// Makes a key for each of these subjects, which have none to seal with.
-    async fn make(&self, subjects: &[&str], now: Timestamp) -> Result<(), SubjectError> {
+    async fn make(&self, subjects: &HashSet<String>, now: Timestamp) -> Result<(), SubjectError> {
         self.database.keys_create().await?;
         let tags: Vec<String> = subjects.iter().map(|subject| self.tag(subject)).collect();
         let mut old = self.proven(tags.iter().cloned()).await?;

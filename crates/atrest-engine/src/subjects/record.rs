@@ -5,6 +5,7 @@ use atrest_core::hazmat::Mac;
 use atrest_core::{Context, Key, KeyId, KeyWrapper};
 use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::SubjectError;
@@ -61,6 +62,9 @@ pub(crate) struct Forget {
     /// Until then it can be undone; the keys are destroyed by the first `forget`
     /// after that.
     pub(crate) undo_until: Timestamp,
+    /// The subject's text, sealed under the keyring: what is to be forgotten has to be
+    /// found, too.
+    pub(crate) subject: String,
 }
 
 /// Why a subject may not be forgotten.
@@ -127,7 +131,12 @@ pub(crate) struct Prover(pub(super) Mac);
 impl Prover {
     /// A new record.
     pub(crate) fn record(&self, tag: &str, body: &Body) -> Result<Record, SubjectError> {
-        let name = format!("{NAME}{tag}");
+        self.sign(&format!("{NAME}{tag}"), body)
+    }
+
+    /// A record of this name.
+    pub(crate) fn sign(&self, name: &str, body: &impl Serialize) -> Result<Record, SubjectError> {
+        let name = name.to_owned();
         let body = serde_json::to_string(body).map_err(|e| SubjectError::Body(e.to_string()))?;
         let mac = hex(&self
             .0
@@ -135,23 +144,33 @@ impl Prover {
         Ok(Record { name, body, mac })
     }
 
-    /// What a record says, if it is ours and as we wrote it.
+    /// What a subject's record says, if it is ours and as we wrote it.
     pub(crate) fn prove(&self, record: &Record) -> Result<Proven, SubjectError> {
-        let damaged = || SubjectError::Damaged {
-            name: record.name.clone(),
-        };
-        let tag = record.name.strip_prefix(NAME).ok_or_else(damaged)?;
+        let tag = record
+            .name
+            .strip_prefix(NAME)
+            .ok_or_else(|| damaged(record))?;
+        let (body, mac) = self.read(record)?;
+        Ok(Proven {
+            tag: tag.to_owned(),
+            body,
+            mac,
+        })
+    }
+
+    /// What a record says, and its MAC, if it is ours and as we wrote it.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        record: &Record,
+    ) -> Result<(T, String), SubjectError> {
         let (name, body) = (record.name.as_bytes(), record.body.as_bytes());
         let ours =
             unhex(&record.mac).is_some_and(|mac| self.0.verify(&[&length(name), name, body], &mac));
-        if !ours {
-            return Err(damaged());
-        }
-        Ok(Proven {
-            tag: tag.to_owned(),
-            body: serde_json::from_str(&record.body).map_err(|_| damaged())?,
-            mac: record.mac.clone(),
-        })
+        let body = ours
+            .then(|| serde_json::from_str(&record.body).ok())
+            .flatten();
+        let body = body.ok_or_else(|| damaged(record))?;
+        Ok((body, record.mac.clone()))
     }
 
     /// The change from what was proven to `body`.
@@ -163,6 +182,12 @@ impl Prover {
             body,
             mac,
         })
+    }
+}
+
+fn damaged(record: &Record) -> SubjectError {
+    SubjectError::Damaged {
+        name: record.name.clone(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Whose a row is: by a column of its primary key, or by another column of its table.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::policy::ColumnPolicy;
@@ -50,27 +49,32 @@ impl SubjectOf {
         let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
             return Ok(Vec::new());
         };
-        let mut found: HashMap<RowKey, Option<String>> = HashMap::with_capacity(keys.len());
-        if let Some(value) = target.read_one(first).await? {
-            found.insert(first.clone(), text(target.name(), value)?);
-        }
+        let mut all: Vec<Option<Option<String>>> = Vec::with_capacity(keys.len());
+        let there = target.read_one(first).await?;
+        all.push(there.map(|value| text(target.name(), value)).transpose()?);
         let mut rest = KeyRange {
             after: Some(first.clone()),
             until: Some(last.clone()),
         };
-        while first != last {
-            let limit = keys.len().max(100);
+        let limit = keys.len().max(100);
+        while all.len() < keys.len() {
             let rows = target.read(&rest, limit, LONGEST).await?;
             let more = rows.len() == limit;
             rest.after = rows.last().map(|row| row.key.clone());
+            // Both are in key order; rows that came since are in between.
             for row in rows {
-                found.insert(row.key, text(target.name(), row.value)?);
+                let Some(ahead) = keys[all.len()..].iter().position(|key| *key == row.key) else {
+                    continue;
+                };
+                all.extend(std::iter::repeat_n(None, ahead));
+                all.push(Some(text(target.name(), row.value)?));
             }
             if !more {
                 break;
             }
         }
-        Ok(keys.iter().map(|key| found.remove(key)).collect())
+        all.resize(keys.len(), None);
+        Ok(all)
     }
 }
 

@@ -86,7 +86,10 @@ pub async fn asked_for_undone_and_done(scratch: &ScratchDatabase) {
     assert_ne!(tag, subjects(&engine).tag("ANNA"));
 
     let later = now() + SignedDuration::from_hours(24);
-    let state = subjects(&engine).forget(&tag, later, now()).await.unwrap();
+    let state = subjects(&engine)
+        .forget("anna", later, now())
+        .await
+        .unwrap();
     assert_eq!(state.alive().len(), 1);
     assert!(!state.is_due(now()));
     assert_eq!(counts(&engine).await, (20, 10, 0, 0));
@@ -104,11 +107,15 @@ pub async fn asked_for_undone_and_done(scratch: &ScratchDatabase) {
         .await
         .unwrap();
     assert_eq!(held.hold.as_deref(), Some("case 12/2026"));
-    let refused = subjects(&engine).forget(&tag, now(), now()).await;
+    let refused = subjects(&engine).forget("anna", now(), now()).await;
     assert!(refused.unwrap_err().to_string().contains("case 12/2026"));
     subjects(&engine).hold(&tag, None, now()).await.unwrap();
 
-    subjects(&engine).forget(&tag, now(), now()).await.unwrap();
+    subjects(&engine)
+        .forget("anna", now(), now())
+        .await
+        .unwrap();
+    assert_eq!(subjects(&engine).named(&tag).await.unwrap(), "anna");
     let state = subjects(&engine).destroy(&tag, now()).await.unwrap();
     assert!(state.alive().is_empty());
     assert_eq!(counts(&engine).await, (20, 10, 0, 0));
@@ -124,9 +131,8 @@ pub async fn asked_for_undone_and_done(scratch: &ScratchDatabase) {
         .await
         .unwrap();
     assert_eq!((found.state, found.clear), ("forgotten", None));
-    let unknown = subjects(&engine).tag("nobody");
     assert!(matches!(
-        subjects(&engine).forget(&unknown, now(), now()).await,
+        subjects(&engine).forget("nobody", now(), now()).await,
         Err(SubjectError::Unknown { .. })
     ));
 
@@ -156,7 +162,7 @@ pub async fn a_copy_of_the_keys_that_comes_back_is_not_used(scratch: &ScratchDat
     let tag = subjects(&first).tag("bert");
     let copy = "CREATE TABLE copied AS SELECT * FROM atrest_keys";
     scratch.execute(copy).await;
-    let state = subjects(&first).forget(&tag, now(), now()).await.unwrap();
+    let state = subjects(&first).forget("bert", now(), now()).await.unwrap();
     let keys = state.alive();
     subjects(&first).destroy(&tag, now()).await.unwrap();
     assert_eq!(counts(&first).await, (20, 10, 0, 0));
@@ -233,7 +239,10 @@ async fn sqlite_keeps_no_copy_of_a_destroyed_key() {
         file.windows(40).any(|w| w == wrapped.as_bytes())
     };
     assert!(holds());
-    subjects(&engine).forget(&tag, now(), now()).await.unwrap();
+    subjects(&engine)
+        .forget("bert", now(), now())
+        .await
+        .unwrap();
     subjects(&engine).destroy(&tag, now()).await.unwrap();
     engine.database().close().await;
     assert!(!holds());

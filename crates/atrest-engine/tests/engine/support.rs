@@ -32,6 +32,7 @@ pub fn column(table: &str, column: &str) -> ColumnPolicy {
         context: None,
         bind: Bind::Column,
         subject: None,
+        forget_empties: Vec::new(),
         line: 1,
     }
 }

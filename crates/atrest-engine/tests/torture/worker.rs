@@ -98,6 +98,7 @@ pub fn main() {
         context: None,
         bind: Bind::Column,
         subject: None,
+        forget_empties: Vec::new(),
         line: 1,
     };
     let options = RunOptions {

@@ -54,7 +54,9 @@ pub(super) async fn read(
     shared
         .connections
         .read(READING, move |connection| {
-            let mut one = connection
+            // One transaction: each statement of its own would take the file's locks.
+            let snapshot = connection.unchecked_transaction()?;
+            let mut one = snapshot
                 .prepare_cached("SELECT name, body, mac FROM main.atrest_keys WHERE name = ?1")?;
             let mut all = Vec::with_capacity(names.len());
             for name in &names {
@@ -63,6 +65,8 @@ pub(super) async fn read(
                     all.push(record(row)?);
                 }
             }
+            drop(one);
+            snapshot.finish()?;
             Ok(all)
         })
         .await

@@ -123,6 +123,7 @@ fn column(text: &mut String, prefix: &str, candidate: &Candidate, suite: Suite) 
         context: None,
         bind: Bind::default(),
         subject: None,
+        forget_empties: Vec::new(),
         line: 0,
     };
     let _infallible = writeln!(text, "{prefix}[[column]]");

@@ -129,7 +129,7 @@ impl Source<'_> {
     }
 
     /// A duration such as "90d".
-    fn duration(
+    pub(super) fn duration(
         &self,
         section: &Section<'_, '_>,
         key: &'static str,

@@ -1,0 +1,112 @@
+//! `atrest subject`: what is kept of a person.
+
+use std::io::{BufWriter, Write};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use atrest_engine::subjects::{Belonging, SubjectError, SubjectState};
+
+use super::forget::subjects;
+use crate::Outcome;
+use crate::args::{Global, SubjectArgs, SubjectCommand, SubjectExportArgs, SubjectNameArgs};
+use crate::output::{Envelope, count, line};
+use crate::session::Connected;
+
+/// Runs the verb.
+pub(crate) async fn run(args: &SubjectArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let connected = Connected::open(global).await?;
+    let done = match &args.command {
+        SubjectCommand::Export(args) => export(args, &connected, global).await,
+        SubjectCommand::Show(args) => show(args, &connected, global).await,
+    };
+    connected.close().await;
+    done
+}
+
+/// Every value of the subject as a line of JSON.
+async fn export(
+    args: &SubjectExportArgs,
+    connected: &Connected,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let engine = connected.engine()?;
+    subjects(engine)?;
+    let mut out: Box<dyn Write + Send> = match &args.out {
+        None => Box::new(std::io::stdout()),
+        Some(path) => {
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            Box::new(options.open(path).with_context(|| {
+                format!(
+                    "cannot make {}; an export is never written over a file: name a new one",
+                    path.display()
+                )
+            })?)
+        }
+    };
+    let mut out = BufWriter::new(&mut out);
+    let (mut values, mut closed, mut failed) = (0_u64, 0_u64, None);
+    let with_subject = |c: &&&atrest_engine::policy::ColumnPolicy| c.subject.is_some();
+    for column in connected.columns(global)?.iter().filter(with_subject) {
+        let mut give = |one: Belonging| {
+            values += 1;
+            closed += u64::from(one.state == "undecryptable");
+            let written = serde_json::to_writer(&mut out, &one)
+                .map_err(Into::into)
+                .and_then(|()| out.write_all(b"\n"));
+            failed = failed.take().or(written.err());
+        };
+        engine.export(column, &args.subject, &mut give).await?;
+    }
+    if let Some(error) = failed.or_else(|| out.flush().err()) {
+        return Err(error).context("the export cannot be written");
+    }
+    eprintln!(
+        "{} values, of which {} do not open",
+        count(values),
+        count(closed)
+    );
+    Ok(match closed {
+        0 => Outcome::Clean,
+        _ => Outcome::Left,
+    })
+}
+
+async fn show(
+    args: &SubjectNameArgs,
+    connected: &Connected,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let subjects = subjects(connected.engine()?)?;
+    let tag = subjects.tag(&args.subject);
+    let state = subjects.state(&tag).await?;
+    let state = state.ok_or(SubjectError::Unknown { tag })?;
+    if global.json {
+        let columns: Vec<()> = Vec::new();
+        Envelope::new("subject show", true, columns, begin.elapsed().as_secs_f64())
+            .with("subject", &state)?
+            .print()?;
+    } else {
+        text(&state);
+    }
+    Ok(Outcome::Clean)
+}
+
+fn text(state: &SubjectState) {
+    line(&format!("subject {}", state.tag));
+    for key in &state.keys {
+        line(&match key.destroyed {
+            None => format!("key {} made {}", key.id, key.created),
+            Some(at) => format!("key {} made {}, destroyed {at}", key.id, key.created),
+        });
+    }
+    if let Some(until) = state.undo_until {
+        line(&format!("to be forgotten; can be undone until {until}"));
+    }
+    if let Some(reason) = &state.hold {
+        line(&format!("held: {reason}"));
+    }
+}
