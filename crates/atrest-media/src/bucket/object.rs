@@ -130,7 +130,7 @@ impl<'a> Job<'a> {
     }
 
     /// The bytes of a content: counted, and given up when the run is to stop.
-    fn watched<'s>(
+    pub(super) fn watched<'s>(
         &'s self,
         content: Content,
     ) -> impl Stream<Item = Result<bytes::Bytes, Failure>> + Send + Unpin + use<'s> {

@@ -14,6 +14,7 @@ mod faults;
 mod killed;
 mod left_alone;
 mod meanwhile;
+mod renamed;
 mod rounds;
 mod versions;
 
