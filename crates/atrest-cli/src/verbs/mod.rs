@@ -75,7 +75,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Restore(args) => restore::run(&args, global).await,
         Command::Status => status::run(global).await,
         Command::Inspect(args) => inspect::run(&args, global).await,
-        Command::File(args) => file::run(&args, global),
+        Command::File(args) => file::run(&args, global).await,
         Command::Serve(args) => serve::run(args, global).await,
         Command::Bench(args) => bench::run(&args, global).await,
         Command::Demo(args) => demo::run(args, global).await,
