@@ -111,7 +111,7 @@ pub enum MoveError {
 pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> Failure {
     move |error| match error {
         Error::NotFound { .. } => Failure::Skipped(Why::Vanished),
-        Error::Precondition { .. } => Failure::Skipped(Why::Changed),
+        Error::Precondition { .. } | Error::AlreadyExists { .. } => Failure::Skipped(Why::Changed),
         Error::Generic { source, store } => match source.downcast::<StoreError>() {
             Ok(refused) => match refused.error {
                 MediaError::Object(error) => Failure::Object(error),

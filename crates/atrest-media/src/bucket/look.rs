@@ -10,6 +10,7 @@ use object_store::{
 use super::Operation;
 use super::error::failed;
 use super::object::Job;
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, begins_object};
 use crate::store::StoreError;
 
@@ -37,6 +38,7 @@ pub(super) struct Content {
 
 impl Content {
     fn new(result: GetResult) -> Self {
+        reached(Point::ContentBegun);
         Self {
             meta: result.meta.clone(),
             attributes: result.attributes.clone(),

@@ -8,6 +8,7 @@ use object_store::{
 
 use super::raw::Expected;
 use super::{Bucket, BucketError};
+use crate::failpoints::{Point, reached};
 use crate::inplace::temporary;
 
 /// The ETag of nothing that is ever there.
@@ -43,6 +44,7 @@ impl Bucket {
         let key = self.key(&Path::from(temporary()));
         let found = async {
             self.raw.s3.put(&key, probe()).await?;
+            reached(Point::ProbePut);
             let wrong = Some(Expected::ETag(WRONG));
             let done = self
                 .raw
@@ -55,7 +57,9 @@ impl Bucket {
     }
 
     async fn probed<T>(&self, key: &Path, found: Result<T, Error>) -> Result<T, BucketError> {
+        reached(Point::ConditionsTried);
         let removed = self.remove(key).await;
+        reached(Point::ProbeRemoved);
         let found = found.and_then(|found| removed.map(|()| found));
         found.map_err(|error| BucketError::Server {
             doing: "trying conditional writes in",
@@ -67,6 +71,7 @@ impl Bucket {
     async fn try_conditions(&self, key: &Path, wrong: Expected<'_>) -> Result<Conditions, Error> {
         let s3 = &self.raw.s3;
         s3.put(key, probe()).await?;
+        reached(Point::ProbePut);
         let mode = match wrong {
             Expected::ETag(e_tag) => PutMode::Update(UpdateVersion {
                 e_tag: Some(e_tag.to_owned()),

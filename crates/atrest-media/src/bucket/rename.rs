@@ -18,6 +18,7 @@ use super::probe::Conditions;
 use super::raw::Expected;
 use super::replace::New;
 use super::{Bucket, BucketError, MoveError, Operation, Options, Why};
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, Watch, is_temporary};
 use crate::observe::Unobserved;
 use crate::sealing::Sealing;
@@ -153,7 +154,10 @@ pub(super) async fn rename(
         State::Sealed(..) | State::Clear(_) => return Err(both(Failure::Skipped(Why::Changed))),
     };
     let conditional = from.job.bucket.probe_delete().await?;
-    match remove(&from, &e_tag, conditional).await {
+    reached(Point::NewNameProven);
+    let removed = remove(&from, &e_tag, conditional).await;
+    reached(Point::OldNameRemoved);
+    match removed {
         Ok(()) => Ok(Moved { key, clear, sealed }),
         Err(Failure::Skipped(Why::Changed)) => Err(MoveError::Changed {
             from: from.name,
@@ -198,12 +202,14 @@ async fn put(
     let sealing = Sealing::new(keyring, id).map_err(Failure::Object)?;
     let beginning = *sealing.prologue();
     let key = to.key();
+    let tags = from.tags().await?;
+    reached(Point::TagsRead);
     let new = New {
         key: &key,
         length,
         beginning: Some(&beginning[..]),
         attributes,
-        tags: from.tags().await?,
+        tags,
     };
     let object = sealed(clear, sealing, Arc::new(Unobserved));
     to.job.put(Expected::Nothing, new, object).await

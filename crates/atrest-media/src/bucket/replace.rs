@@ -13,6 +13,7 @@ use super::error::failed;
 use super::object::Job;
 use super::parts::{PART, part_len, parts};
 use super::raw::Expected;
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, Why};
 
 /// Parts that are on their way at the same time, of one object.
@@ -50,6 +51,7 @@ impl Job<'_> {
         };
         self.may_put(length)?;
         let tags = self.bucket.raw.tags(&key).await?;
+        reached(Point::TagsRead);
         let new = New {
             key: &key,
             length,
@@ -124,7 +126,10 @@ impl Job<'_> {
             attributes: new.attributes,
             ..PutOptions::default()
         };
-        match self.bucket.raw.s3.put_opts(new.key, payload, options).await {
+        reached(Point::ContentReady);
+        let put = self.bucket.raw.s3.put_opts(new.key, payload, options).await;
+        reached(Point::ContentPut);
+        match put {
             Ok(_) => Ok(()),
             Err(_) if self.is_there(new.key, new.beginning).await => Ok(()),
             Err(error) => Err(failed("writing it")(error)),
@@ -145,6 +150,7 @@ impl Job<'_> {
         };
         let upload = s3.create_multipart_opts(key, options).await;
         let upload = upload.map_err(failed("beginning to write it"))?;
+        reached(Point::UploadBegun);
         let sent = async {
             let sent = parts(stream, part_len(length))
                 .enumerate()
@@ -154,6 +160,7 @@ impl Job<'_> {
                         let part = part?;
                         let sent = part.content_length() as u64;
                         let id = s3.put_part(key, upload, index, part).await;
+                        reached(Point::PartPut);
                         Ok::<_, Failure>((id.map_err(failed("writing it"))?, sent))
                     }
                 });
@@ -162,6 +169,7 @@ impl Job<'_> {
                 return Err(failure("reading it gave another length than it has"));
             }
             let ids: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
+            reached(Point::PartsPut);
             let condition = if self.conditions.complete {
                 Some(expected)
             } else {
@@ -173,6 +181,7 @@ impl Job<'_> {
                 .raw
                 .complete(key, &upload, &ids, condition)
                 .await;
+            reached(Point::UploadCompleted);
             match done {
                 Ok(()) => Ok(()),
                 Err(_) if self.is_there(key, new.beginning).await => Ok(()),

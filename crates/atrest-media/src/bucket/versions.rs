@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Bucket;
 use super::raw::{Raw, RawError};
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Versions, is_temporary};
 use crate::store::SealedStore;
 
@@ -162,12 +163,15 @@ impl Bucket {
         if !opens(store, &name).await {
             return Ok(false);
         }
+        reached(Point::VersionProven);
         let key = self.key(&name);
         let query = [("versionId", version.version_id.as_str())];
         let removed = self
             .raw
             .send(Method::DELETE, &key, &query, None, String::new());
-        removed.await.map_err(|error| failed(error.to_string()))?;
+        let removed = removed.await;
+        reached(Point::VersionRemoved);
+        removed.map_err(|error| failed(error.to_string()))?;
         Ok(true)
     }
 

@@ -16,6 +16,8 @@ mod left_alone;
 mod meanwhile;
 mod renamed;
 mod rounds;
+#[cfg(unix)]
+mod steps;
 mod versions;
 
 use std::collections::BTreeMap;
