@@ -50,6 +50,8 @@ mod condition;
 mod connections;
 mod error;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod host;
 mod limits;
 mod locks;

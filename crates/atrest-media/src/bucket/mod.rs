@@ -45,6 +45,8 @@
 
 mod address;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod look;
 mod object;
 mod parts;

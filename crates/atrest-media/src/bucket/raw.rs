@@ -209,7 +209,7 @@ impl KindName for object_store::client::HttpError {
 }
 
 /// The code of `<Error><Code>...</Code>...</Error>`, if the body is that.
-fn error_code(body: &[u8]) -> Option<String> {
+pub(super) fn error_code(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, error) = text.split_once("<Error>")?;
     let code = error
