@@ -55,6 +55,7 @@ mod seal;
 mod sealing;
 pub mod store;
 mod stream;
+mod wiped;
 mod writer;
 
 pub use error::MediaError;
