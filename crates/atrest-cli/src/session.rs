@@ -56,15 +56,31 @@ impl Unopened {
 
     /// A policy that is in no file.
     pub(crate) fn with(policy: Policy, path: &Path, global: &Global) -> anyhow::Result<Self> {
+        let (unopened, warnings) = Self::quietly(policy, path, global)?;
+        for warning in warnings {
+            warn(&warning);
+        }
+        Ok(unopened)
+    }
+
+    /// The same; gives what deserves a warning.
+    fn quietly(
+        policy: Policy,
+        path: &Path,
+        global: &Global,
+    ) -> anyhow::Result<(Self, Vec<String>)> {
         let access = access(&policy);
-        let (environment, env_file) = environment(&policy, global.env_file.as_deref(), access)?;
-        Ok(Self {
+        let mut warnings = Vec::new();
+        let named = global.env_file.as_deref();
+        let (environment, env_file) = environment(&policy, named, access, &mut warnings)?;
+        let unopened = Self {
             policy,
             path: path.to_owned(),
             environment,
             env_file,
             accept_older: global.accept_older_keyring,
-        })
+        };
+        Ok((unopened, warnings))
     }
 
     /// What its `[keys]` name.
@@ -79,6 +95,10 @@ impl Unopened {
     /// With keys.
     pub(crate) fn open(self, keys: LoadedKeyring) -> Session {
         warn_of(&keys);
+        self.session(keys)
+    }
+
+    fn session(self, keys: LoadedKeyring) -> Session {
         Session {
             policy: self.policy,
             path: self.path,
@@ -112,6 +132,15 @@ impl Session {
             }
         }
         Ok(unopened.open(keys))
+    }
+
+    /// The same once more, in a process that runs; gives what deserves a warning.
+    pub(crate) fn read_again(global: &Global) -> anyhow::Result<(Self, Vec<String>)> {
+        let policy = Policy::load(&global.policy)?;
+        let (unopened, mut warnings) = Unopened::quietly(policy, &global.policy, global)?;
+        let keys = unopened.keys().load()?;
+        warnings.extend(keys.warnings.iter().map(ToString::to_string));
+        Ok((unopened.session(keys), warnings))
     }
 
     /// What the policy's `[keys]` name.
@@ -384,6 +413,7 @@ fn environment(
     policy: &Policy,
     named: Option<&Path>,
     access: FileAccess,
+    warnings: &mut Vec<String>,
 ) -> anyhow::Result<(Environment, Option<PathBuf>)> {
     let process = || {
         Environment::new(std::env::vars_os().filter_map(|(name, value)| {
@@ -402,7 +432,7 @@ fn environment(
     match process().with_env_file(&beside, access) {
         Ok(environment) => Ok((environment, Some(beside))),
         Err(error) => {
-            warn(&format!("{} was not used: {error}", beside.display()));
+            warnings.push(format!("{} was not used: {error}", beside.display()));
             Ok((process(), None))
         }
     }

@@ -354,6 +354,179 @@ fn a_folder_that_holds_a_file_of_atrests_own_is_not_served() {
     }
 }
 
+/// A place whose keys are files, with objects under the first.
+fn with_key_files() -> Place {
+    let place = Place::new("");
+    let made = |name: &str| {
+        let made = place.run(&["key", "generate", "--out", name]);
+        assert!(made.status.success(), "{made:?}");
+    };
+    made("old.key");
+    made("new.key");
+    place
+}
+
+impl Place {
+    fn key_files(&self, primary: &str, previous: &[&str]) {
+        let previous: Vec<_> = previous.iter().map(|it| format!("\"file:{it}\"")).collect();
+        let keys = format!(
+            "[keys]\nprimary = \"file:{primary}\"\nprevious = [{}]\n",
+            previous.join(", ")
+        );
+        let files = "[[files]]\nlocation = \"clips\"\n";
+        fs::write(self.path("atrest.toml"), keys + files).unwrap();
+    }
+
+    /// The id of the key that a file is sealed under.
+    fn key_of(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path("clips").join(name)).unwrap()[8..12].to_vec()
+    }
+}
+
+impl Serving {
+    fn metrics(&self) -> String {
+        String::from_utf8(self.ask("GET /metrics", "", b"").1).unwrap()
+    }
+
+    /// Has it read its keys again, and waits until it has.
+    fn reads_keys_again(&self, result: &str) {
+        let count = |metrics: &str| {
+            let line = format!("atrest_key_reads_total{{result=\"{result}\"}} ");
+            let line = metrics.lines().find_map(|it| it.strip_prefix(&line));
+            line.unwrap_or_else(|| panic!("{metrics}"))
+                .parse::<u64>()
+                .unwrap()
+        };
+        let before = count(&self.metrics());
+        self.signal(Signal::HUP);
+        let begin = Instant::now();
+        while count(&self.metrics()) == before {
+            assert!(begin.elapsed() < Duration::from_secs(60), "{result}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn sighup_takes_other_keys_so_that_rotating_needs_no_restart() {
+    let place = with_key_files();
+    place.key_files("old.key", &[]);
+    let mut serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/a", "", b"before").0, 201);
+    let old = place.key_of("a");
+
+    place.key_files("new.key", &["old.key"]);
+    serving.reads_keys_again("used");
+    assert_eq!(serving.ask("PUT /clips/b", "", b"after").0, 201);
+    assert_ne!(place.key_of("b"), old);
+    let rotated = place.run(&["rotate"]);
+    assert!(rotated.status.success(), "{rotated:?}");
+    assert_eq!(place.key_of("a"), place.key_of("b"));
+
+    place.key_files("new.key", &[]);
+    serving.reads_keys_again("used");
+    for (name, content) in [("a", "before"), ("b", "after")] {
+        let got = serving.ask(&format!("GET /clips/{name}"), "", b"");
+        assert_eq!(got, (200, content.into()), "{name}");
+    }
+    let metrics = serving.metrics();
+    let hex = |id: &[u8]| id.iter().map(|it| format!("{it:02x}")).collect::<String>();
+    for (id, role, value) in [
+        (&old, "primary", 0),
+        (&old, "previous", 0),
+        (&place.key_of("b"), "primary", 1),
+    ] {
+        let line = format!(
+            "atrest_key_info{{key=\"{}\",role=\"{role}\"}} {value}\n",
+            hex(id)
+        );
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+    assert_eq!(serving.ask("GET /readyz", "", b"").0, 200);
+    serving.signal(Signal::TERM);
+    let (status, log) = serving.end();
+    assert_eq!(status, 0);
+    assert_eq!(log.matches("the keys were read again").count(), 2, "{log}");
+    for name in ["old.key", "new.key"] {
+        let secret = fs::read_to_string(place.path(name)).unwrap();
+        assert!(!log.contains(secret.trim()), "{name}");
+    }
+}
+
+#[test]
+fn keys_that_cannot_be_used_leave_those_in_force() {
+    let place = with_key_files();
+    place.key_files("old.key", &[]);
+    let mut serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/a", "", b"before").0, 201);
+    let mut said = Vec::new();
+    let mut is_refused = |why: &'static str| {
+        serving.reads_keys_again("refused");
+        assert_eq!(serving.ask("GET /clips/a", "", b"").1, b"before", "{why}");
+        assert_eq!(serving.ask("PUT /clips/b", "", b"after").0 / 100, 2);
+        assert_eq!(place.key_of("b"), place.key_of("a"), "{why}");
+        fs::remove_file(place.path("clips/b")).unwrap();
+        said.push(why);
+    };
+    place.key_files("gone.key", &["old.key"]);
+    is_refused("gone.key");
+    fs::write(place.path("atrest.toml"), "[keys]\nprimary = 7\n").unwrap();
+    is_refused("atrest.toml");
+    fs::remove_file(place.path("atrest.toml")).unwrap();
+    is_refused("atrest.toml");
+    // What it sealed would not open.
+    place.key_files("new.key", &[]);
+    is_refused("put that key into keys.previous");
+    // Clients could replace it.
+    fs::rename(place.path("new.key"), place.path("clips/new.key")).unwrap();
+    place.key_files("clips/new.key", &["old.key"]);
+    is_refused("serve a folder that holds none of atrest's files");
+    serving.signal(Signal::TERM);
+    let (status, log) = serving.end();
+    assert_eq!(status, 0);
+    let errors: Vec<_> = log.lines().filter(|it| it.contains("\"ERROR\"")).collect();
+    assert_eq!(errors.len(), said.len(), "{log}");
+    for (line, said) in errors.iter().zip(said) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let why = line["fields"]["why"].as_str().unwrap();
+        assert!(why.contains(said), "{said}: {why}");
+    }
+}
+
+/// What was begun goes on with the keys that it was begun with.
+#[test]
+fn requests_under_way_keep_their_keys() {
+    let place = with_key_files();
+    place.key_files("old.key", &[]);
+    let serving = place.serve(&["--no-auth"]);
+    let long: Vec<u8> = (0..40_000_000_u32).map(|n| (n % 251) as u8).collect();
+    assert_eq!(serving.ask("PUT /clips/long", "", &long).0, 201);
+    let old = place.key_of("long");
+
+    // More than the sockets hold.
+    let (status, mut reading) = head(serving.connect("GET /clips/long", "", ""));
+    assert_eq!(status, 200);
+    let (first, second) = long.split_at(20_000_000);
+    let length = format!("Content-Length: {}\r\n", long.len());
+    let mut writing = serving.connect("PUT /clips/upload", "", &length);
+    writing.write_all(first).unwrap();
+
+    place.key_files("new.key", &["old.key"]);
+    serving.reads_keys_again("used");
+    assert_eq!(serving.ask("PUT /clips/a", "", b"after").0, 201);
+    place.key_files("new.key", &[]);
+    serving.reads_keys_again("used");
+    assert_eq!(serving.ask("GET /clips/long", "", b"").0, 500);
+
+    let mut body = Vec::new();
+    reading.read_to_end(&mut body).unwrap();
+    assert!(body == long);
+    writing.write_all(second).unwrap();
+    assert_eq!(head(writing).0, 201);
+    assert_eq!(place.key_of("upload"), old);
+    assert_ne!(place.key_of("a"), old);
+}
+
 /// `rotate` and `status` look at what the policy means alone.
 #[test]
 fn what_the_policy_leaves_out_cannot_be_put() {

@@ -2,8 +2,8 @@
 //! process, a writer that comes just then. Without the feature `failpoints`, which
 //! nothing that is shipped has on, nothing of it is in the program.
 #![cfg_attr(
-    not(feature = "failpoints"),
-    allow(unreachable_pub, reason = "public only with the feature")
+    not(all(unix, feature = "failpoints")),
+    allow(unreachable_pub, dead_code, reason = "public only with the feature")
 )]
 
 /// What was done a moment ago.
@@ -41,9 +41,42 @@ pub enum Point {
     OriginalFolderSynced,
     /// What a killed run left was removed.
     LeftOverRemoved,
+    /// The object that conditions are tried on was put.
+    ProbePut,
+    /// They were tried.
+    ConditionsTried,
+    /// What they were tried on was removed.
+    ProbeRemoved,
+    /// An object was looked at, and nothing done.
+    Looked,
+    /// Its content begins to come.
+    ContentBegun,
+    /// The tags that it has were read.
+    TagsRead,
+    /// All of its new content is at hand: the last moment before it is put.
+    ContentReady,
+    /// It was put, in one request.
+    ContentPut,
+    /// An upload in parts was begun.
+    UploadBegun,
+    /// A part was put.
+    PartPut,
+    /// All of them were: the last moment before they are put together.
+    PartsPut,
+    /// They were put together.
+    UploadCompleted,
+    /// An object was found to open, so that an old version of it may go.
+    VersionProven,
+    /// The old version was removed.
+    VersionRemoved,
+    /// An object was found to open under its new name: the last moment before it goes
+    /// under the old one.
+    NewNameProven,
+    /// What had the old name was removed.
+    OldNameRemoved,
 }
 
-#[cfg(feature = "failpoints")]
+#[cfg(all(unix, feature = "failpoints"))]
 mod armed {
     use std::sync::{Mutex, PoisonError};
 
@@ -54,8 +87,8 @@ mod armed {
     static ARMED: Mutex<Option<Armed>> = Mutex::new(None);
 
     impl Point {
-        /// Every point.
-        pub const ALL: [Self; 16] = [
+        /// Those of work in a folder.
+        pub const FOLDER: [Self; 16] = [
             Self::Opened,
             Self::TemporaryMade,
             Self::Written,
@@ -71,6 +104,27 @@ mod armed {
             Self::OriginalSynced,
             Self::OriginalNamed,
             Self::OriginalFolderSynced,
+            Self::LeftOverRemoved,
+        ];
+
+        /// Those of work in a bucket.
+        pub const BUCKET: [Self; 17] = [
+            Self::ProbePut,
+            Self::ConditionsTried,
+            Self::ProbeRemoved,
+            Self::Looked,
+            Self::ContentBegun,
+            Self::TagsRead,
+            Self::ContentReady,
+            Self::ContentPut,
+            Self::UploadBegun,
+            Self::PartPut,
+            Self::PartsPut,
+            Self::UploadCompleted,
+            Self::VersionProven,
+            Self::VersionRemoved,
+            Self::NewNameProven,
+            Self::OldNameRemoved,
             Self::LeftOverRemoved,
         ];
     }
@@ -105,10 +159,10 @@ mod armed {
     }
 }
 
-#[cfg(feature = "failpoints")]
+#[cfg(all(unix, feature = "failpoints"))]
 pub(crate) use armed::reached;
-#[cfg(feature = "failpoints")]
+#[cfg(all(unix, feature = "failpoints"))]
 pub use armed::{at, kill};
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(all(unix, feature = "failpoints")))]
 pub(crate) const fn reached(_: Point) {}

@@ -40,7 +40,7 @@ pub mod bucket;
 mod error;
 #[cfg(all(unix, feature = "failpoints"))]
 pub mod failpoints;
-#[cfg(all(unix, not(feature = "failpoints")))]
+#[cfg(not(all(unix, feature = "failpoints")))]
 mod failpoints;
 #[cfg(unix)]
 pub mod folder;
@@ -55,6 +55,7 @@ mod seal;
 mod sealing;
 pub mod store;
 mod stream;
+mod wiped;
 mod writer;
 
 pub use error::MediaError;

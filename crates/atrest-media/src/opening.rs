@@ -19,6 +19,15 @@ impl Opening {
         }
     }
 
+    /// The room that [`Opening::push`] needs for so many sealed bytes, and `finish` after
+    /// it, in a buffer that is not to move.
+    pub(crate) const fn room(&self, sealed: usize) -> usize {
+        match self.kept.len() + sealed {
+            0..SLOT_LEN => 0,
+            sealed => sealed + SLOT_LEN,
+        }
+    }
+
     /// Takes `sealed` and appends the clear bytes of the chunks that are whole with
     /// it to `clear`. After an error, nothing that this call appended is clear.
     pub(crate) fn push(&mut self, sealed: &[u8], clear: &mut Vec<u8>) -> Result<(), ObjectError> {

@@ -13,6 +13,7 @@ use crate::observe::Unobserved;
 use crate::opening::Opening;
 use crate::pieces::CLEAR as PIECE;
 use crate::sealing::Sealing;
+use crate::wiped::Wiped;
 use crate::{MediaError, Observe};
 
 /// The object of a clear stream, bound to `id` (empty: not bound), under the
@@ -177,7 +178,7 @@ where
     E: From<MediaError> + Send + 'a,
 {
     let sealed = Some(Box::pin(in_pieces(sealed)));
-    let state = (sealed, opening, Vec::new());
+    let state = (sealed, opening, Wiped::default());
     try_unfold(state, move |(sealed, mut opening, mut held)| {
         let observe = Arc::clone(&observe);
         async move {
@@ -185,7 +186,7 @@ where
                 return Ok(None);
             };
             while let Some(piece) = sealed.try_next().await? {
-                let mut clear = Vec::new();
+                let mut clear = Wiped::with_capacity(opening.room(piece.len()));
                 let began = Instant::now();
                 opening.push(&piece, &mut clear).map_err(MediaError::from)?;
                 if clear.is_empty() {
@@ -196,7 +197,7 @@ where
                     std::mem::swap(&mut clear, &mut held);
                 }
                 if !clear.is_empty() {
-                    return Ok(Some((Bytes::from(clear), (Some(sealed), opening, held))));
+                    return Ok(Some((clear.into_bytes(), (Some(sealed), opening, held))));
                 }
             }
             if to_the_end {
@@ -204,7 +205,7 @@ where
                 opening.finish(&mut held).map_err(MediaError::from)?;
                 observe.opened((held.len() - before) as u64, began.elapsed());
             }
-            Ok(Some((Bytes::from(held), (None, opening, Vec::new()))))
+            Ok(Some((held.into_bytes(), (None, opening, Wiped::default()))))
         }
     })
     .try_filter(|piece| std::future::ready(!piece.is_empty()))

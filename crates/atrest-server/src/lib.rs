@@ -38,6 +38,7 @@
 //! | `clips/` | the requests themselves: `get.rs`, `change.rs` with `commit.rs`, `list.rs` |
 //! | `range.rs`, `condition.rs`, `representation.rs` | RFC 9110: which part, whether at all, with which headers |
 //! | `failure.rs`, `problem.rs` | what a store's errors become: RFC 9457 |
+//! | `switch.rs` | a store that is exchanged while requests go on: other keys |
 //! | `watch.rs`, `metrics.rs`, `probes.rs` | log, metrics, health |
 //! | `openapi.rs` | the document |
 
@@ -49,6 +50,8 @@ mod condition;
 mod connections;
 mod error;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod host;
 mod limits;
 mod locks;
@@ -62,6 +65,7 @@ mod representation;
 mod server;
 mod stall;
 mod state;
+mod switch;
 mod taking;
 mod tls;
 mod token;
@@ -74,5 +78,6 @@ pub use limits::Limits;
 pub use metrics::Metrics;
 pub use openapi::document as openapi_document;
 pub use server::Server;
+pub use switch::Switch;
 pub use tls::{Tls, TlsError};
 pub use token::{Role, TokenError, TokenHash, Tokens, generate as generate_token};

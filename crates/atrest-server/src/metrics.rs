@@ -42,9 +42,17 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Names a key that is at hand; its role is `primary` or `previous`.
-    pub fn key(&self, key: &impl ToString, role: &'static str) {
-        self.with(|| gauge!("atrest_key_info", "key" => key.to_string(), "role" => role).set(1.0));
+    /// Names a key that is at hand, or no longer; its role is `primary` or `previous`.
+    pub fn key(&self, key: &impl ToString, role: &'static str, at_hand: bool) {
+        let value = if at_hand { 1.0 } else { 0.0 };
+        self.with(|| {
+            gauge!("atrest_key_info", "key" => key.to_string(), "role" => role).set(value);
+        });
+    }
+
+    /// The keys were to be read again, and could or could not be used.
+    pub fn keys_read(&self, used: bool) {
+        self.with(|| counter!("atrest_key_reads_total", "result" => result(used)).increment(1));
     }
 
     /// The text that Prometheus reads.
@@ -109,6 +117,9 @@ impl Metrics {
             ] {
                 counter!("atrest_failures_total", "kind" => kind.name()).absolute(0);
             }
+            for used in [true, false] {
+                counter!("atrest_key_reads_total", "result" => result(used)).absolute(0);
+            }
             counter!("atrest_sealed_bytes_total").absolute(0);
             counter!("atrest_opened_bytes_total").absolute(0);
         });
@@ -150,6 +161,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "atrest_http_sent_bytes_total",
         "Clear bytes of objects that were sent.",
     ),
+    (
+        "atrest_key_reads_total",
+        "Times that the keys were read again, by result.",
+    ),
     ("atrest_opened_bytes_total", "Clear bytes that were opened."),
     ("atrest_sealed_bytes_total", "Clear bytes that were sealed."),
 ];
@@ -169,8 +184,15 @@ const HISTOGRAMS: &[(&str, &str)] = &[
 ];
 const GAUGES: &[(&str, &str)] = &[
     ("atrest_http_connections", "Connections that are open."),
-    ("atrest_key_info", "Keys at hand by id and role; always 1."),
+    (
+        "atrest_key_info",
+        "Keys by id and role: 1 at hand, 0 no longer.",
+    ),
 ];
+
+const fn result(used: bool) -> &'static str {
+    if used { "used" } else { "refused" }
+}
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

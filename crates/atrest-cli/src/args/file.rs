@@ -42,7 +42,8 @@ before is incomplete.")]
 Examples:
   atrest file cat clip.mp4.atrest --range 0-99      the first 100 bytes
   atrest file cat clip.mp4.atrest --range 1000-     all but the first 1,000
-  atrest file cat clip.mp4.atrest --range=-100      the last 100")]
+  atrest file cat clip.mp4.atrest --range=-100      the last 100
+  atrest file cat s3://camera/clips/gate/a.mp4      an object below a location of the policy")]
     Cat(CatFileArgs),
     /// Open every byte of encrypted files and write none: each is whole, or what is wrong.
     Verify(VerifyFileArgs),
@@ -50,10 +51,12 @@ Examples:
     #[command(after_help = "\
 Examples:
   atrest file mv data/clips/gate/a.mp4 data/clips/yard/a.mp4
+  atrest file mv s3://camera/clips/gate/a.mp4 s3://camera/clips/yard/a.mp4
 
 Where a [[files]] location binds files to their paths, mv (1) leaves one that does not open.
 This encrypts it anew under its new path: the new file is whole and durable before the old one
-goes, and the clear bytes stay in memory.")]
+goes, and the clear bytes stay in memory. In a bucket, both names are below locations of the
+policy, and the same command again finishes what was killed.")]
     Mv(MoveFileArgs),
     /// Overwrite clear files with random bytes, then remove them.
     #[command(after_help = "\
@@ -128,7 +131,7 @@ pub(crate) struct IdArgs {
 /// `atrest file cat`.
 #[derive(Debug, Args)]
 pub(crate) struct CatFileArgs {
-    /// The encrypted file.
+    /// The encrypted file, or s3://BUCKET/KEY below a location of the policy.
     pub(crate) file: PathBuf,
     /// Clear bytes, counted from 0, first and last: 0-99, 100-, or -100 for the last 100.
     #[arg(long, value_name = "FROM-TO", allow_hyphen_values = true)]
@@ -150,15 +153,18 @@ pub(crate) struct VerifyFileArgs {
 /// `atrest file mv`.
 #[derive(Debug, Args)]
 pub(crate) struct MoveFileArgs {
-    /// The encrypted file.
+    /// The encrypted file, or s3://BUCKET/KEY below a location of the policy.
     #[arg(value_name = "FROM")]
     pub(crate) from: PathBuf,
     /// Its new name.
     #[arg(value_name = "TO")]
     pub(crate) to: PathBuf,
-    /// Replace TO if it exists.
+    /// Replace TO if it exists. Not in a bucket.
     #[arg(long)]
     pub(crate) force: bool,
+    /// In a bucket whose server ignores conditions: nobody else writes to it meanwhile.
+    #[arg(long)]
+    pub(crate) assume_quiet: bool,
 }
 
 /// `atrest file shred`.

@@ -87,7 +87,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Forget(args) => forget::run(&args, global).await,
         Command::Subject(args) => subject::run(&args, global).await,
         Command::Receipt(args) => receipt::run(&args, global).await,
-        Command::File(args) => file::run(&args, global),
+        Command::File(args) => file::run(&args, global).await,
         Command::Serve(args) => serve::run(args, global).await,
         Command::Bench(args) => bench::run(&args, global).await,
         Command::Demo(args) => demo::run(args, global).await,

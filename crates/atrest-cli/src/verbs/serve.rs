@@ -1,5 +1,6 @@
 //! `atrest serve`: one location of the policy over HTTP.
 
+mod keys;
 mod log;
 mod names;
 mod tls;
@@ -10,16 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use atrest_core::Keyring;
-use atrest_core::object::{open_object, seal_object};
 use atrest_engine::policy::{FilesPolicy, Policy, ServePolicy, TokenRole};
 use atrest_media::bucket::Bucket;
-use atrest_media::store::SealedStore;
-use atrest_server::{Limits, Metrics, Role, Server, TokenHash, Tokens, generate_token};
-use object_store::ObjectStore;
+use atrest_server::{Limits, Metrics, Role, Server, Switch, TokenHash, Tokens, generate_token};
 use object_store::local::LocalFileSystem;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
+
+use keys::{InForce, Inner, Served, works};
 
 use crate::Outcome;
 use crate::args::{Global, ServeArgs};
@@ -32,37 +31,22 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     if let Some(role) = args.generate_token {
         return token(role);
     }
+    // From the beginning: before it is listened to, it would end the process.
+    let hangup = keys::hangup()?;
     let session = Session::load(global)?;
     let policy = &session.policy;
     let files = files(policy, args.location.as_deref())?;
     let folder = files.path(policy.directory());
     let metrics = Metrics::new()?;
-    let keyring = Arc::new(session.keyring().clone());
-    let primary = keyring.primary().id();
-    for key in keyring.keys() {
-        let role = if key.id() == primary {
-            "primary"
-        } else {
-            "previous"
-        };
-        metrics.key(&key.id(), role);
-    }
-    let observer = Arc::new(metrics.clone());
     let on_disk = files.bucket().is_none();
-    let own = match on_disk {
-        true => own_files(&session, &args)?,
-        false => Vec::new(),
-    };
-    let store: Arc<dyn ObjectStore> = match files.bucket() {
+    let inner = match files.bucket() {
         Some(_) => {
             let bucket = Bucket::of(files, session.aws())?;
             bucket.check().await?;
-            let store = bucket.sealed_store(Arc::clone(&keyring));
-            Arc::new(store.observed(observer))
+            Inner::Bucket(bucket)
         }
         None => {
-            names::holds_none_of(&own, files, policy.directory())?;
-            let inner = LocalFileSystem::new_with_prefix(&folder)
+            let disk = LocalFileSystem::new_with_prefix(&folder)
                 .with_context(|| {
                     format!(
                         "the location {} cannot be served; make the folder, or name another",
@@ -71,19 +55,30 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
                 })?
                 // An upload that was acknowledged survives a power cut.
                 .with_fsync(true);
-            let store = SealedStore::new(inner, Arc::clone(&keyring), files.bind);
-            Arc::new(store.observed(observer))
+            Inner::Disk(Arc::new(disk))
         }
     };
+    let location = Served {
+        global,
+        args: &args,
+        session: &session,
+        files,
+        inner,
+        metrics: metrics.clone(),
+    };
+    let keys = location.keys(&session)?;
+    let switch = Arc::new(Switch::new(location.store(&keys)));
+    let in_force = Arc::new(InForce::new(keys));
+    let (own, ready) = (Arc::clone(&in_force), Arc::clone(&in_force));
     let (served, root) = (folder.clone(), folder.clone());
-    let mut builder = Server::builder(store)
+    let mut builder = Server::builder(Arc::clone(&switch) as _)
         .accepts(names::accepted(files)?)
         .before_put(move |name| names::make_room(on_disk.then_some(&*root), name))
-        .servable(move |name| !on_disk || names::is_servable(&served, &own, name))
+        .servable(move |name| !on_disk || names::is_servable(&served, &own.now().own, name))
         .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
         .limits(limits(&args))
         .metrics(metrics)
-        .ready_when(move || (!on_disk || folder.read_dir().is_ok()) && works(&keyring));
+        .ready_when(move || (!on_disk || folder.read_dir().is_ok()) && works(&ready.now().keyring));
     if on_disk {
         builder = builder.on_disk();
     }
@@ -111,7 +106,10 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     log::start(global);
     let url = format!("{scheme}://{}", listener.local_addr()?);
     tracing::info!(url, location = files.location, "listening");
-    let ended = server.serve(listener, stopped()).await?;
+    let ended = tokio::select! {
+        ended = server.serve(listener, stopped()) => ended?,
+        never = location.follow(hangup, &in_force, &switch) => match never {},
+    };
     Ok(Outcome::from_clean(ended.cut == 0))
 }
 
@@ -178,14 +176,6 @@ fn limits(args: &ServeArgs) -> Limits {
 fn listen(args: &ServeArgs, policy: &Policy) -> SocketAddr {
     let said = policy.serve.as_ref().map(|serve| serve.listen);
     args.listen.or(said).unwrap_or(ServePolicy::LISTEN)
-}
-
-/// What the primary key seals, the keyring opens.
-fn works(keyring: &Keyring) -> bool {
-    let sealed = seal_object(keyring, b"ready", b"?");
-    sealed.is_ok_and(|object| {
-        open_object(keyring, b"ready", &object).is_ok_and(|clear| *clear == *b"?")
-    })
 }
 
 /// Until a first signal; a second one ends the process.

@@ -85,7 +85,8 @@ impl InBucket {
 
     async fn put(&self, name: &str, bytes: Vec<u8>) {
         use object_store::ObjectStoreExt as _;
-        self.store().put(&name.into(), bytes.into()).await.unwrap();
+        let name = object_store::path::Path::parse(name).unwrap();
+        self.store().put(&name, bytes.into()).await.unwrap();
     }
 
     async fn get(&self, name: &str) -> Vec<u8> {
@@ -167,6 +168,102 @@ async fn old_clear_versions_are_told_and_not_called_clean() {
     for name in found["files"][0]["versions"].as_object().unwrap().keys() {
         assert!(documented.contains(&format!("`{name}`")), "{name}");
     }
+}
+
+/// `file cat` and `file mv` take an object by its URL, as the policy writes the location.
+#[tokio::test]
+async fn one_object_is_read_in_part_and_moved() {
+    let s3 = InBucket::on(&server::s3()).await;
+    let clip: Vec<u8> = (0..9_000_000u32).map(|n| (n % 251) as u8).collect();
+    s3.put("gate/a ü~.mp4", clip.clone()).await;
+    s3.put("empty", vec![]).await;
+    s3.put("other", b"other".to_vec()).await;
+    s3.run(&["encrypt", "--only", &s3.location]).expect(0);
+    let url = |name: &str| format!("{}/{name}", s3.location);
+    let cat = |name: &str, range: &[&str]| {
+        let mut command = s3.command(&[&["file", "cat", &url(name)], range].concat());
+        command.output().unwrap()
+    };
+    let all = clip.len();
+    for (range, want) in [
+        (&[][..], 0..all),
+        (&["--range=0-0"], 0..1),
+        (&["--range=16383-16384"], 16_383..16_385),
+        (&["--range=8999990-"], 8_999_990..all),
+        (&["--range=8999990-99999999"], 8_999_990..all),
+        (&["--range=0-18446744073709551615"], 0..all),
+        (&["--range=-100"], all - 100..all),
+        (&["--range=-99999999"], 0..all),
+        (&["--range=-0"], all..all),
+    ] {
+        let output = cat("gate/a ü~.mp4", range);
+        assert!(output.status.success(), "{range:?}: {output:?}");
+        assert!(output.stdout == clip[want], "{range:?}");
+    }
+    for range in [&[][..], &["--range=0-"], &["--range=-5"]] {
+        let output = cat("empty", range);
+        assert!(output.status.success() && output.stdout.is_empty());
+    }
+    for (arguments, said) in [
+        (
+            &[&*url("gate/a ü~.mp4"), "--range=9000000-"][..],
+            "begin before that",
+        ),
+        (&[&url("none")], "there is no object s3://"),
+        (&[&url("empty"), "--id", "x"], "run it without --id"),
+        (&["s3://elsewhere/x"], "below no [[files]]"),
+        (&[&*s3.location], "below no [[files]]"),
+    ] {
+        let ran = s3.run(&[&["file", "cat"], arguments].concat());
+        assert!(ran.expect(2).says(said).out.is_empty());
+    }
+
+    let (from, to) = (url("gate/a ü~.mp4"), url("yard/b.mp4"));
+    let mv = ["file", "mv", &from];
+    for (arguments, said) in [
+        (&[&*url("other")][..], "exists, and was left as it is"),
+        (&["elsewhere.mp4"], "the other on the local disk"),
+        (&["s3://elsewhere/x"], "below no [[files]]"),
+        (
+            &[&url("other"), "--force"],
+            "nothing in a bucket is overwritten",
+        ),
+    ] {
+        s3.run(&[&mv, arguments].concat()).expect(2).says(said);
+    }
+    let moved = s3.json(&["file", "mv", &from, &to], 0);
+    let file = &moved["files"][0];
+    assert_eq!(
+        (&file["file"], &file["state"]),
+        (&to.as_str().into(), &"sealed".into())
+    );
+    assert_eq!(file["clear_bytes"], 9_000_000);
+    assert_eq!(cat("yard/b.mp4", &[]).stdout, clip);
+    s3.run(&["file", "mv", &from, &to])
+        .expect(2)
+        .says("moved already");
+    s3.run(&["file", "mv", &to, &url("c.mp4")])
+        .expect(0)
+        .says("c.mp4, 8.6 MiB clear");
+    let found = s3.json(&["verify", "--only", &s3.location], 0);
+    assert_eq!(found["files"][0]["total"], 3);
+}
+
+#[tokio::test]
+async fn a_move_on_a_server_that_ignores_conditions_is_refused_unless_told() {
+    let s3 = InBucket::on(&server::s3_lax()).await;
+    s3.put("a.mp4", b"clip".to_vec()).await;
+    let quiet = "--assume-quiet";
+    s3.run(&["encrypt", "--only", &s3.location, quiet])
+        .expect(0);
+    let names = ["a.mp4", "b.mp4"].map(|name| format!("{}/{name}", s3.location));
+    let mv = ["file", "mv", &names[0], &names[1]];
+    s3.run(&mv).expect(2).says("ignores conditional writes");
+    s3.run(&[&mv[..], &[quiet]].concat()).expect(0);
+    s3.run(&["file", "cat", &names[1]]).expect(0).says("clip");
+    s3.run(&["file", "mv", "x", "y", quiet])
+        .expect(2)
+        .says("--assume-quiet is about buckets");
 }
 
 /// What is wrong with the bucket is said before the first column is changed.

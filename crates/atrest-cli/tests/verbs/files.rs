@@ -444,6 +444,13 @@ async fn damaged_files_come_back_from_a_copy() {
         .unwrap();
     assert!(output.stdout == clear[Path::new("gate/b.mp4")]);
     fs::copy(copy.join("gate/c.jpg"), folder.join("gate/c.jpg")).unwrap();
+    // A copy of links holds nothing.
+    fs::rename(copy.join("a.mp4"), place.folder().join("kept")).unwrap();
+    std::os::unix::fs::symlink(folder.join("a.mp4"), copy.join("a.mp4")).unwrap();
+    run(&["verify", "--against", "copy"])
+        .expect(1)
+        .says("clips/a.mp4: the copy of it is a symbolic link");
+    fs::rename(place.folder().join("kept"), copy.join("a.mp4")).unwrap();
     fs::copy(folder.join("gate/empty"), copy.join("gate/empty")).unwrap();
     run(&["restore", "copy"]).expect(0);
     run(&["decrypt"]).expect(0);

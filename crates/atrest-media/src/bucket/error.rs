@@ -42,7 +42,7 @@ pub enum BucketError {
     },
     /// The server ignores conditions.
     #[error(
-        "the server of {bucket} ignores conditional writes (a wrong If-Match was accepted), so an \
+        "the server of {bucket} ignores conditional writes (one that does not hold was accepted), so an \
          object that somebody writes meanwhile would be lost; stop all writers and say so \
          (assume quiet), or use a server that knows them"
     )]
@@ -52,11 +52,66 @@ pub enum BucketError {
     },
 }
 
+/// Why an object was not given another name. Names are URLs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// Nothing could be done with one of the buckets.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// There is nothing under the old name.
+    #[error("there is no object {from}; check its name, or whether it has been moved already")]
+    Missing {
+        /// The old name.
+        from: String,
+    },
+    /// There is something else under the new name.
+    #[error("{to} exists, and was left as it is; name another, or remove it first")]
+    Exists {
+        /// The new name.
+        to: String,
+    },
+    /// It does not open, or could not be read or put.
+    #[error("cannot move {from}, and left it as it is: {problem}")]
+    Left {
+        /// The old name.
+        from: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// It stands under both names, since somebody changed it under the old one.
+    #[error(
+        "{to} is there, and {from} was changed or replaced meanwhile, so it was left; look at \
+         both, and remove the one that is not wanted"
+    )]
+    Changed {
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
+    /// It stands under both names, since it could not be removed under the old one.
+    #[error(
+        "{to} is there, and {from} could not be removed: {problem}; run the same command again"
+    )]
+    Both {
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+        /// What the server said.
+        problem: String,
+    },
+    /// It was told to.
+    #[error("stopped: the object is whole under its old name; run the same command again")]
+    Stopped,
+}
+
 /// For `map_err`: this is what was being done with an object.
 pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> Failure {
     move |error| match error {
         Error::NotFound { .. } => Failure::Skipped(Why::Vanished),
-        Error::Precondition { .. } => Failure::Skipped(Why::Changed),
+        Error::Precondition { .. } | Error::AlreadyExists { .. } => Failure::Skipped(Why::Changed),
         Error::Generic { source, store } => match source.downcast::<StoreError>() {
             Ok(refused) => match refused.error {
                 MediaError::Object(error) => Failure::Object(error),

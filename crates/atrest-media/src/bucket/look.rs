@@ -6,10 +6,12 @@ use object_store::path::Path;
 use object_store::{
     Attributes, Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore as _,
 };
+use zeroize::Zeroizing;
 
 use super::Operation;
 use super::error::failed;
 use super::object::Job;
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, begins_object};
 use crate::store::StoreError;
 
@@ -37,6 +39,7 @@ pub(super) struct Content {
 
 impl Content {
     fn new(result: GetResult) -> Self {
+        reached(Point::ContentBegun);
         Self {
             meta: result.meta.clone(),
             attributes: result.attributes.clone(),
@@ -66,16 +69,16 @@ impl Job<'_> {
         let (meta, attributes) = (result.meta.clone(), result.attributes.clone());
         let mut bytes = result.into_stream().map_err(failed("reading it")).boxed();
 
-        let mut start = Vec::new();
+        let mut start = Zeroizing::new(Vec::with_capacity(HEADER));
         let mut held = Vec::new();
         while start.len() < HEADER {
             let Some(piece) = bytes.try_next().await? else {
                 break;
             };
-            start.extend_from_slice(&piece);
+            let missing = piece.len().min(HEADER - start.len());
+            start.extend_from_slice(&piece[..missing]);
             held.push(Ok(piece));
         }
-        start.truncate(HEADER);
         if begins_object(&start, meta.size).map_err(Failure::Object)? {
             drop(bytes);
             let clear = clear_len(meta.size).map_err(Failure::Object)?;

@@ -45,12 +45,15 @@
 
 mod address;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod look;
 mod object;
 mod parts;
 mod policy;
 mod probe;
 mod raw;
+mod rename;
 mod replace;
 mod run;
 mod tags;
@@ -65,7 +68,8 @@ use object_store::path::Path;
 pub use crate::inplace::{
     GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Versions, Why,
 };
-pub use error::BucketError;
+pub use error::{BucketError, MoveError};
+pub use rename::Moved;
 
 use crate::inplace::Filter;
 use raw::Raw;
@@ -148,6 +152,24 @@ impl Bucket {
         options: &Options<'_>,
     ) -> Result<Report, BucketError> {
         run::run(self, operation, keyring, options).await
+    }
+
+    /// Gives an object another name, below this prefix or that of `to`: it is opened, sealed
+    /// anew for that name under the primary key and put there, with its attributes and tags,
+    /// if nothing is; then what is under the old name is removed, if it still is what was
+    /// read. Killed in between, both are whole, and the same call again finishes. Globs are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`MoveError`].
+    pub async fn rename(
+        &self,
+        from: &str,
+        (to, name): (&Self, &str),
+        keyring: &Arc<Keyring>,
+        options: &Options<'_>,
+    ) -> Result<Moved, MoveError> {
+        rename::rename((self, from), (to, name), keyring, options).await
     }
 
     /// The key of what has this name below the prefix.

@@ -11,6 +11,7 @@ use object_store::{ObjectMeta, ObjectStore as _};
 use super::look::{Content, State};
 use super::probe::Conditions;
 use super::{Bucket, Operation, Why};
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Done, Failure, Watch};
 use crate::observe::Unobserved;
 use crate::sealing::Sealing;
@@ -84,7 +85,9 @@ impl<'a> Job<'a> {
             bytes,
             changed,
         };
-        match self.look(name, size).await? {
+        let state = self.look(name, size).await?;
+        reached(Point::Looked);
+        match state {
             State::Clear(content) if self.operation == Operation::Encrypt => {
                 let content = self.all(name, content).await?;
                 let bytes = content.meta.size;
@@ -130,7 +133,7 @@ impl<'a> Job<'a> {
     }
 
     /// The bytes of a content: counted, and given up when the run is to stop.
-    fn watched<'s>(
+    pub(super) fn watched<'s>(
         &'s self,
         content: Content,
     ) -> impl Stream<Item = Result<bytes::Bytes, Failure>> + Send + Unpin + use<'s> {

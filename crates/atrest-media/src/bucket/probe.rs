@@ -6,7 +6,9 @@ use object_store::{
     UpdateVersion,
 };
 
+use super::raw::Expected;
 use super::{Bucket, BucketError};
+use crate::failpoints::{Point, reached};
 use crate::inplace::temporary;
 
 /// The ETag of nothing that is ever there.
@@ -22,11 +24,42 @@ pub(super) struct Conditions {
 }
 
 impl Bucket {
-    /// Tries them on an object of its own, and removes it with all its versions.
+    /// Tries them on an object of its own, and removes it with all its versions: whether
+    /// what is there is overwritten only if it has the right ETag.
     pub(super) async fn probe(&self) -> Result<Conditions, BucketError> {
         let key = self.key(&Path::from(temporary()));
-        let found = self.try_conditions(&key).await;
-        let removed = self.remove(&key).await;
+        let found = self.try_conditions(&key, Expected::ETag(WRONG)).await;
+        self.probed(&key, found).await
+    }
+
+    /// The same: whether what is there is not overwritten where nothing should be.
+    pub(super) async fn probe_new(&self) -> Result<Conditions, BucketError> {
+        let key = self.key(&Path::from(temporary()));
+        let found = self.try_conditions(&key, Expected::Nothing).await;
+        self.probed(&key, found).await
+    }
+
+    /// The same: whether it is removed only if it has the right ETag.
+    pub(super) async fn probe_delete(&self) -> Result<bool, BucketError> {
+        let key = self.key(&Path::from(temporary()));
+        let found = async {
+            self.raw.s3.put(&key, probe()).await?;
+            reached(Point::ProbePut);
+            let wrong = Some(Expected::ETag(WRONG));
+            let done = self
+                .raw
+                .send(Method::DELETE, &key, &[], wrong, String::new());
+            // Anything but a refusal of the condition proves nothing.
+            Ok(done.await.is_err_and(|error| error.is_condition()))
+        };
+        let found = found.await;
+        self.probed(&key, found).await
+    }
+
+    async fn probed<T>(&self, key: &Path, found: Result<T, Error>) -> Result<T, BucketError> {
+        reached(Point::ConditionsTried);
+        let removed = self.remove(key).await;
+        reached(Point::ProbeRemoved);
         let found = found.and_then(|found| removed.map(|()| found));
         found.map_err(|error| BucketError::Server {
             doing: "trying conditional writes in",
@@ -35,17 +68,20 @@ impl Bucket {
         })
     }
 
-    async fn try_conditions(&self, key: &Path) -> Result<Conditions, Error> {
-        let probe = || PutPayload::from_static(b"atrest tries whether conditions are enforced");
+    async fn try_conditions(&self, key: &Path, wrong: Expected<'_>) -> Result<Conditions, Error> {
         let s3 = &self.raw.s3;
         s3.put(key, probe()).await?;
-        let wrong = PutMode::Update(UpdateVersion {
-            e_tag: Some(WRONG.to_owned()),
-            version: None,
-        });
-        let put = match s3.put_opts(key, probe(), wrong.into()).await {
+        reached(Point::ProbePut);
+        let mode = match wrong {
+            Expected::ETag(e_tag) => PutMode::Update(UpdateVersion {
+                e_tag: Some(e_tag.to_owned()),
+                version: None,
+            }),
+            Expected::Nothing => PutMode::Create,
+        };
+        let put = match s3.put_opts(key, probe(), mode.into()).await {
             Ok(_) => false,
-            Err(Error::Precondition { .. }) => true,
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => true,
             Err(error) => return Err(error),
         };
         let upload = s3
@@ -53,7 +89,7 @@ impl Bucket {
             .await?;
         let complete = match s3.put_part(key, &upload, 0, probe()).await {
             Ok(part) => {
-                let done = self.raw.complete(key, &upload, &[part], Some(WRONG)).await;
+                let done = self.raw.complete(key, &upload, &[part], Some(wrong)).await;
                 // Anything but a refusal of the condition proves nothing.
                 done.is_err_and(|error| error.is_condition())
             }
@@ -81,4 +117,8 @@ impl Bucket {
         }
         Ok(())
     }
+}
+
+fn probe() -> PutPayload {
+    PutPayload::from_static(b"atrest tries whether conditions are enforced")
 }

@@ -30,6 +30,24 @@ pub(super) struct Raw {
     pub(super) tagging: bool,
 }
 
+/// What a key must hold for a request to be done.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// What has this ETag.
+    ETag(&'a str),
+    /// Nothing.
+    Nothing,
+}
+
+impl<'a> Expected<'a> {
+    const fn header(self) -> (&'static str, &'a str) {
+        match self {
+            Self::ETag(e_tag) => ("if-match", e_tag),
+            Self::Nothing => ("if-none-match", "*"),
+        }
+    }
+}
+
 /// What the server refused, without the URL, which carries a signature.
 #[derive(Debug)]
 pub(super) struct RawError {
@@ -80,17 +98,17 @@ impl fmt::Display for RawError {
 }
 
 impl Raw {
-    /// Puts an upload together, if the key still holds what has this ETag.
+    /// Puts an upload together, if the key holds what is expected.
     pub(super) async fn complete(
         &self,
         key: &Path,
         upload: &str,
         parts: &[PartId],
-        e_tag: Option<&str>,
+        expected: Option<Expected<'_>>,
     ) -> Result<(), RawError> {
         let query = [("uploadId", upload)];
         let body = completion(parts);
-        let answer = self.send(Method::POST, key, &query, e_tag, body).await?;
+        let answer = self.send(Method::POST, key, &query, expected, body).await?;
         // It may answer 200 first, and find out then.
         match error_code(&answer) {
             Some(code) => Err(RawError {
@@ -105,19 +123,19 @@ impl Raw {
         }
     }
 
-    /// Sends a request, with `If-Match` if an ETag is given, until it is answered; gives
-    /// the body of an answer that says that it went well.
+    /// Sends a request, on a condition if something is expected, until it is answered;
+    /// gives the body of an answer that says that it went well.
     pub(super) async fn send(
         &self,
         method: Method,
         key: &Path,
         query: &[(&str, &str)],
-        e_tag: Option<&str>,
+        expected: Option<Expected<'_>>,
         body: String,
     ) -> Result<Bytes, RawError> {
         let mut tries = 1;
         loop {
-            let sent = self.try_send(method.clone(), key, query, e_tag, body.clone());
+            let sent = self.try_send(method.clone(), key, query, expected, body.clone());
             match sent.await {
                 Err(error) if error.may_pass() && tries < TRIES => {
                     tokio::time::sleep(Duration::from_millis(50 << tries)).await;
@@ -133,14 +151,15 @@ impl Raw {
         method: Method,
         key: &Path,
         query: &[(&str, &str)],
-        e_tag: Option<&str>,
+        expected: Option<Expected<'_>>,
         body: String,
     ) -> Result<Bytes, RawError> {
         let mut options = SignedUrlOptions::new().with_query(query.iter().copied());
         let mut request = HttpRequest::new(HttpRequestBody::from(body));
-        if let Some(e_tag) = e_tag {
-            let name = HeaderName::from_static("if-match");
-            let value = HeaderValue::from_str(e_tag).map_err(RawError::transport)?;
+        if let Some(expected) = expected {
+            let (name, value) = expected.header();
+            let name = HeaderName::from_static(name);
+            let value = HeaderValue::from_str(value).map_err(RawError::transport)?;
             options = options.with_signed_header(name.clone(), value.clone());
             request.headers_mut().insert(name, value);
         }
@@ -190,7 +209,7 @@ impl KindName for object_store::client::HttpError {
 }
 
 /// The code of `<Error><Code>...</Code>...</Error>`, if the body is that.
-fn error_code(body: &[u8]) -> Option<String> {
+pub(super) fn error_code(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, error) = text.split_once("<Error>")?;
     let code = error

@@ -1,30 +1,32 @@
-//! A new content in the place of an old one, if it still is what was read.
+//! A new content under a key, if that holds what is expected: what was read, or nothing.
 
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::multipart::MultipartStore as _;
 use object_store::path::Path;
 use object_store::{
-    Attributes, ObjectStore as _, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions,
-    PutPayload, TagSet, UpdateVersion,
+    Attributes, Error, ObjectStore as _, ObjectStoreExt as _, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload, TagSet, UpdateVersion,
 };
 
 use super::error::failed;
 use super::object::Job;
 use super::parts::{PART, part_len, parts};
+use super::raw::Expected;
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, Why};
 
 /// Parts that are on their way at the same time, of one object.
 const AT_ONCE: usize = 2;
 
 /// What is to be put.
-struct New<'a> {
-    key: &'a Path,
-    length: u64,
+pub(super) struct New<'a> {
+    pub(super) key: &'a Path,
+    pub(super) length: u64,
     /// How it begins, if nothing else does.
-    beginning: Option<&'a [u8]>,
-    attributes: Attributes,
-    tags: TagSet,
+    pub(super) beginning: Option<&'a [u8]>,
+    pub(super) attributes: Attributes,
+    pub(super) tags: TagSet,
 }
 
 fn failure(problem: impl Into<String>) -> Failure {
@@ -47,13 +49,9 @@ impl Job<'_> {
         let Some(e_tag) = e_tag else {
             return Err(failure("the server gave no ETag to hold on to"));
         };
-        if length > PART && !self.conditions.complete && !self.bucket.quiet {
-            return Err(failure(
-                "it is longer than 8 MiB, and the server ignores conditions where parts are put \
-                 together; stop all writers and say so (assume quiet)",
-            ));
-        }
+        self.may_put(length)?;
         let tags = self.bucket.raw.tags(&key).await?;
+        reached(Point::TagsRead);
         let new = New {
             key: &key,
             length,
@@ -61,10 +59,31 @@ impl Job<'_> {
             attributes,
             tags,
         };
-        if length <= PART {
-            self.at_once(&e_tag, new, stream).await
+        self.put(Expected::ETag(&e_tag), new, stream).await
+    }
+
+    /// Whether so many bytes can be put without a risk to what others write.
+    pub(super) fn may_put(&self, length: u64) -> Result<(), Failure> {
+        if length > PART && !self.conditions.complete && !self.bucket.quiet {
+            return Err(failure(
+                "it is longer than 8 MiB, and the server ignores conditions where parts are put \
+                 together; stop all writers and say so (assume quiet)",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Puts it, if the key holds what is expected; [`Why::Changed`] if it does not.
+    pub(super) async fn put(
+        &self,
+        expected: Expected<'_>,
+        new: New<'_>,
+        stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
+    ) -> Result<(), Failure> {
+        if new.length <= PART {
+            self.at_once(expected, new, stream).await
         } else {
-            self.in_parts(&e_tag, new, stream).await
+            self.in_parts(expected, new, stream).await
         }
     }
 
@@ -81,7 +100,7 @@ impl Job<'_> {
 
     async fn at_once(
         &self,
-        e_tag: &str,
+        expected: Expected<'_>,
         new: New<'_>,
         stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
     ) -> Result<(), Failure> {
@@ -90,14 +109,16 @@ impl Job<'_> {
         if payload.content_length() as u64 != new.length {
             return Err(failure("reading it gave another length than it has"));
         }
-        let mode = if self.conditions.put {
-            PutMode::Update(UpdateVersion {
+        let mode = match expected {
+            _ if !self.conditions.put => {
+                self.check(new.key, expected).await?;
+                PutMode::Overwrite
+            }
+            Expected::ETag(e_tag) => PutMode::Update(UpdateVersion {
                 e_tag: Some(e_tag.to_owned()),
                 version: None,
-            })
-        } else {
-            self.check(new.key, e_tag).await?;
-            PutMode::Overwrite
+            }),
+            Expected::Nothing => PutMode::Create,
         };
         let options = PutOptions {
             mode,
@@ -105,7 +126,10 @@ impl Job<'_> {
             attributes: new.attributes,
             ..PutOptions::default()
         };
-        match self.bucket.raw.s3.put_opts(new.key, payload, options).await {
+        reached(Point::ContentReady);
+        let put = self.bucket.raw.s3.put_opts(new.key, payload, options).await;
+        reached(Point::ContentPut);
+        match put {
             Ok(_) => Ok(()),
             Err(_) if self.is_there(new.key, new.beginning).await => Ok(()),
             Err(error) => Err(failed("writing it")(error)),
@@ -114,7 +138,7 @@ impl Job<'_> {
 
     async fn in_parts(
         &self,
-        e_tag: &str,
+        expected: Expected<'_>,
         new: New<'_>,
         stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
     ) -> Result<(), Failure> {
@@ -126,6 +150,7 @@ impl Job<'_> {
         };
         let upload = s3.create_multipart_opts(key, options).await;
         let upload = upload.map_err(failed("beginning to write it"))?;
+        reached(Point::UploadBegun);
         let sent = async {
             let sent = parts(stream, part_len(length))
                 .enumerate()
@@ -135,6 +160,7 @@ impl Job<'_> {
                         let part = part?;
                         let sent = part.content_length() as u64;
                         let id = s3.put_part(key, upload, index, part).await;
+                        reached(Point::PartPut);
                         Ok::<_, Failure>((id.map_err(failed("writing it"))?, sent))
                     }
                 });
@@ -143,10 +169,11 @@ impl Job<'_> {
                 return Err(failure("reading it gave another length than it has"));
             }
             let ids: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
+            reached(Point::PartsPut);
             let condition = if self.conditions.complete {
-                Some(e_tag)
+                Some(expected)
             } else {
-                self.check(new.key, e_tag).await?;
+                self.check(new.key, expected).await?;
                 None
             };
             let done = self
@@ -154,6 +181,7 @@ impl Job<'_> {
                 .raw
                 .complete(key, &upload, &ids, condition)
                 .await;
+            reached(Point::UploadCompleted);
             match done {
                 Ok(()) => Ok(()),
                 Err(_) if self.is_there(key, new.beginning).await => Ok(()),
@@ -169,11 +197,15 @@ impl Job<'_> {
         done
     }
 
-    /// Where the server checks nothing: is it still there, and the same?
-    async fn check(&self, key: &Path, e_tag: &str) -> Result<(), Failure> {
-        let meta = self.bucket.raw.s3.head(key).await;
-        let meta = meta.map_err(failed("looking at it again"))?;
-        if meta.e_tag.as_deref() == Some(e_tag) {
+    /// Where the server checks nothing: does the key hold what is expected?
+    pub(super) async fn check(&self, key: &Path, expected: Expected<'_>) -> Result<(), Failure> {
+        let holds = match (self.bucket.raw.s3.head(key).await, expected) {
+            (Err(Error::NotFound { .. }), Expected::Nothing) => true,
+            (Ok(_), Expected::Nothing) => false,
+            (Ok(meta), Expected::ETag(e_tag)) => meta.e_tag.as_deref() == Some(e_tag),
+            (Err(error), _) => return Err(failed("looking at it again")(error)),
+        };
+        if holds {
             Ok(())
         } else {
             Err(Failure::Skipped(Why::Changed))

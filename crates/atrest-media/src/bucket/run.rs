@@ -8,6 +8,7 @@ use object_store::{ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
 use super::object::Job;
 use super::probe::Conditions;
 use super::{Bucket, BucketError, Operation, Options, Report, Why};
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, Watch, is_temporary};
 
 /// [`Bucket::run`].
@@ -106,6 +107,7 @@ async fn left_over(job: &Job<'_>, listed: &ObjectMeta) -> Result<(), Failure> {
         return Err(Failure::Skipped(Why::LeftOver));
     }
     let removed = job.bucket.remove(&job.bucket.key(&listed.location)).await;
+    reached(Point::LeftOverRemoved);
     removed.map_err(super::error::failed("removing what a killed run left"))
 }
 

@@ -1,6 +1,7 @@
 use object_store::TagSet;
 use object_store::path::Path;
 use object_store::signer::Method;
+use quick_xml::DeError;
 use serde::Deserialize;
 
 use super::raw::Raw;
@@ -35,9 +36,9 @@ impl Raw {
                  s3:GetObjectTagging, or set AWS_DISABLE_TAGGING to lose them"
             )))
         };
-        let mut set = TagSet::default();
+        let none = TagSet::default();
         if !self.tagging {
-            return Ok(set);
+            return Ok(none);
         }
         let query = [("tagging", "")];
         let body = match self
@@ -45,19 +46,24 @@ impl Raw {
             .await
         {
             Ok(body) => body,
-            Err(error) if error.is_unknown() => return Ok(set),
-            Err(error) if error.status == Some(404) => return Ok(set),
+            Err(error) if error.is_unknown() => return Ok(none),
+            Err(error) if error.status == Some(404) => return Ok(none),
             Err(error) => return Err(failed(error.to_string())),
         };
         // Some servers know nothing of this, and answer with the object itself.
         if !body.windows(8).take(512).any(|bytes| bytes == b"<Tagging") {
-            return Ok(set);
+            return Ok(none);
         }
-        let tagging = quick_xml::de::from_reader(&body[..]);
-        let tagging: Tagging = tagging.map_err(|error| failed(error.to_string()))?;
-        for tag in tagging.tag_set.tag {
-            set.push(&tag.key, &tag.value);
-        }
-        Ok(set)
+        read(&body).map_err(|error| failed(error.to_string()))
     }
+}
+
+/// The tags of an answer.
+pub(super) fn read(body: &[u8]) -> Result<TagSet, DeError> {
+    let tagging: Tagging = quick_xml::de::from_reader(body)?;
+    let mut set = TagSet::default();
+    for tag in tagging.tag_set.tag {
+        set.push(&tag.key, &tag.value);
+    }
+    Ok(set)
 }

@@ -5,10 +5,12 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::signer::Method;
 use object_store::{GetOptions, ObjectStore as _, ObjectStoreExt as _};
+use quick_xml::DeError;
 use serde::Deserialize;
 
 use super::Bucket;
 use super::raw::{Raw, RawError};
+use crate::failpoints::{Point, reached};
 use crate::inplace::{Versions, is_temporary};
 use crate::store::SealedStore;
 
@@ -69,19 +71,24 @@ impl Raw {
         }
         let bucket = Path::default();
         let body = self.send(Method::GET, &bucket, &query, None, String::new());
-        let page: Page = quick_xml::de::from_reader(&body.await?[..]).map_err(RawError::unread)?;
-        let more = page.is_truncated && !page.next_key_marker.is_empty();
-        let next = more.then_some((page.next_key_marker, page.next_version_id_marker));
-        let versions = page.entries.into_iter().filter_map(|entry| match entry {
-            Entry::Version(version) => Some(version),
-            Entry::DeleteMarker(version) => Some(Version {
-                deletes: true,
-                ..version
-            }),
-            Entry::Other => None,
-        });
-        Ok((versions.collect(), next))
+        read(&body.await?).map_err(RawError::unread)
     }
+}
+
+/// What a page holds, and where the next begins.
+pub(super) fn read(body: &[u8]) -> Result<(Vec<Version>, Option<Marker>), DeError> {
+    let page: Page = quick_xml::de::from_reader(body)?;
+    let more = page.is_truncated && !page.next_key_marker.is_empty();
+    let next = more.then_some((page.next_key_marker, page.next_version_id_marker));
+    let versions = page.entries.into_iter().filter_map(|entry| match entry {
+        Entry::Version(version) => Some(version),
+        Entry::DeleteMarker(version) => Some(Version {
+            deletes: true,
+            ..version
+        }),
+        Entry::Other => None,
+    });
+    Ok((versions.collect(), next))
 }
 
 impl Bucket {
@@ -162,12 +169,15 @@ impl Bucket {
         if !opens(store, &name).await {
             return Ok(false);
         }
+        reached(Point::VersionProven);
         let key = self.key(&name);
         let query = [("versionId", version.version_id.as_str())];
         let removed = self
             .raw
             .send(Method::DELETE, &key, &query, None, String::new());
-        removed.await.map_err(|error| failed(error.to_string()))?;
+        let removed = removed.await;
+        reached(Point::VersionRemoved);
+        removed.map_err(|error| failed(error.to_string()))?;
         Ok(true)
     }
 

@@ -35,8 +35,9 @@ pub struct Restored {
     pub undecryptable: Vec<Undecryptable>,
     /// Those that were written, encrypted.
     pub changed: u64,
-    /// Files of the copy that do not open or are no objects, and files of the folder that
-    /// could not be read or written.
+    /// Parts of the copy that cannot be read, are no objects or do not open, or are links
+    /// where the folder holds files; and files of the folder that could not be read or
+    /// written.
     pub skipped: Vec<Skipped>,
     /// Whether it was stopped before its end.
     pub stopped: bool,
@@ -109,7 +110,15 @@ pub(super) fn restore(
             done.stopped = true;
             break;
         }
-        let Step::File(path) = step else { continue };
+        let path = match step {
+            Step::File(path) => path,
+            // What a killed run left beside a file is no copy of anything.
+            Step::Temporary(_) => continue,
+            Step::Skipped(path, why) => {
+                done.skipped.extend(unread(folder, &path, why));
+                continue;
+            }
+        };
         let one = One {
             path: &path,
             id: folder.bind.logical_id(path.as_os_str().as_bytes()),
@@ -134,6 +143,28 @@ pub(super) fn restore(
         watch.file_done();
     }
     Ok(done)
+}
+
+/// What is told of a part of the copy that is no file, or cannot be read: nothing if the
+/// folder lacks nothing by it.
+fn unread(folder: &Folder, path: &Path, why: Why) -> Option<Skipped> {
+    let problem = match why {
+        Why::Symlink | Why::Special => {
+            // A link or a socket there too, or nothing: nothing was due.
+            let there = folder.root.join(path).symlink_metadata();
+            match there {
+                Ok(about) if !about.is_file() && !about.is_dir() => return None,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+                Ok(_) | Err(_) => format!("the copy of it is {why}"),
+            }
+        }
+        Why::Failed(problem) => format!("the copy of it cannot be read: {problem}"),
+        why => format!("the copy of it cannot be read: {why}"),
+    };
+    Some(Skipped {
+        name: path.as_os_str().as_bytes().to_vec(),
+        why: Why::Failed(problem),
+    })
 }
 
 /// One file of the copy.

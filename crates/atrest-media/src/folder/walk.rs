@@ -1,7 +1,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{Folder, Why};
 use crate::inplace::is_temporary;
@@ -47,6 +47,10 @@ pub(super) fn walk(folder: &Folder) -> impl Iterator<Item = Step> {
             None
         } else if kind.is_file() && is_temporary(entry.file_name().as_bytes()) {
             Some(Step::Temporary(path))
+        } else if kind.is_symlink() && leads_to_folder(&entry) {
+            // What is behind it may be meant, whatever its own name is.
+            let may_hold = folder.filter.may_hold(&path);
+            may_hold.then_some(Step::Skipped(path, Why::Symlink))
         } else if !folder.filter.takes(&path) {
             None
         } else if kind.is_file() {
@@ -57,4 +61,9 @@ pub(super) fn walk(folder: &Folder) -> impl Iterator<Item = Step> {
             Some(Step::Skipped(path, Why::Special))
         }
     })
+}
+
+/// Whether a link, which is not followed, leads to a folder.
+fn leads_to_folder(link: &DirEntry) -> bool {
+    link.path().metadata().is_ok_and(|about| about.is_dir())
 }

@@ -14,6 +14,7 @@ use super::lengths::{last_chunk, places};
 use super::source::bytes_of;
 use crate::opening::Opening;
 use crate::stream::{opened, split_prologue};
+use crate::wiped::Wiped;
 
 /// What an object begins with.
 pub(super) const PROLOGUE: GetRange = GetRange::Bounded(0..PROLOGUE_LEN as u64);
@@ -101,7 +102,11 @@ impl<S: ObjectStore> SealedStore<S> {
         let pieces = self.chunks(begun, chunks).await?;
         let pieces: Result<Vec<Bytes>, Fault> = pieces.try_collect().await;
         let pieces = pieces.map_err(|fault| self.name(&begun.meta.location, fault))?;
-        Ok(pieces.concat().into())
+        let mut all = Wiped::with_capacity(pieces.iter().map(Bytes::len).sum());
+        for piece in pieces {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.into_bytes())
     }
 
     /// What is in chunks of the object from number `first` on.

@@ -14,7 +14,10 @@ mod faults;
 mod killed;
 mod left_alone;
 mod meanwhile;
+mod renamed;
 mod rounds;
+#[cfg(unix)]
+mod steps;
 mod versions;
 
 use std::collections::BTreeMap;

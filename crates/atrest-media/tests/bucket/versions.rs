@@ -171,7 +171,7 @@ async fn a_version_that_was_read_is_whole() {
     assert!(got.bytes().await.unwrap() == bytes(1_000));
 }
 
-fn tags_of(place: &Place, name: &str) -> String {
+pub(crate) fn tags_of(place: &Place, name: &str) -> String {
     let server = url::Url::parse(&server::s3_versioned()).unwrap();
     let mut at = server.clone();
     let prefix = place.url.split_once("atrest/").unwrap().1;

@@ -15,6 +15,7 @@ mod left_alone;
 mod meanwhile;
 mod moved;
 mod raced;
+mod restored;
 mod rounds;
 mod steps;
 

@@ -120,7 +120,7 @@ fn child() {
     let number = |name| std::env::var(name).unwrap().parse::<usize>().unwrap();
     let dir = std::env::var_os(DIR).expect("started by another test");
     let nth = number(NTH) as u64;
-    failpoints::at(Point::ALL[number(POINT)], nth, failpoints::kill);
+    failpoints::at(Point::FOLDER[number(POINT)], nth, failpoints::kill);
     ALL[number(WORK)].run(Path::new(&dir));
 }
 
@@ -131,7 +131,10 @@ fn killed_at(dir: &Path, work: Work, point: Point, nth: u64) -> bool {
         .args(["steps::child", "--exact", "--ignored"])
         .env(DIR, dir)
         .env(WORK, place(ALL.iter().position(|it| *it == work)))
-        .env(POINT, place(Point::ALL.iter().position(|it| *it == point)))
+        .env(
+            POINT,
+            place(Point::FOLDER.iter().position(|it| *it == point)),
+        )
         .env(NTH, nth.to_string())
         .stdout(Stdio::null())
         .status()
@@ -185,9 +188,9 @@ fn check(dir: &Path, work: Work, (clear, before): &(Files, Files), case: &str) {
 
 #[test]
 fn killed_at_any_step_every_file_is_whole_and_the_same_run_goes_on() {
-    let mut met = [0; Point::ALL.len()];
+    let mut met = [0; Point::FOLDER.len()];
     for work in ALL {
-        for (at, point) in Point::ALL.into_iter().enumerate() {
+        for (at, point) in Point::FOLDER.into_iter().enumerate() {
             // At the first file, and in the middle of the run.
             for nth in [0, 3] {
                 // Where there is one, in memory: `kill -9` loses nothing that was written.
@@ -213,7 +216,7 @@ fn killed_at_any_step_every_file_is_whole_and_the_same_run_goes_on() {
         }
     }
     // Originals are for files taken over alone; there was one left-over file.
-    let expected = Point::ALL.map(|point| match point {
+    let expected = Point::FOLDER.map(|point| match point {
         Point::LeftOverRemoved => 4,
         _ if format!("{point:?}").starts_with("Original") => 2,
         _ => 8,

@@ -12,7 +12,7 @@ use crate::support::*;
 fn metrics_say_what_was_done() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Metrics::new().unwrap();
-    metrics.key(&"01020304", "primary");
+    metrics.key(&"01020304", "primary", true);
     let observe = Arc::new(metrics.clone());
     let store = sealed(folder.path(), KEY).observed(observe);
     let server = start(builder(Arc::new(store)).metrics(metrics));
@@ -198,7 +198,7 @@ fn the_committed_openapi_document_is_this_one() {
 fn every_metric_of_the_alert_rules_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Metrics::new().unwrap();
-    metrics.key(&"01020304", "primary");
+    metrics.key(&"01020304", "primary", true);
     let server = start(builder(Arc::new(sealed(folder.path(), KEY))).metrics(metrics));
     server.put("a", b"1");
     server.get("a");

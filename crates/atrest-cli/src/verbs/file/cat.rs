@@ -5,19 +5,22 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use anyhow::{Context as _, bail};
 use atrest_media::ObjectReader;
 
-use super::ByteRange;
 use super::place::{Source, standard_output};
 use super::pour::{Failed, pour};
+use super::{ByteRange, bucket};
 use crate::Outcome;
 use crate::args::{CatFileArgs, Global};
 use crate::session::Session;
 
 /// Runs the verb.
-pub(super) fn run(args: &CatFileArgs, global: &Global) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: &CatFileArgs, global: &Global) -> anyhow::Result<Outcome> {
     if global.json {
         bail!("cat prints the file itself; run it without --json");
     }
     let session = Session::load(global)?;
+    if let Some(url) = bucket::url(&args.file) {
+        return bucket::cat(url, args, &session).await;
+    }
     let source = Source::open(Some(&args.file))?;
     let name = &source.name;
     if source.length.is_none() {

@@ -10,7 +10,7 @@ use atrest_media::{ObjectReader, folder};
 
 use super::place::{NewFile, Source, sync_folder};
 use super::report::FileReport;
-use super::threads;
+use super::{bucket, threads};
 use crate::Outcome;
 use crate::args::{Global, MoveFileArgs};
 use crate::byte_progress::ByteProgress;
@@ -18,9 +18,21 @@ use crate::output::{Envelope, bytes, line};
 use crate::session::Session;
 
 /// Runs the verb.
-pub(super) fn run(args: &MoveFileArgs, global: &Global) -> anyhow::Result<Outcome> {
+pub(super) async fn run(args: &MoveFileArgs, global: &Global) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     let session = Session::load(global)?;
+    match (bucket::url(&args.from), bucket::url(&args.to)) {
+        (Some(from), Some(to)) => return bucket::mv((from, to), args, &session, global).await,
+        (None, None) => {}
+        _ => bail!(
+            "one of {} and {} is in a bucket and the other on the local disk; mv moves within the one or the other: use atrest file open, and atrest serve or an S3 program",
+            args.from.display(),
+            args.to.display()
+        ),
+    }
+    if args.assume_quiet {
+        bail!("--assume-quiet is about buckets; run it without");
+    }
     let source = Source::open(Some(&args.from))?;
     let name = source.name.clone();
     let about = fs::symlink_metadata(&args.from);
@@ -66,21 +78,28 @@ pub(super) fn run(args: &MoveFileArgs, global: &Global) -> anyhow::Result<Outcom
                 args.to.display()
             )
         })?;
-    let report = FileReport::new(args.to.display().to_string(), "sealed");
-    let report = report.object(sealed.key, sealed.clear, sealed.sealed);
+    let to = args.to.display().to_string();
+    let report = FileReport::new(to, "sealed").object(sealed.key, sealed.clear, sealed.sealed);
+    say(&name, report, begin, global)?;
+    Ok(Outcome::Clean)
+}
+
+/// What was moved, and what it is now.
+pub(super) fn say(
+    from: &str,
+    to: FileReport,
+    begin: Instant,
+    global: &Global,
+) -> anyhow::Result<()> {
     if global.json {
         let seconds = begin.elapsed().as_secs_f64();
-        Envelope::new("file mv", true, Vec::<()>::new(), seconds)
-            .files(&[report])?
-            .print()?;
-    } else {
-        line(&format!(
-            "{name} -> {}, {} clear",
-            report.file,
-            bytes(sealed.clear)
-        ));
+        return Envelope::new("file mv", true, Vec::<()>::new(), seconds)
+            .files(&[to])?
+            .print();
     }
-    Ok(Outcome::Clean)
+    let clear = to.clear_bytes.unwrap_or_default();
+    line(&format!("{from} -> {}, {} clear", to.file, bytes(clear)));
+    Ok(())
 }
 
 /// Whether the file is what it was when it was opened, and still the one of its name.

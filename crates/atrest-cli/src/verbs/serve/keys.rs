@@ -1,0 +1,182 @@
+//! The keys of a server that runs, and how they become others: read again on SIGHUP.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::{Context as _, bail};
+use atrest_core::Keyring;
+use atrest_core::object::{open_object, seal_object};
+use atrest_engine::policy::FilesPolicy;
+use atrest_media::Observe;
+use atrest_media::bucket::Bucket;
+use atrest_media::store::SealedStore;
+use atrest_server::{Metrics, Switch};
+use object_store::ObjectStore;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{names, own_files};
+use crate::args::{Global, ServeArgs};
+use crate::session::Session;
+
+/// Where the sealed objects are.
+pub(super) enum Inner {
+    Disk(Arc<dyn ObjectStore>),
+    Bucket(Bucket),
+}
+
+/// Keys, and the files that must not be served.
+pub(super) struct Keys {
+    pub(super) keyring: Arc<Keyring>,
+    /// None for a bucket.
+    pub(super) own: Vec<PathBuf>,
+}
+
+/// What is in force now.
+pub(super) struct InForce(RwLock<Arc<Keys>>);
+
+impl InForce {
+    pub(super) fn new(keys: Keys) -> Self {
+        Self(RwLock::new(Arc::new(keys)))
+    }
+
+    pub(super) fn now(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, keys: Arc<Keys>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+}
+
+/// A location that is served, and all that its keys are in.
+pub(super) struct Served<'a> {
+    pub(super) global: &'a Global,
+    pub(super) args: &'a ServeArgs,
+    /// As it was at the start.
+    pub(super) session: &'a Session,
+    pub(super) files: &'a FilesPolicy,
+    pub(super) inner: Inner,
+    pub(super) metrics: Metrics,
+}
+
+impl Served<'_> {
+    /// The keys of a session.
+    ///
+    /// # Errors
+    /// When one of atrest's files lies in the folder that is served.
+    pub(super) fn keys(&self, session: &Session) -> anyhow::Result<Keys> {
+        let mut own = Vec::new();
+        if let Inner::Disk(_) = self.inner {
+            own = own_files(session, self.args)?;
+            names::holds_none_of(&own, self.files, self.session.policy.directory())?;
+        }
+        let keyring = Arc::new(session.keyring().clone());
+        Ok(Keys { keyring, own })
+    }
+
+    /// The location in clear, under these keys; the metrics name them.
+    pub(super) fn store(&self, keys: &Keys) -> Arc<dyn ObjectStore> {
+        self.tell(&keys.keyring, true);
+        let keyring = Arc::clone(&keys.keyring);
+        let observer: Arc<dyn Observe> = Arc::new(self.metrics.clone());
+        match &self.inner {
+            Inner::Disk(disk) => {
+                let store = SealedStore::new(Arc::clone(disk), keyring, self.files.bind);
+                Arc::new(store.observed(observer))
+            }
+            Inner::Bucket(bucket) => Arc::new(bucket.sealed_store(keyring).observed(observer)),
+        }
+    }
+
+    fn tell(&self, keyring: &Keyring, at_hand: bool) {
+        let primary = keyring.primary().id();
+        for key in keyring.keys() {
+            let role = if key.id() == primary {
+                "primary"
+            } else {
+                "previous"
+            };
+            self.metrics.key(&key.id(), role, at_hand);
+        }
+    }
+
+    /// Reads the keys again on each signal, for ever. What cannot be used leaves those in
+    /// force that are.
+    pub(super) async fn follow(
+        self,
+        mut hangup: Signal,
+        in_force: &InForce,
+        switch: &Switch,
+    ) -> Infallible {
+        loop {
+            if hangup.recv().await.is_none() {
+                // No signal will come any more.
+                std::future::pending::<()>().await;
+            }
+            // Reading files and deriving keys takes a moment.
+            let read = tokio::task::block_in_place(|| self.again(in_force));
+            self.metrics.keys_read(read.is_ok());
+            match read {
+                Ok(keys) => {
+                    self.tell(&in_force.now().keyring, false);
+                    switch.put(self.store(&keys));
+                    let keys = Arc::new(keys);
+                    in_force.put(Arc::clone(&keys));
+                    let (primary, count) =
+                        (keys.keyring.primary().id(), keys.keyring.keys().count());
+                    tracing::info!(%primary, keys = count, "the keys were read again");
+                }
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    tracing::error!(
+                        why,
+                        "the keys could not be read again, and those in force stay"
+                    );
+                }
+            }
+        }
+    }
+
+    fn again(&self, in_force: &InForce) -> anyhow::Result<Keys> {
+        let (session, warnings) = Session::read_again(self.global)?;
+        for warning in warnings {
+            tracing::warn!(warning, "of the keys");
+        }
+        let (before, now) = (&self.session.policy, &session.policy);
+        if before.files != now.files || before.serve != now.serve {
+            tracing::warn!(
+                "[[files]] or [serve] of the policy changed, too; that needs a restart of the server"
+            );
+        }
+        let mut keys = self.keys(&session)?;
+        let old = in_force.now();
+        if let Inner::Disk(_) = self.inner {
+            // The certificate, and what else needs a restart, is still in use.
+            keys.own.extend(own_files(self.session, self.args)?);
+        }
+        let sealed = old.keyring.primary().id();
+        if !keys.keyring.keys().any(|key| key.id() == sealed) {
+            bail!(
+                "the new keys lack {sealed}, under which this server seals, so what it sealed would not open; put that key into keys.previous until atrest rotate and atrest status say that nothing needs it, or restart the server to do without"
+            );
+        }
+        if !works(&keys.keyring) {
+            bail!("what the new primary key seals does not open; choose another key");
+        }
+        Ok(keys)
+    }
+}
+
+/// The signal; until it is listened to, it ends the process.
+pub(super) fn hangup() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot listen to SIGHUP")
+}
+
+/// What the primary key seals, the keyring opens.
+pub(super) fn works(keyring: &Keyring) -> bool {
+    let sealed = seal_object(keyring, b"ready", b"?");
+    sealed.is_ok_and(|object| {
+        open_object(keyring, b"ready", &object).is_ok_and(|clear| *clear == *b"?")
+    })
+}

@@ -1,0 +1,131 @@
+//! A store in whose place another can be put while requests go on.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+};
+
+/// A store that passes everything on to the one that is in force: the same objects, opened
+/// with other keys. What was begun goes on with the one that it was begun with: contents
+/// that are being read, uploads, lists.
+///
+/// ```
+/// use std::sync::Arc;
+/// use atrest_server::Switch;
+/// use object_store::memory::InMemory;
+///
+/// let switch = Arc::new(Switch::new(Arc::new(InMemory::new())));
+/// let store = Arc::clone(&switch); // for Server::builder
+/// switch.put(Arc::new(InMemory::new())); // from now on
+/// # let _ = store;
+/// ```
+pub struct Switch {
+    in_force: RwLock<Arc<dyn ObjectStore>>,
+}
+
+impl Switch {
+    /// With a first store.
+    #[must_use]
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            in_force: RwLock::new(store),
+        }
+    }
+
+    /// Puts a store in the place of the one before: what is begun from now on, it does.
+    pub fn put(&self, store: Arc<dyn ObjectStore>) {
+        // A pointer cannot be half written.
+        let mut in_force = self
+            .in_force
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *in_force = store;
+    }
+
+    fn now(&self) -> Arc<dyn ObjectStore> {
+        let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&in_force)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl ObjectStore for Switch {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        self.now().put_opts(location, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.now().put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.now().get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.now().get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.now().delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.now().list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.now().list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.now().list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.now().copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.now().rename_opts(from, to, options).await
+    }
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Switch({})", self.now())
+    }
+}
+
+impl fmt::Debug for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switch")
+            .field("in_force", &self.now())
+            .finish()
+    }
+}
