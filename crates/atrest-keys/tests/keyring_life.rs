@@ -298,3 +298,67 @@ fn a_folder_that_cannot_be_written_changes_nothing() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn behind_a_symbolic_link_the_file_is_replaced_and_not_the_link() {
+    let place = Place::new();
+    let keyring = place.create().await;
+    let link = place.folder.path().join("link");
+    std::os::unix::fs::symlink(place.file.path(), &link).unwrap();
+    let root = place.root.source();
+    let change = keyring.rotate(KeyPurpose::Data, at(1)).unwrap();
+    let file = KeyringFile::new(&link);
+    change.store(&file, &*root, &place.env).await.unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(place.try_open().unwrap().generation(), 2);
+}
+
+/// Readers that open the keyring all the while it is changed see a whole one, and none
+/// that looks old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_see_a_whole_keyring_while_it_is_changed() {
+    let place = Place::new();
+    let mut keyring = place.create().await;
+    let file = place.file.clone();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&done);
+    let reader = std::thread::spawn(move || {
+        let mut read = 0;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let text = file.read().unwrap().unwrap();
+            atrest_keys::keyring::check(&text, "k").unwrap();
+            read += 1;
+        }
+        read
+    });
+    for n in 0..100 {
+        keyring = place
+            .store(keyring.rotate(KeyPurpose::Data, at(n)).unwrap())
+            .await;
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(reader.join().unwrap() > 10);
+}
+
+#[tokio::test]
+async fn a_new_file_that_cannot_be_written_changes_nothing() {
+    let place = Place::new();
+    place.create().await;
+    let before = std::fs::read(place.file.path()).unwrap();
+    // The temporary file cannot be made: something that cannot be removed has its name.
+    let new = place.folder.path().join("atrest.keyring.new");
+    std::fs::create_dir(&new).unwrap();
+    let keyring = place.try_open().unwrap();
+    let change = keyring.rotate(KeyPurpose::Data, at(1)).unwrap();
+    let root = place.root.source();
+    let error = change
+        .store(&place.file, &*root, &place.env)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, KeyringError::File { .. }), "{error}");
+    assert_eq!(std::fs::read(place.file.path()).unwrap(), before);
+    std::fs::remove_dir(&new).unwrap();
+    place
+        .store(keyring.rotate(KeyPurpose::Data, at(1)).unwrap())
+        .await;
+}
