@@ -4,8 +4,11 @@
 
 mod keyring_support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use atrest_core::{Context, FieldOpener, FieldSealer, Form, Key, KeyId, Stored, Suite};
 use atrest_keys::keyring::{KeyPurpose, KeyState, KeyringError, KeyringFile, OpenKeyring};
+use atrest_keys::{Environment, KeySource, KeySourceError};
 use keyring_support::{Place, at};
 
 const COLUMN: &str = "people.email";
@@ -361,4 +364,90 @@ async fn a_new_file_that_cannot_be_written_changes_nothing() {
     place
         .store(keyring.rotate(KeyPurpose::Data, at(1)).unwrap())
         .await;
+}
+
+/// A root that counts what it is asked.
+#[derive(Debug)]
+struct Counting {
+    inner: Box<dyn KeySource>,
+    wraps: AtomicUsize,
+    unwraps: AtomicUsize,
+}
+
+impl Counting {
+    fn new(inner: Box<dyn KeySource>) -> Self {
+        let (wraps, unwraps) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self {
+            inner,
+            wraps,
+            unwraps,
+        }
+    }
+
+    /// Since the last time that this was asked.
+    fn asked(&self) -> (usize, usize) {
+        let take = |counter: &AtomicUsize| counter.swap(0, Ordering::Relaxed);
+        (take(&self.wraps), take(&self.unwraps))
+    }
+}
+
+impl KeySource for Counting {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn keys(&self, _: &Environment) -> Result<Vec<Key>, KeySourceError> {
+        Err(KeySourceError::WrapsOnly {
+            origin: self.name().to_owned(),
+        })
+    }
+
+    fn wrap_key(
+        &self,
+        key: &Key,
+        context: &Context,
+        env: &Environment,
+    ) -> Result<Vec<u8>, KeySourceError> {
+        self.wraps.fetch_add(1, Ordering::Relaxed);
+        self.inner.wrap_key(key, context, env)
+    }
+
+    fn unwrap_key(
+        &self,
+        wrapped: &[u8],
+        context: &Context,
+        env: &Environment,
+    ) -> Result<Key, KeySourceError> {
+        self.unwraps.fetch_add(1, Ordering::Relaxed);
+        self.inner.unwrap_key(wrapped, context, env)
+    }
+
+    fn delivers(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn the_root_is_asked_once_whatever_the_number_of_keys() {
+    let place = Place::new();
+    let mut keyring = place.create().await;
+    for n in 0..30 {
+        keyring = place
+            .store(keyring.rotate(KeyPurpose::Data, at(n)).unwrap())
+            .await;
+    }
+    let (old, new) = (
+        Counting::new(place.root.source()),
+        Counting::new(place.root("other").source()),
+    );
+    let text = place.file.read().unwrap().unwrap();
+    let opened = OpenKeyring::open(&text, "k", &old, &place.root.uri(), &place.env).unwrap();
+    assert_eq!(opened.data().keys().count(), 31);
+    assert_eq!(old.asked(), (0, 1));
+    // The new one wraps, unwraps to prove it, and opens what was read back.
+    let change = opened
+        .rewrap(&new, "file:other", &place.env, at(99))
+        .unwrap();
+    change.store(&place.file, &new, &place.env).await.unwrap();
+    assert_eq!((old.asked(), new.asked()), ((0, 0), (1, 2)));
 }

@@ -27,7 +27,7 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
     let session = Session::load(global)?;
     let entry = session.opened()?.entry(id);
     let entry = entry.ok_or(atrest_keys::keyring::KeyringError::NoSuchKey { id })?;
-    let (state, purpose) = (entry.state, entry.purpose);
+    let (state, purpose, changed) = (entry.state, entry.purpose, entry.changed);
     // Refuses an active one before anything is counted.
     let _refused_here = session.opened()?.destroy(id, Timestamp::now())?;
     let mut needed = match (state, purpose) {
@@ -54,6 +54,13 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
         if global.json && !args.yes {
             bail!("--force with --json asks no question; add --yes");
         }
+        crate::verbs::confirm(&question, args.yes, global)?;
+    }
+    if needed.is_empty() && state != KeyState::Destroyed {
+        // What a process with an older keyring in memory writes just now is not counted.
+        let question = format!(
+            "Nothing that was counted needs key {id}. Has every process that writes loaded the keyring since {changed}, when the key was replaced? Then destroy it for ever?"
+        );
         crate::verbs::confirm(&question, args.yes, global)?;
     }
     if !session.policy.columns.is_empty() && state != KeyState::Destroyed {
