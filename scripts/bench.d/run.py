@@ -14,6 +14,7 @@ from pathlib import Path
 import backends
 import columns
 import files
+import keys
 import micro
 import objects
 import serve
@@ -29,6 +30,7 @@ PARTS = {
     "postgres": lambda options, folder: columns.measure(backends.Postgres, options, folder),
     "mariadb": lambda options, folder: columns.measure(backends.Mariadb, options, folder),
     "sqlite": lambda options, folder: columns.measure(backends.Sqlite, options, folder),
+    "keys": keys.measure,
     "memory": columns.memory,
 }
 

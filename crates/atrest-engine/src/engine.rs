@@ -138,6 +138,19 @@ impl Engine {
         Journal::load(&*self.database, &self.scribe()).await
     }
 
+    /// Writes every record of the journal anew under the primary key, so that another key
+    /// can be destroyed; nothing where there is no journal.
+    ///
+    /// # Errors
+    /// As [`Engine::journal`]; the database's, also when a run is writing just now.
+    pub async fn adopt_journal(&self) -> Result<(), EngineError> {
+        let changes = self.journal().await?.adopt(&self.scribe());
+        if !changes.is_empty() {
+            self.database.journal_write(&changes).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn open(&self, policy: &ColumnPolicy) -> Result<Column, EngineError> {
         let journal = self.journal().await?;
         self.column(policy, &journal).await

@@ -9,7 +9,7 @@
 )]
 
 use atrest_core::Suite;
-use atrest_engine::policy::{Bind, Policy, PolicyError};
+use atrest_engine::policy::{Bind, KeyringPlace, Policy, PolicyError, PrimaryKeys};
 
 const DESIGN: &str = r#"
 [keys]
@@ -375,4 +375,88 @@ fn a_missing_policy_says_how_to_get_one() {
         error.contains("/nonexistent/atrest.toml") && error.contains("atrest init"),
         "{error}"
     );
+}
+
+#[test]
+fn a_keyring_stands_in_place_of_a_primary_source() {
+    let parse = |keys: &str| Policy::parse(&format!("[keys]\n{keys}\n"), "atrest.toml");
+    let policy = parse(
+        "keyring = \"atrest.keyring\"\nroot = \"env:ROOT\"\nprevious = [\"env:OLD\"]\n\
+         rotate_after = \"90d\"\ntimeout = \"2s\"\ncache = \"5m\"\ngrace = \"12h\"",
+    )
+    .unwrap();
+    let keys = &policy.keys;
+    assert_eq!(keys.root_source(), "env:ROOT");
+    assert_eq!(
+        keys.primary,
+        PrimaryKeys::Keyring {
+            place: KeyringPlace::File("atrest.keyring".into()),
+            root: "env:ROOT".to_owned()
+        }
+    );
+    let seconds = |duration: Option<std::time::Duration>| duration.map(|d| d.as_secs());
+    assert_eq!(seconds(keys.rotate_after), Some(90 * 86_400));
+    assert_eq!(
+        [keys.timeout, keys.cache, keys.grace].map(seconds),
+        [Some(2), Some(300), Some(43_200)]
+    );
+    let policy = parse("keyring = \"database\"\nroot = \"env:ROOT\"").unwrap();
+    assert!(matches!(
+        policy.keys.primary,
+        PrimaryKeys::Keyring {
+            place: KeyringPlace::Database,
+            ..
+        }
+    ));
+
+    for (keys, says) in [
+        ("keyring = \"k\"", "root"),
+        ("root = \"env:R\"", "without a keyring"),
+        (
+            "keyring = \"k\"\nroot = \"env:R\"\nprimary = \"env:P\"",
+            "only one of them",
+        ),
+        (
+            "primary = \"env:P\"\nrotate_after = \"1d\"",
+            "there is none",
+        ),
+        (
+            "keyring = \"k\"\nroot = \"env:R\"\ngrace = \"1 day\"",
+            "not a duration",
+        ),
+        (
+            "keyring = \"k\"\nroot = \"env:R\"\ncache = 5",
+            "not a string",
+        ),
+        (
+            "keyring = \"k\"\nroot = \"env:R\"\nrotate = \"9d\"",
+            "rotate_after",
+        ),
+    ] {
+        let error = parse(keys).unwrap_err().to_string();
+        assert!(error.contains(says), "{keys}: {error}");
+    }
+    // Somebody may have pasted a key in place of a source.
+    let pasted = parse("keyring = \"k\"\nroot = \"a-secret\"").unwrap();
+    assert!(!format!("{pasted:?}").contains("a-secret"));
+}
+
+#[test]
+fn a_new_root_is_written_and_all_else_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("atrest.toml");
+    for text in [
+        "# keys\n[keys]\nkeyring = \"k\" # beside\nroot    = \"env:A\"  # the root\n",
+        "[keys]\r\nkeyring = \"k\"\r\nroot = 'env:A'\r\n",
+        "keys = { keyring = \"k\", root = \"env:A\" }\n",
+    ] {
+        std::fs::write(&path, text).unwrap();
+        Policy::write_root(&path, "vault:a#\"b\"").unwrap();
+        let edited = std::fs::read_to_string(&path).unwrap();
+        let policy = Policy::parse(&edited, "atrest.toml").unwrap();
+        assert_eq!(policy.keys.root_source(), "vault:a#\"b\"");
+        Policy::write_root(&path, "env:A").unwrap();
+        let back = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(back, text.replace('\'', "\""));
+    }
 }

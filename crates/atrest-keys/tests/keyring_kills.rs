@@ -277,3 +277,36 @@ proptest! {
         }
     }
 }
+
+/// A file may grow to 1 KiB and no further, as on a full disk: the change fails, and
+/// nothing is changed.
+#[tokio::test]
+async fn a_full_disk_changes_nothing() {
+    let _alone = ARMING.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut tokens = vec![seal(&operate(folder, "create").await.unwrap())];
+    for _ in 0..5 {
+        tokens.push(seal(&operate(folder, "rotate").await.unwrap()));
+    }
+    let path = folder.join("atrest.keyring");
+    let before = std::fs::read(&path).unwrap();
+    assert!(before.len() > 1100);
+    let limited =
+        "trap '' XFSZ; ulimit -f 1; exec \"$0\" child --exact --test-threads=1 --nocapture";
+    let output = Command::new("bash")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, format!("rotate none 0 {}", folder.display()))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("cannot write"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert!(!folder.join("atrest.keyring.new").exists());
+    all_open(&open(folder).unwrap(), &tokens, "with a full disk");
+    operate(folder, "rotate").await.unwrap();
+}

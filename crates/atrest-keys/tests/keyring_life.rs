@@ -4,8 +4,11 @@
 
 mod keyring_support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use atrest_core::{Context, FieldOpener, FieldSealer, Form, Key, KeyId, Stored, Suite};
 use atrest_keys::keyring::{KeyPurpose, KeyState, KeyringError, KeyringFile, OpenKeyring};
+use atrest_keys::{Environment, KeySource, KeySourceError};
 use keyring_support::{Place, at};
 
 const COLUMN: &str = "people.email";
@@ -297,4 +300,154 @@ fn a_folder_that_cannot_be_written_changes_nothing() {
         error.contains("cannot lock /proc/atrest.keyring.lock"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn behind_a_symbolic_link_the_file_is_replaced_and_not_the_link() {
+    let place = Place::new();
+    let keyring = place.create().await;
+    let link = place.folder.path().join("link");
+    std::os::unix::fs::symlink(place.file.path(), &link).unwrap();
+    let root = place.root.source();
+    let change = keyring.rotate(KeyPurpose::Data, at(1)).unwrap();
+    let file = KeyringFile::new(&link);
+    change.store(&file, &*root, &place.env).await.unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(place.try_open().unwrap().generation(), 2);
+}
+
+/// Readers that open the keyring all the while it is changed see a whole one, and none
+/// that looks old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_see_a_whole_keyring_while_it_is_changed() {
+    let place = Place::new();
+    let mut keyring = place.create().await;
+    let file = place.file.clone();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&done);
+    let reader = std::thread::spawn(move || {
+        let mut read = 0;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let text = file.read().unwrap().unwrap();
+            atrest_keys::keyring::check(&text, "k").unwrap();
+            read += 1;
+        }
+        read
+    });
+    for n in 0..100 {
+        keyring = place
+            .store(keyring.rotate(KeyPurpose::Data, at(n)).unwrap())
+            .await;
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(reader.join().unwrap() > 10);
+}
+
+#[tokio::test]
+async fn a_new_file_that_cannot_be_written_changes_nothing() {
+    let place = Place::new();
+    place.create().await;
+    let before = std::fs::read(place.file.path()).unwrap();
+    // The temporary file cannot be made: something that cannot be removed has its name.
+    let new = place.folder.path().join("atrest.keyring.new");
+    std::fs::create_dir(&new).unwrap();
+    let keyring = place.try_open().unwrap();
+    let change = keyring.rotate(KeyPurpose::Data, at(1)).unwrap();
+    let root = place.root.source();
+    let error = change
+        .store(&place.file, &*root, &place.env)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, KeyringError::File { .. }), "{error}");
+    assert_eq!(std::fs::read(place.file.path()).unwrap(), before);
+    std::fs::remove_dir(&new).unwrap();
+    place
+        .store(keyring.rotate(KeyPurpose::Data, at(1)).unwrap())
+        .await;
+}
+
+/// A root that counts what it is asked.
+#[derive(Debug)]
+struct Counting {
+    inner: Box<dyn KeySource>,
+    wraps: AtomicUsize,
+    unwraps: AtomicUsize,
+}
+
+impl Counting {
+    fn new(inner: Box<dyn KeySource>) -> Self {
+        let (wraps, unwraps) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self {
+            inner,
+            wraps,
+            unwraps,
+        }
+    }
+
+    /// Since the last time that this was asked.
+    fn asked(&self) -> (usize, usize) {
+        let take = |counter: &AtomicUsize| counter.swap(0, Ordering::Relaxed);
+        (take(&self.wraps), take(&self.unwraps))
+    }
+}
+
+impl KeySource for Counting {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn keys(&self, _: &Environment) -> Result<Vec<Key>, KeySourceError> {
+        Err(KeySourceError::WrapsOnly {
+            origin: self.name().to_owned(),
+        })
+    }
+
+    fn wrap_key(
+        &self,
+        key: &Key,
+        context: &Context,
+        env: &Environment,
+    ) -> Result<Vec<u8>, KeySourceError> {
+        self.wraps.fetch_add(1, Ordering::Relaxed);
+        self.inner.wrap_key(key, context, env)
+    }
+
+    fn unwrap_key(
+        &self,
+        wrapped: &[u8],
+        context: &Context,
+        env: &Environment,
+    ) -> Result<Key, KeySourceError> {
+        self.unwraps.fetch_add(1, Ordering::Relaxed);
+        self.inner.unwrap_key(wrapped, context, env)
+    }
+
+    fn delivers(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn the_root_is_asked_once_whatever_the_number_of_keys() {
+    let place = Place::new();
+    let mut keyring = place.create().await;
+    for n in 0..30 {
+        keyring = place
+            .store(keyring.rotate(KeyPurpose::Data, at(n)).unwrap())
+            .await;
+    }
+    let (old, new) = (
+        Counting::new(place.root.source()),
+        Counting::new(place.root("other").source()),
+    );
+    let text = place.file.read().unwrap().unwrap();
+    let opened = OpenKeyring::open(&text, "k", &old, &place.root.uri(), &place.env).unwrap();
+    assert_eq!(opened.data().keys().count(), 31);
+    assert_eq!(old.asked(), (0, 1));
+    // The new one wraps, unwraps to prove it, and opens what was read back.
+    let change = opened
+        .rewrap(&new, "file:other", &place.env, at(99))
+        .unwrap();
+    change.store(&place.file, &new, &place.env).await.unwrap();
+    assert_eq!((old.asked(), new.asked()), ((0, 0), (1, 2)));
 }

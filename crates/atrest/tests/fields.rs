@@ -169,3 +169,34 @@ fn keys_come_from_the_env_file_beside_the_policy() {
     );
     assert_eq!(fields.warnings(), []);
 }
+
+#[test]
+fn a_keyring_file_in_place_of_a_primary_key() {
+    use atrest_keys::keyring::{KeyringFile, OpenKeyring};
+    let folder = tempfile::tempdir().unwrap();
+    let environment = || Environment::new([("K".to_owned(), NEW.to_owned())]);
+    let path = folder.path().join("atrest.toml");
+    let text = "[keys]\nkeyring = \"atrest.keyring\"\nroot = \"env:K\"\n[database]\nurl = \"sqlite:a\"\n\
+                [[column]]\ntable = \"t\"\nname = \"c\"\n";
+    std::fs::write(&path, text).unwrap();
+    let missing = Fields::load(&path, environment()).unwrap_err().to_string();
+    assert!(missing.contains("atrest key init"), "{missing}");
+
+    let settings = atrest_keys::Settings::new(folder.path());
+    let root = atrest_keys::source::parse("env:K", &settings).unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let made = OpenKeyring::create(&*root, "env:K", &environment(), now, &[]).unwrap();
+    let file = KeyringFile::new(folder.path().join("atrest.keyring"));
+    file.write(made.expected(), made.text()).unwrap();
+    let field = Fields::load(&path, environment()).unwrap();
+    let token = field.field("t.c").unwrap().seal_str("made up").unwrap();
+    let again = Fields::load(&path, environment()).unwrap();
+    assert_eq!(
+        again.field("t.c").unwrap().open_str(&token).unwrap(),
+        "made up"
+    );
+
+    let other = Environment::new([("K".to_owned(), OLD.to_owned())]);
+    let refused = Fields::load(&path, other).unwrap_err().to_string();
+    assert!(refused.contains("does not open"), "{refused}");
+}

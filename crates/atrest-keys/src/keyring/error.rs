@@ -138,7 +138,7 @@ pub enum KeyringError {
         problem: &'static str,
     },
     /// A file or folder.
-    #[error("cannot {what} {}: {source}; check the folder's permissions and the disk's space; the keyring is as it was", path.display())]
+    #[error("cannot {what} {}: {source}; check the folder's permissions and the disk's space, then run the command again: the keyring is the old one or the new one, whole", path.display())]
     File {
         /// Read, write or the like.
         what: &'static str,

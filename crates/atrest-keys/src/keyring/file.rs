@@ -35,11 +35,17 @@ impl KeyringFile {
     /// The file's name where nobody says otherwise.
     pub const NAME: &str = "atrest.keyring";
 
-    /// The keyring at `path`.
+    /// The keyring at `path`; behind a symbolic link, the file that it leads to.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        // A rename would replace the link, and the file behind it would stay old.
+        let path = match path.is_symlink() {
+            true => fs::canonicalize(&path).unwrap_or(path),
+            false => path,
+        };
         Self {
-            path: path.into(),
+            path,
             accept_older: false,
         }
     }
@@ -82,19 +88,20 @@ impl KeyringFile {
     /// # Errors
     /// As [`KeyringStore::load`].
     pub fn read(&self) -> Result<Option<String>, KeyringError> {
+        // In this order: a copy is made when its document is in force, so that no change
+        // that happens just now makes the file look old.
+        let newest = self.copies()?.pop();
         let Some(text) = self.text()? else {
             return Ok(None);
         };
-        if !self.accept_older {
-            self.refuse_older(&text)?;
+        match newest {
+            Some(newest) if !self.accept_older => self.refuse_older(&text, newest)?,
+            _ => {}
         }
         Ok(Some(text))
     }
 
-    fn refuse_older(&self, text: &str) -> Result<(), KeyringError> {
-        let Some((newest, copy)) = self.copies()?.pop() else {
-            return Ok(());
-        };
+    fn refuse_older(&self, text: &str, (newest, copy): (u64, PathBuf)) -> Result<(), KeyringError> {
         let found = read::check(text, &self.name())?;
         if found < newest {
             return Err(KeyringError::Older {

@@ -251,8 +251,10 @@ impl Share {
     /// `origin` is where it stands.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ShareError> {
         let origin = || origin.to_owned();
-        let typed = text.chars().filter(|c| !c.is_whitespace());
-        let text = Zeroizing::new(typed.collect::<String>().to_ascii_lowercase());
+        let mut typed = Zeroizing::new(String::with_capacity(text.len()));
+        typed.extend(text.chars().filter(|c| !c.is_whitespace()));
+        typed.make_ascii_lowercase();
+        let text = typed;
         let rest = text
             .strip_prefix(MARK)
             .and_then(|rest| rest.strip_prefix('.'))

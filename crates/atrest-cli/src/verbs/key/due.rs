@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use atrest_engine::report::KeyUsage;
+use atrest_keys::keyring::KeyPurpose;
 use jiff::Timestamp;
 
 use super::life;
@@ -35,8 +36,12 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
         return Ok(Outcome::from_clean(due.is_empty()));
     }
     for key in &due {
+        let next = match key.purpose {
+            KeyPurpose::Data => "atrest rotate --due",
+            _ => "atrest key rotate --purpose subjects",
+        };
         line(&format!(
-            "key {} ({}) is {} old, and keys are to be rotated after {}: atrest rotate --due",
+            "key {} ({}) is {} old, and keys are to be rotated after {}: {next}",
             key.id,
             key.purpose.name(),
             life::age(key.age(now)),

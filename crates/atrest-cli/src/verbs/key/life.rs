@@ -16,11 +16,11 @@ pub(crate) fn is_due(key: &KeyEntry, after: Option<Duration>, now: Timestamp) ->
 }
 
 /// The keys that are due.
-pub(crate) fn due<'a>(
-    keyring: &'a OpenKeyring,
+pub(crate) fn due(
+    keyring: &OpenKeyring,
     after: Option<Duration>,
     now: Timestamp,
-) -> impl Iterator<Item = &'a KeyEntry> {
+) -> impl Iterator<Item = &KeyEntry> {
     keyring
         .entries()
         .iter()

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_core::KeyId;
-use atrest_engine::backup::BackupNeeds;
+use atrest_engine::backup::{BackupError, BackupNeeds};
 use atrest_keys::keyring::{KeyPurpose, KeyState};
 use jiff::Timestamp;
 
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
     let session = Session::load(global)?;
     let entry = session.opened()?.entry(id);
     let entry = entry.ok_or(atrest_keys::keyring::KeyringError::NoSuchKey { id })?;
-    let (state, purpose) = (entry.state, entry.purpose);
+    let (state, purpose, changed) = (entry.state, entry.purpose, entry.changed);
     // Refuses an active one before anything is counted.
     let _refused_here = session.opened()?.destroy(id, Timestamp::now())?;
     let mut needed = match (state, purpose) {
@@ -55,6 +55,20 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
             bail!("--force with --json asks no question; add --yes");
         }
         crate::verbs::confirm(&question, args.yes, global)?;
+    }
+    if needed.is_empty() && state != KeyState::Destroyed {
+        // What a process with an older keyring in memory writes just now is not counted.
+        let question = format!(
+            "Nothing that was counted needs key {id}. Has every process that writes loaded the keyring since {changed}, when the key was replaced? Then destroy it for ever?"
+        );
+        crate::verbs::confirm(&question, args.yes, global)?;
+    }
+    if !session.policy.columns.is_empty() && state != KeyState::Destroyed {
+        // Records of the journal that the key authenticates are written anew: without
+        // that, no run could begin any more.
+        let connected = Connected::open(global).await?;
+        connected.engine()?.adopt_journal().await?;
+        connected.close().await;
     }
     // Others may have changed the keyring meanwhile: the change is of what is there now.
     let session = Session::load(global)?;
@@ -99,7 +113,6 @@ async fn needed_by(
             }
         }
         if !connected.columns(global)?.is_empty() {
-            needed.extend(records(&connected, &name).await?);
             let journal = connected.engine()?.journal().await?;
             for column in &policy.columns {
                 if let Some(run) = journal.run(&column.id())
@@ -140,9 +153,18 @@ async fn needed_by(
             ));
             continue;
         }
-        let needs = BackupNeeds::of(&path, session.keyring()).with_context(|| {
-            format!("cannot tell which keys the backup {} needs", path.display())
-        })?;
+        let needs = match BackupNeeds::of(&path, session.keyring()) {
+            Err(BackupError::UnknownKey { key, .. }) => {
+                needed.push(format!(
+                    "perhaps the backup {}: it was written under key {key}, which is not here, and cannot be looked into",
+                    path.display()
+                ));
+                continue;
+            }
+            needs => needs.with_context(|| {
+                format!("cannot tell which keys the backup {} needs", path.display())
+            })?,
+        };
         if needs.keys.contains(&id) {
             needed.push(format!("the backup {}", path.display()));
         } else if needs.unknown > 0 {
@@ -154,20 +176,6 @@ async fn needed_by(
         }
     }
     Ok(needed)
-}
-
-/// The journal's records that a key authenticates.
-async fn records(connected: &Connected, key: &str) -> anyhow::Result<Option<String>> {
-    let database = connected.engine()?.database();
-    let records = database.journal_read().await?.unwrap_or_default();
-    let under = |body: &str| {
-        let body: Option<serde_json::Value> = serde_json::from_str(body).ok();
-        body.is_some_and(|body| body.get("key").is_some_and(|it| it == key))
-    };
-    let count = records.iter().filter(|record| under(&record.body)).count();
-    Ok((count > 0).then(|| {
-        format!("{count} records of the journal in the database, which atrest rotate writes anew")
-    }))
 }
 
 fn backups_in(directory: &Path) -> Vec<PathBuf> {
