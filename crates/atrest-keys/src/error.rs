@@ -244,6 +244,15 @@ pub enum KeySourceError {
         /// What to do.
         next: String,
     },
+    /// A place that a new key cannot be made in.
+    #[error(
+        "a key is not made in {origin}; `atrest key generate` without `--in` prints one to put there, \
+         and `--in` makes one in a pkcs11: or os-keyring: source"
+    )]
+    NotMadeThere {
+        /// The variable, file or address.
+        origin: String,
+    },
     /// A source that this build leaves out.
     #[error(
         "this build of atrest has no {scheme}: key source; use the released binary, or build with `--features {feature}`"

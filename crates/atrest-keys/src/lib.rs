@@ -8,6 +8,8 @@
 //! | `password:env:NAME?kdf=argon2id&salt=...&m=...&t=...&p=...`, `password:file:PATH?...` | one key, by Argon2id |
 //! | `password:env:NAME?salt=...&iterations=...`, `password:file:PATH?...` | one key, by PBKDF2-HMAC-SHA256: for old data |
 //! | `secret:NAME`, `secret:/PATH` | as `file:`, of a secret that Docker or Kubernetes mounts |
+//! | `pkcs11:token=...;object=...?module-path=...&pin-source=...` | a key inside a token, which wraps (feature `pkcs11`) |
+//! | `os-keyring:SERVICE/ACCOUNT` | one key, in the keyring of the desktop (feature `os-keyring`) |
 //!
 //! Nothing here reads the process's environment: the face that does gives it as
 //! an [`Environment`]. Every error names the variable or file, what is wrong and
@@ -45,7 +47,12 @@ mod health;
 pub mod keyring;
 mod list;
 mod mounted;
+mod new_key;
+#[cfg(feature = "os-keyring")]
+mod os_keyring;
 mod password;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 #[cfg(feature = "remote")]
 #[allow(
     dead_code,
@@ -64,6 +71,7 @@ pub use environment::Environment;
 pub use error::{KeySourceError, RemoteProblem, Warning};
 pub use file::File;
 pub use health::Health;
+pub use new_key::{NewKey, generate_in};
 pub use password::{Argon2Cost, Password};
 pub use ring::{LoadedKeyring, Primary, load, load_keyring};
 pub use secret::MountedSecret;

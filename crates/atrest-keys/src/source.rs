@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The schemes, for messages.
-const SCHEMES: [&str; 4] = ["env", "file", "password", "secret"];
+const SCHEMES: [&str; 6] = ["env", "file", "os-keyring", "password", "pkcs11", "secret"];
 
 /// A place that keys come from.
 ///
@@ -189,6 +189,20 @@ pub fn parse(uri: &str, settings: &Settings) -> Result<Box<dyn KeySource>, KeySo
         Some(("file", path)) => Ok(Box::new(File::new(path, base_dir, access)?)),
         Some(("password", rest)) => Ok(Box::new(Password::parse(rest, base_dir, access)?)),
         Some(("secret", name)) => Ok(Box::new(MountedSecret::new(name, access)?)),
+        #[cfg(feature = "os-keyring")]
+        Some(("os-keyring", rest)) => Ok(Box::new(crate::os_keyring::parse(rest, settings)?)),
+        #[cfg(not(feature = "os-keyring"))]
+        Some(("os-keyring", _)) => Err(KeySourceError::NotBuilt {
+            scheme: "os-keyring",
+            feature: "os-keyring",
+        }),
+        #[cfg(feature = "pkcs11")]
+        Some(("pkcs11", rest)) => Ok(Box::new(crate::pkcs11::parse(rest, settings)?)),
+        #[cfg(not(feature = "pkcs11"))]
+        Some(("pkcs11", _)) => Err(KeySourceError::NotBuilt {
+            scheme: "pkcs11",
+            feature: "pkcs11",
+        }),
         other => Err(unknown_scheme(other.map(|(scheme, _)| scheme))),
     }
 }
