@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use atrest_core::{Key, KeyId};
+use atrest_keys::Primary;
+use atrest_keys::keyring::{KeyPurpose, KeyringFile, OpenKeyring};
 use atrest_keys::{
     Environment, FileAccess, KeySourceError, LoadedKeyring, Settings, load_keyring, source,
 };
@@ -252,4 +254,38 @@ fn the_file_of_a_password_is_watched_and_a_variable_is_not() {
     let loaded = load_keyring("env:KEY", &[], &env, &Settings::new("/")).unwrap();
     assert_eq!(loaded.stamps, []);
     assert!(!loaded.changed());
+}
+
+/// The file of a keyring, and that of its root.
+#[test]
+fn a_keyring_that_another_process_changes_is_seen() {
+    let folder = on_disk();
+    let root = folder.path().join("root");
+    write(&root, &hex(1), 0o600);
+    let uri = format!("file:{}", root.display());
+    let (env, settings) = (Environment::default(), Settings::new("/"));
+    let source = source::parse(&uri, &settings).unwrap();
+    let file = KeyringFile::new(folder.path().join("atrest.keyring"));
+    let now = jiff::Timestamp::now();
+    let new = OpenKeyring::create(&*source, &uri, &env, now, &[]).unwrap();
+    file.write(new.expected(), new.text()).unwrap();
+    let load = || {
+        let primary = Primary::File {
+            file: &file,
+            root: &uri,
+        };
+        atrest_keys::load(primary, &[], &env, &settings).unwrap()
+    };
+    let loaded = load();
+    assert!(!loaded.changed());
+    let opened = loaded.opened.as_ref().unwrap();
+    let next = opened.rotate(KeyPurpose::Data, now).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    file.write(next.expected(), next.text()).unwrap();
+    assert!(loaded.changed());
+    let loaded = load();
+    assert!(!loaded.changed());
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    write(&root, &format!("{}\n", hex(1)), 0o600);
+    assert!(loaded.changed());
 }
