@@ -169,6 +169,17 @@ def unwrap_key(key: bytes, wrapped: bytes, context: bytes):
         return None
 
 
+def unwrap_token_key(token_key: bytes, wrapped: bytes, context: bytes):
+    """The key wrapped in a PKCS#11 token under `token_key` for a place; None when it
+    does not open."""
+    if len(wrapped) != 61 or wrapped[0] != 2:
+        return None
+    try:
+        return AESGCM(token_key).decrypt(wrapped[1:13], wrapped[13:], wrapped[:1] + context)
+    except InvalidTag:
+        return None
+
+
 # a256cbc-hs512 ----------------------------------------------------------------
 
 def cbc_tag(mac_key: bytes, aad: bytes, iv: bytes, ciphertext: bytes) -> bytes:

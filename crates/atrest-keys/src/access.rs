@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::KeySourceError;
+use crate::{KeySourceError, mounted};
 
 /// The longest key file or `.env` file that is read, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -25,6 +25,38 @@ pub enum FileAccess {
 ///
 /// On systems without Unix modes every regular file is allowed.
 pub(crate) fn read(path: &Path, access: FileAccess) -> Result<Zeroizing<String>, KeySourceError> {
+    read_where(path, |_, metadata| match access {
+        FileAccess::OwnerOnly => check_mode(path, metadata, OTHERS),
+        FileAccess::AllowReadable => Ok(()),
+    })
+}
+
+/// The text of a file that an orchestrator mounts, with the mode that it gives such
+/// files (0444, often): others may read it where [`mounted::holds`] says so, and
+/// nobody else may write it. Elsewhere as [`read`].
+pub(crate) fn read_mounted(
+    path: &Path,
+    access: FileAccess,
+) -> Result<Zeroizing<String>, KeySourceError> {
+    read_where(path, |file, metadata| match access {
+        FileAccess::OwnerOnly => match mounted::holds(path, file) {
+            Some(mounted::Held::ReadOnly) => Ok(()),
+            Some(mounted::Held::InMemory) => check_mode(path, metadata, WRITE_BY_OTHERS),
+            None => check_mode(path, metadata, OTHERS),
+        },
+        FileAccess::AllowReadable => Ok(()),
+    })
+}
+
+/// Anything by group and others.
+const OTHERS: u32 = 0o077;
+/// Writing by group and others.
+const WRITE_BY_OTHERS: u32 = 0o022;
+
+fn read_where(
+    path: &Path,
+    check: impl Fn(&fs::File, &fs::Metadata) -> Result<(), KeySourceError>,
+) -> Result<Zeroizing<String>, KeySourceError> {
     let failed = |source| KeySourceError::File {
         path: path.to_owned(),
         source,
@@ -43,7 +75,7 @@ pub(crate) fn read(path: &Path, access: FileAccess) -> Result<Zeroizing<String>,
             path: path.to_owned(),
         });
     }
-    check_mode(path, &metadata, access)?;
+    check(&file, &metadata)?;
 
     // Room for all of it at once, so that no copy is left behind by growing.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 64));
@@ -73,15 +105,12 @@ pub(crate) fn read(path: &Path, access: FileAccess) -> Result<Zeroizing<String>,
     }
 }
 
+/// Refuses a mode with any bit of `refused`.
 #[cfg(unix)]
-fn check_mode(
-    path: &Path,
-    metadata: &fs::Metadata,
-    access: FileAccess,
-) -> Result<(), KeySourceError> {
+fn check_mode(path: &Path, metadata: &fs::Metadata, refused: u32) -> Result<(), KeySourceError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = metadata.permissions().mode() & 0o7777;
-    if access == FileAccess::OwnerOnly && mode & 0o077 != 0 {
+    if mode & refused != 0 {
         return Err(KeySourceError::Readable {
             path: path.to_owned(),
             mode,
@@ -91,6 +120,6 @@ fn check_mode(
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path, _: &fs::Metadata, _: FileAccess) -> Result<(), KeySourceError> {
+fn check_mode(_: &Path, _: &fs::Metadata, _: u32) -> Result<(), KeySourceError> {
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use atrest_core::{KeyId, KeyParseError, KeyringError, RandomError};
 
-use crate::Password;
+use crate::{Argon2Cost, Password};
 
 /// Why a source gives no keys. Names variables and files, never a value.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,7 @@ pub enum KeySourceError {
     },
     /// A password source without a salt.
     #[error(
-        "{origin}: a key from a password needs its salt and its count written down; for a new key write `{suggestion}`, for an old one the salt that it was made with"
+        "{origin}: a key from a password needs its salt and its cost written down; for a new key write `{suggestion}`, for an old one the salt that it was made with"
     )]
     NoSalt {
         /// The variable or file.
@@ -167,6 +167,19 @@ pub enum KeySourceError {
         origin: String,
         /// As written.
         iterations: u64,
+    },
+    /// A cost of Argon2id that is not accepted, or cannot be met.
+    #[error(
+        "{origin}: Argon2id with `{cost}` {problem}; new keys use `{}`",
+        Argon2Cost::NEW
+    )]
+    Argon2 {
+        /// The variable or file.
+        origin: String,
+        /// As written: `m=...&t=...&p=...`.
+        cost: String,
+        /// What is wrong.
+        problem: String,
     },
     /// A key too weak to seal new data.
     #[error(
@@ -230,6 +243,15 @@ pub enum KeySourceError {
         detail: String,
         /// What to do.
         next: String,
+    },
+    /// A place that a new key cannot be made in.
+    #[error(
+        "a key is not made in {origin}; `atrest key generate` without `--in` prints one to put there, \
+         and `--in` makes one in a pkcs11: or os-keyring: source"
+    )]
+    NotMadeThere {
+        /// The variable, file or address.
+        origin: String,
     },
     /// A source that this build leaves out.
     #[error(

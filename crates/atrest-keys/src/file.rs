@@ -6,7 +6,7 @@ use atrest_core::Key;
 use zeroize::Zeroizing;
 
 use crate::list::{self, Layout};
-use crate::{Environment, FileAccess, KeySource, KeySourceError, access, source};
+use crate::{Environment, FileAccess, KeySource, KeySourceError, Stamp, access, source};
 
 /// A file that holds a key or a list of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,5 +60,9 @@ impl KeySource for File {
 
     fn file(&self) -> Option<&Path> {
         Some(&self.path)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Some(Stamp::of(&self.path))
     }
 }

@@ -5,8 +5,11 @@
 //! |---|---|
 //! | `env:NAME` | one key, or a list: separated by commas, or as JSON or Python writes one; the first is primary |
 //! | `file:PATH` | the same, or one key a line with `#` comments; a file that others can read is refused |
-//! | `password:env:NAME?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
-//! | `password:file:PATH?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
+//! | `password:env:NAME?kdf=argon2id&salt=...&m=...&t=...&p=...`, `password:file:PATH?...` | one key, by Argon2id |
+//! | `password:env:NAME?salt=...&iterations=...`, `password:file:PATH?...` | one key, by PBKDF2-HMAC-SHA256: for old data |
+//! | `secret:NAME`, `secret:/PATH` | as `file:`, of a secret that Docker or Kubernetes mounts |
+//! | `pkcs11:token=...;object=...?module-path=...&pin-source=...` | a key inside a token, which wraps (feature `pkcs11`) |
+//! | `os-keyring:SERVICE/ACCOUNT` | one key, in the keyring of the desktop (feature `os-keyring`) |
 //!
 //! Nothing here reads the process's environment: the face that does gives it as
 //! an [`Environment`]. Every error names the variable or file, what is wrong and
@@ -43,11 +46,24 @@ mod file;
 mod health;
 pub mod keyring;
 mod list;
+mod mounted;
+mod new_key;
+#[cfg(feature = "os-keyring")]
+mod os_keyring;
 mod password;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 #[cfg(feature = "remote")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "which of it is used depends on the sources that are built"
+)]
 mod remote;
 mod ring;
+mod secret;
 pub mod source;
+mod stamp;
 mod variable;
 
 pub use access::FileAccess;
@@ -55,7 +71,10 @@ pub use environment::Environment;
 pub use error::{KeySourceError, RemoteProblem, Warning};
 pub use file::File;
 pub use health::Health;
-pub use password::Password;
+pub use new_key::{NewKey, generate_in};
+pub use password::{Argon2Cost, Password};
 pub use ring::{LoadedKeyring, Primary, load, load_keyring};
+pub use secret::MountedSecret;
 pub use source::{KeySource, Settings};
+pub use stamp::Stamp;
 pub use variable::Variable;

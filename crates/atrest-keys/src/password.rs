@@ -1,7 +1,12 @@
-//! `password:`: one key from a password, by PBKDF2-HMAC-SHA256 (RFC 8018 §5.2).
+//! `password:`: one key from a password, by Argon2id (RFC 9106), or for old data by
+//! PBKDF2-HMAC-SHA256 (RFC 8018 §5.2).
 //!
-//! Salt and count stand in the policy beside the source, since without them the
+//! Salt and cost stand in the policy beside the source, since without them the
 //! key is lost; neither is secret.
+
+mod argon2id;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -12,9 +17,11 @@ use aws_lc_rs::pbkdf2;
 use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{Environment, File, FileAccess, KeySource, KeySourceError, Variable, Warning};
+use crate::{Environment, File, FileAccess, KeySource, KeySourceError, Stamp, Variable, Warning};
 
-/// A password in a variable or a file, with the salt and the count that make a
+pub use argon2id::Argon2Cost;
+
+/// A password in a variable or a file, with the salt and the cost that make a
 /// key of it.
 ///
 /// The password is the text as it stands; of a file's, one line end at its end
@@ -23,7 +30,18 @@ use crate::{Environment, File, FileAccess, KeySource, KeySourceError, Variable, 
 pub struct Password {
     secret: Secret,
     salt: Vec<u8>,
-    iterations: u32,
+    function: Function,
+}
+
+/// The parameters, in the order in which [`Password::parse`] takes them apart.
+const NAMES: [&str; 6] = ["kdf", "salt", "m", "t", "p", "iterations"];
+
+/// What makes a key of a password, and at what cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Function {
+    Argon2id(Argon2Cost),
+    /// PBKDF2-HMAC-SHA256 with so many iterations.
+    Pbkdf2(u32),
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -33,8 +51,8 @@ enum Secret {
 }
 
 impl Password {
-    /// The count for a new key: OWASP's figure for PBKDF2-HMAC-SHA256 (Password
-    /// Storage Cheat Sheet).
+    /// The count below which PBKDF2-HMAC-SHA256 only opens old data: OWASP's figure
+    /// (Password Storage Cheat Sheet).
     pub const NEW_ITERATIONS: u32 = 600_000;
     /// The least count that old data is read with.
     pub const FEWEST_ITERATIONS: u32 = 100_000;
@@ -48,12 +66,12 @@ impl Password {
     pub const LONGEST_SALT: usize = 1024;
 
     /// The URI of a new key from the password in `secret` (`env:NAME` or
-    /// `file:PATH`): a fresh salt, today's count.
+    /// `file:PATH`): a fresh salt, Argon2id at [`Argon2Cost::NEW`].
     ///
     /// ```
     /// let uri = atrest_keys::Password::new_uri("env:APP_PASSWORD")?;
-    /// assert!(uri.starts_with("password:env:APP_PASSWORD?salt="));
-    /// assert!(uri.ends_with("&iterations=600000"));
+    /// assert!(uri.starts_with("password:env:APP_PASSWORD?kdf=argon2id&salt="));
+    /// assert!(uri.ends_with("&m=65536&t=3&p=4"));
     /// # Ok::<(), atrest_keys::KeySourceError>(())
     /// ```
     ///
@@ -66,45 +84,67 @@ impl Password {
         aws_lc_rs::rand::fill(&mut salt).map_err(|_| RandomError)?;
         let salt = BASE64URL.encode_to_string(salt);
         Ok(format!(
-            "password:{secret}?salt={salt}&iterations={}",
-            Self::NEW_ITERATIONS
+            "password:{secret}?kdf=argon2id&salt={salt}&{}",
+            Argon2Cost::NEW
         ))
     }
 
-    /// Reads what stands after `password:`.
+    /// Reads what stands after `password:`. Without `kdf=argon2id` the function is
+    /// PBKDF2-HMAC-SHA256, as in every URI that was made before there was a choice.
     ///
     /// # Errors
-    /// When the place, the salt or the count is missing or not acceptable.
+    /// When the place, the salt or the cost is missing or not acceptable.
     pub fn parse(rest: &str, base_dir: &Path, access: FileAccess) -> Result<Self, KeySourceError> {
         let (place, query) = rest.rsplit_once('?').unwrap_or((rest, ""));
         let secret = Secret::parse(place, base_dir, access)?;
-        let (mut salt, mut iterations) = (None, None);
+        let mut given = [None; NAMES.len()];
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let slot = match name {
-                "salt" => &mut salt,
-                "iterations" => &mut iterations,
-                _ => {
-                    return Err(bad(
-                        "there is a parameter that is neither `salt` nor `iterations`",
-                    ));
-                }
+            let slot = NAMES.iter().position(|known| *known == name);
+            let Some(slot) = slot.and_then(|at| given.get_mut(at)) else {
+                return Err(bad(
+                    "there is a parameter that is none of `kdf`, `salt`, `m`, `t`, `p` and `iterations`",
+                ));
             };
             if slot.replace(value).is_some() {
                 return Err(bad("a parameter stands twice"));
             }
         }
+        let [kdf, salt, m, t, p, iterations] = given;
         let origin = secret.name();
-        let (Some(salt), Some(iterations)) = (salt, iterations) else {
-            let suggestion = Self::new_uri(place)?;
-            return Err(KeySourceError::NoSalt {
+        let missing = || match Self::new_uri(place) {
+            Ok(suggestion) => KeySourceError::NoSalt {
                 origin: origin.to_owned(),
                 suggestion,
-            });
+            },
+            Err(error) => error,
+        };
+        let function = match (kdf, iterations) {
+            (Some("argon2id"), None) => {
+                let (Some(m), Some(t), Some(p)) = (m, t, p) else {
+                    return Err(missing());
+                };
+                let [m, t, p] = [whole(m, "m")?, whole(t, "t")?, whole(p, "p")?];
+                Function::Argon2id(Argon2Cost::new(m, t, p, origin)?)
+            }
+            (Some("argon2id"), Some(_)) => {
+                return Err(bad("`iterations` is PBKDF2's, not Argon2id's"));
+            }
+            (Some(_), _) => {
+                return Err(bad(
+                    "`kdf` is something else than argon2id; PBKDF2 is written without it",
+                ));
+            }
+            (None, _) if [m, t, p].iter().any(Option::is_some) => {
+                return Err(bad("`m`, `t` and `p` need `kdf=argon2id`"));
+            }
+            (None, None) => return Err(missing()),
+            (None, Some(_)) if salt.is_none() => return Err(missing()),
+            (None, Some(iterations)) => Function::Pbkdf2(read_iterations(iterations, origin)?),
         };
         Ok(Self {
-            salt: read_salt(salt, origin)?,
-            iterations: read_iterations(iterations, origin)?,
+            salt: read_salt(salt.ok_or_else(missing)?, origin)?,
+            function,
             secret,
         })
     }
@@ -163,11 +203,19 @@ impl KeySource for Password {
             return Err(KeySourceError::EmptyPassword { origin });
         }
         let mut bytes = Zeroizing::new([0; 32]);
-        let iterations = NonZeroU32::new(self.iterations).ok_or(KeySourceError::Iterations {
-            origin,
-            iterations: 0,
-        })?;
-        pbkdf2_hmac_sha256(password.as_bytes(), &self.salt, iterations, &mut *bytes);
+        match self.function {
+            Function::Argon2id(cost) => {
+                argon2id::derive(password.as_bytes(), &self.salt, cost, &mut *bytes)
+                    .map_err(|problem| problem.of(cost, origin))?;
+            }
+            Function::Pbkdf2(iterations) => {
+                let count = NonZeroU32::new(iterations).ok_or(KeySourceError::Iterations {
+                    origin,
+                    iterations: 0,
+                })?;
+                pbkdf2_hmac_sha256(password.as_bytes(), &self.salt, count, &mut *bytes);
+            }
+        }
         Ok(vec![Key::from_bytes(*bytes)])
     }
 
@@ -178,13 +226,19 @@ impl KeySource for Password {
         }
     }
 
+    fn stamp(&self) -> Option<Stamp> {
+        match &self.secret {
+            Secret::Variable(_) => None,
+            Secret::File(file) => file.stamp(),
+        }
+    }
+
     fn weakness(&self) -> Option<Warning> {
         let origin = self.name().to_owned();
-        if self.iterations < Self::NEW_ITERATIONS {
-            Some(Warning::FewIterations {
-                origin,
-                iterations: self.iterations,
-            })
+        if let Function::Pbkdf2(iterations) = self.function
+            && iterations < Self::NEW_ITERATIONS
+        {
+            Some(Warning::FewIterations { origin, iterations })
         } else if self.salt.len() < Self::NEW_SALT {
             Some(Warning::ShortSalt {
                 origin,
@@ -198,12 +252,10 @@ impl KeySource for Password {
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Password({}, {} iterations)",
-            self.name(),
-            self.iterations
-        )
+        match self.function {
+            Function::Argon2id(cost) => write!(f, "Password({}, argon2id {cost})", self.name()),
+            Function::Pbkdf2(n) => write!(f, "Password({}, {n} iterations)", self.name()),
+        }
     }
 }
 
@@ -222,8 +274,9 @@ fn bad(problem: &str) -> KeySourceError {
     KeySourceError::BadUri {
         scheme: "password",
         problem: problem.to_owned(),
-        next: "write password:env:NAME?salt=BASE64URL&iterations=N, or password:file:PATH?... \
-               with the same two parameters"
+        next: "`atrest key generate --password env:NAME` (or file:PATH) writes one: \
+               password:env:NAME?kdf=argon2id&salt=BASE64URL&m=KIB&t=PASSES&p=LANES, \
+               or for an old key password:env:NAME?salt=BASE64URL&iterations=N"
             .to_owned(),
     }
 }
@@ -246,20 +299,22 @@ fn read_salt(text: &str, origin: &str) -> Result<Vec<u8>, KeySourceError> {
     }
 }
 
-fn read_iterations(text: &str, origin: &str) -> Result<u32, KeySourceError> {
+/// A whole number; one beyond 64 bits is as good as the largest.
+fn whole(text: &str, name: &str) -> Result<u64, KeySourceError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(bad("`iterations` is not a whole number"));
+        return Err(bad(&format!("`{name}` is not a whole number")));
     }
+    Ok(text.parse().unwrap_or(u64::MAX))
+}
+
+fn read_iterations(text: &str, origin: &str) -> Result<u32, KeySourceError> {
+    let iterations = whole(text, "iterations")?;
     let out_of_range = |iterations| KeySourceError::Iterations {
         origin: origin.to_owned(),
         iterations,
     };
-    let iterations: u64 = text.parse().map_err(|_| out_of_range(u64::MAX))?;
     u32::try_from(iterations)
         .ok()
         .filter(|n| (Password::FEWEST_ITERATIONS..=Password::MOST_ITERATIONS).contains(n))
         .ok_or_else(|| out_of_range(iterations))
 }
-
-#[cfg(test)]
-mod tests;

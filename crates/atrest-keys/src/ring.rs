@@ -6,7 +6,7 @@ use std::sync::Arc;
 use atrest_core::{Key, KeyId, Keyring};
 
 use crate::keyring::{KeyringError, KeyringFile, KeyringStore as _, OpenKeyring};
-use crate::{Environment, KeySourceError, Settings, Warning, list, source};
+use crate::{Environment, KeySourceError, Settings, Stamp, Warning, list, source};
 
 /// A keyring, and where each key of it stands.
 #[derive(Debug, Clone)]
@@ -21,6 +21,22 @@ pub struct LoadedKeyring {
     pub warnings: Vec<Warning>,
     /// The keyring that the first keys are from; none with a direct primary key.
     pub opened: Option<Arc<OpenKeyring>>,
+    /// How the files behind the sources, and a keyring file, looked before they were
+    /// read.
+    pub stamps: Vec<Stamp>,
+}
+
+impl LoadedKeyring {
+    /// Whether a file behind the sources has changed since: time to load the keyring
+    /// anew. A look at the names of files, cheap enough for every few seconds; nothing
+    /// is read. Of a keyring in a database it does not know.
+    ///
+    /// A keyring that does not load (a file half written, a mistake in it) leaves this
+    /// one in force, and this answers *yes* until one loads.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        !self.stamps.iter().all(Stamp::is_current)
+    }
 }
 
 /// Where the keys that seal are.
@@ -90,6 +106,7 @@ pub fn load(
             None
         }
         Primary::File { file, root } => {
+            found.stamps.push(Stamp::of(file.path()));
             let text = file.read().map_err(Box::new)?;
             let text = text.ok_or_else(|| {
                 Box::new(KeyringError::Missing {
@@ -123,6 +140,7 @@ struct Found {
     keys: Vec<(Key, String)>,
     files: Vec<PathBuf>,
     warnings: Vec<Warning>,
+    stamps: Vec<Stamp>,
 }
 
 impl Found {
@@ -139,6 +157,7 @@ impl Found {
             Some(warning) if primary => return Err(KeySourceError::WeakPrimary { warning }),
             weakness => self.warnings.extend(weakness),
         }
+        self.stamps.extend(source.stamp());
         let keys = source.keys(env)?;
         self.files.extend(source.file().map(Path::to_owned));
         let count = keys.len();
@@ -161,6 +180,7 @@ impl Found {
         if let Some(warning) = source.weakness() {
             return Err(KeySourceError::WeakPrimary { warning });
         }
+        self.stamps.extend(source.stamp());
         let opened = OpenKeyring::open(text, origin, &*source, root, env).map_err(Box::new)?;
         self.files.extend(source.file().map(Path::to_owned));
         self.push_all(&opened)?;
@@ -203,6 +223,7 @@ impl Found {
             files: self.files,
             warnings: self.warnings,
             opened,
+            stamps: self.stamps,
         })
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use atrest_core::{Context, Key, KeyWrapper};
 
-use crate::{Environment, File, FileAccess, Health, KeySourceError, Password, Variable, Warning};
+use crate::{
+    Environment, File, FileAccess, Health, KeySourceError, MountedSecret, Password, Stamp,
+    Variable, Warning,
+};
 
 /// The schemes, for messages.
-const SCHEMES: [&str; 3] = ["env", "file", "password"];
+const SCHEMES: [&str; 6] = ["env", "file", "os-keyring", "password", "pkcs11", "secret"];
 
 /// A place that keys come from.
 ///
@@ -87,6 +90,16 @@ pub trait KeySource: fmt::Debug + Send + Sync {
 
     /// The file that holds the secret, if one does: it must stay as it is.
     fn file(&self) -> Option<&Path> {
+        None
+    }
+
+    /// How the file behind it looks now, to compare with later; `None` for a source
+    /// that only shows a change when it is asked for its keys.
+    ///
+    /// Take it *before* [`Self::keys`], so that a change in between is seen, and ask
+    /// [`Stamp::is_current`] from time to time. [`load_keyring`](crate::load_keyring)
+    /// does: [`LoadedKeyring::changed`](crate::LoadedKeyring::changed).
+    fn stamp(&self) -> Option<Stamp> {
         None
     }
 
@@ -175,20 +188,35 @@ pub fn parse(uri: &str, settings: &Settings) -> Result<Box<dyn KeySource>, KeySo
         Some(("env", name)) => Ok(Box::new(Variable::new(name)?)),
         Some(("file", path)) => Ok(Box::new(File::new(path, base_dir, access)?)),
         Some(("password", rest)) => Ok(Box::new(Password::parse(rest, base_dir, access)?)),
+        Some(("secret", name)) => Ok(Box::new(MountedSecret::new(name, access)?)),
+        #[cfg(feature = "os-keyring")]
+        Some(("os-keyring", rest)) => Ok(Box::new(crate::os_keyring::parse(rest, settings)?)),
+        #[cfg(not(feature = "os-keyring"))]
+        Some(("os-keyring", _)) => Err(KeySourceError::NotBuilt {
+            scheme: "os-keyring",
+            feature: "os-keyring",
+        }),
+        #[cfg(feature = "pkcs11")]
+        Some(("pkcs11", rest)) => Ok(Box::new(crate::pkcs11::parse(rest, settings)?)),
+        #[cfg(not(feature = "pkcs11"))]
+        Some(("pkcs11", _)) => Err(KeySourceError::NotBuilt {
+            scheme: "pkcs11",
+            feature: "pkcs11",
+        }),
         other => Err(unknown_scheme(other.map(|(scheme, _)| scheme))),
     }
 }
 
 fn unknown_scheme(scheme: Option<&str>) -> KeySourceError {
-    // No word of eight letters is a key; anything longer might be one.
-    let scheme = scheme.filter(|s| {
-        (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
-    });
     let nearest = scheme.and_then(|scheme| {
         let scheme = scheme.to_ascii_lowercase();
         SCHEMES
             .into_iter()
             .find(|known| strsim::osa_distance(known, &scheme) <= 2)
+    });
+    // No word of eight letters is a key; anything longer might be one.
+    let scheme = scheme.filter(|s| {
+        (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
     });
     KeySourceError::UnknownScheme {
         scheme: scheme.map(str::to_owned),

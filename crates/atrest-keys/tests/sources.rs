@@ -316,7 +316,7 @@ proptest::proptest! {
 
     /// Whatever stands in the policy: a source or an error, no panic.
     #[test]
-    fn any_uri_is_read_or_refused(uri in "(env:|file:|password:|password:env:N\\?)?[ -~é]{0,40}") {
+    fn any_uri_is_read_or_refused(uri in "(env:|file:|password:|password:env:N\\?|password:env:N\\?kdf=argon2id&|secret:|os-keyring:|pkcs11:|pkcs11:token=t;object=o\\?)?[ -~é]{0,40}") {
         let _ = source::parse(&uri, &Settings::new("/nonexistent"));
     }
 }

@@ -19,7 +19,10 @@ pub(crate) enum KeyCommand {
 Examples:
   atrest key generate --out atrest.key                     then: primary = \"file:atrest.key\"
   export FIELD_ENCRYPTION_KEY=$(atrest key generate)       then: primary = \"env:FIELD_ENCRYPTION_KEY\"
-  atrest key generate --password env:APP_PASSWORD          a key source from a password you choose")]
+  atrest key generate --password env:APP_PASSWORD          a key source from a password you choose
+  atrest key generate --in os-keyring:my-app/atrest        then: primary = \"os-keyring:my-app/atrest\"
+  atrest key generate --in 'pkcs11:token=hsm;object=atrest?module-path=/PATH.so&pin-source=env:HSM_PIN'
+                                                           then: root = the same")]
     Generate(GenerateArgs),
     /// List the policy's keys by id: role, state, age, source, and how many values and files
     /// each holds.
@@ -93,6 +96,10 @@ pub(crate) struct GenerateArgs {
     /// `file:PATH`, with a fresh salt.
     #[arg(long, value_name = "SOURCE", conflicts_with_all = ["format", "out"])]
     pub(crate) password: Option<String>,
+    /// Make it in the place that this source names, `os-keyring:` or `pkcs11:`, where it
+    /// stays; what is there is never overwritten.
+    #[arg(long = "in", value_name = "SOURCE", conflicts_with_all = ["format", "out", "password"])]
+    pub(crate) place: Option<String>,
 }
 
 /// How a key is written.

@@ -5,6 +5,8 @@
 //! each, and is made a [`KeySource`](crate::KeySource) by [`Delivering`] or
 //! [`Wrapping`].
 
+#[cfg(any(feature = "pkcs11", feature = "os-keyring"))]
+mod blocking;
 mod calls;
 mod deliver;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod wrap;
 
 use crate::{KeySourceError, RemoteProblem};
 
+#[cfg(any(feature = "pkcs11", feature = "os-keyring"))]
+pub(crate) use blocking::blocking;
 pub(crate) use deliver::{Deliver, Delivering};
 pub(crate) use wrap::{Wrap, Wrapping};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use atrest_core::Key;
-use atrest_keys::Password;
+use atrest_keys::{NewKey, Password};
 use zeroize::Zeroizing;
 
 use crate::Outcome;
@@ -16,10 +16,13 @@ pub(super) fn run(args: &GenerateArgs, global: &Global) -> anyhow::Result<Outcom
     if let Some(secret) = &args.password {
         println!("{}", Password::new_uri(secret)?);
         eprintln!(
-            "put it into [keys] of {}, as it stands: without its salt and iterations the key is lost",
+            "put it into [keys] of {}, as it stands: without its salt and cost the key is lost",
             global.policy.display()
         );
         return Ok(Outcome::Clean);
+    }
+    if let Some(place) = &args.place {
+        return generate_in(place, global);
     }
     let key = Key::generate()?;
     let text = match args.format {
@@ -39,6 +42,23 @@ pub(super) fn run(args: &GenerateArgs, global: &Global) -> anyhow::Result<Outcom
                 .context("the key could not be printed; nothing keeps it: run the command again")?;
             eprintln!("key {}", key.id());
         }
+    }
+    Ok(Outcome::Clean)
+}
+
+/// Makes the key where it stays; variables (a PIN's) and relative paths are those that
+/// the policy's own commands would see.
+fn generate_in(place: &str, global: &Global) -> anyhow::Result<Outcome> {
+    let unopened = super::test::surroundings(global)?;
+    let keys = unopened.keys();
+    let settings = keys.settings(keys.policy.directory());
+    match atrest_keys::generate_in(place, keys.environment, &settings)? {
+        NewKey::Delivered { origin, id } => eprintln!("key {id} in {origin}"),
+        NewKey::Wraps { origin } => eprintln!(
+            "root key in {origin}: it never leaves the token, so keep the token's own backup; \
+             without the key nothing that it wrapped opens"
+        ),
+        _ => {}
     }
     Ok(Outcome::Clean)
 }

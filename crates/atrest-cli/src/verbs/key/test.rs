@@ -87,7 +87,7 @@ fn ids(keys: &[Key]) -> String {
 }
 
 /// The policy's environment, or, where there is no policy, that of the current folder.
-fn surroundings(global: &Global) -> anyhow::Result<Unopened> {
+pub(super) fn surroundings(global: &Global) -> anyhow::Result<Unopened> {
     if global.policy.exists() {
         return Unopened::read(global);
     }
