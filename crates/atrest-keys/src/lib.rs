@@ -7,6 +7,10 @@
 //! | `file:PATH` | the same, or one key a line with `#` comments; a file that others can read is refused |
 //! | `password:env:NAME?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
 //! | `password:file:PATH?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
+//! | `azure-secret:VAULT/NAME` | a secret of Azure Key Vault (feature `azure`) |
+//! | `azure-key:VAULT/NAME` | wrapped by an RSA key of Azure Key Vault (feature `azure`) |
+//! | `gcp-secret:projects/P/secrets/S` | a secret of Google Secret Manager (feature `gcp`) |
+//! | `gcp-kms:projects/P/locations/L/keyRings/R/cryptoKeys/K` | wrapped by a key of Google Cloud KMS (feature `gcp`) |
 //!
 //! Nothing here reads the process's environment: the face that does gives it as
 //! an [`Environment`]. Every error names the variable or file, what is wrong and
@@ -33,6 +37,8 @@
 //! ```
 
 mod access;
+#[cfg(feature = "azure")]
+mod azure;
 mod environment;
 mod error;
 #[cfg(feature = "failpoints")]
@@ -40,7 +46,11 @@ pub mod failpoints;
 #[cfg(not(feature = "failpoints"))]
 mod failpoints;
 mod file;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod health;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+mod https;
 pub mod keyring;
 mod list;
 mod password;
