@@ -10,6 +10,10 @@
 //! | `secret:NAME`, `secret:/PATH` | as `file:`, of a secret that Docker or Kubernetes mounts |
 //! | `pkcs11:token=...;object=...?module-path=...&pin-source=...` | a key inside a token, which wraps (feature `pkcs11`) |
 //! | `os-keyring:SERVICE/ACCOUNT` | one key, in the keyring of the desktop (feature `os-keyring`) |
+//! | `azure-secret:VAULT/NAME` | a secret of Azure Key Vault (feature `azure`) |
+//! | `azure-key:VAULT/NAME` | wrapped by an RSA key of Azure Key Vault (feature `azure`) |
+//! | `gcp-secret:projects/P/secrets/S` | a secret of Google Secret Manager (feature `gcp`) |
+//! | `gcp-kms:projects/P/locations/L/keyRings/R/cryptoKeys/K` | wrapped by a key of Google Cloud KMS (feature `gcp`) |
 //!
 //! Nothing here reads the process's environment: the face that does gives it as
 //! an [`Environment`]. Every error names the variable or file, what is wrong and
@@ -36,6 +40,8 @@
 //! ```
 
 mod access;
+#[cfg(feature = "azure")]
+mod azure;
 mod environment;
 mod error;
 #[cfg(feature = "failpoints")]
@@ -43,7 +49,11 @@ pub mod failpoints;
 #[cfg(not(feature = "failpoints"))]
 mod failpoints;
 mod file;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod health;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+mod https;
 pub mod keyring;
 mod list;
 mod mounted;

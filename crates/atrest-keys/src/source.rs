@@ -6,13 +6,30 @@ use std::time::Duration;
 
 use atrest_core::{Context, Key, KeyWrapper};
 
+#[cfg(feature = "azure")]
+use crate::azure;
+#[cfg(feature = "gcp")]
+use crate::gcp;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+use crate::remote::{Deliver, Delivering, Wrap, Wrapping};
 use crate::{
     Environment, File, FileAccess, Health, KeySourceError, MountedSecret, Password, Stamp,
     Variable, Warning,
 };
 
-/// The schemes, for messages.
-const SCHEMES: [&str; 6] = ["env", "file", "os-keyring", "password", "pkcs11", "secret"];
+/// The schemes, each with the cargo feature that it needs, for messages.
+const SCHEMES: &[(&str, Option<&str>)] = &[
+    ("env", None),
+    ("file", None),
+    ("password", None),
+    ("secret", None),
+    ("azure-key", Some("azure")),
+    ("azure-secret", Some("azure")),
+    ("gcp-kms", Some("gcp")),
+    ("gcp-secret", Some("gcp")),
+    ("os-keyring", Some("os-keyring")),
+    ("pkcs11", Some("pkcs11")),
+];
 
 /// A place that keys come from.
 ///
@@ -191,35 +208,48 @@ pub fn parse(uri: &str, settings: &Settings) -> Result<Box<dyn KeySource>, KeySo
         Some(("secret", name)) => Ok(Box::new(MountedSecret::new(name, access)?)),
         #[cfg(feature = "os-keyring")]
         Some(("os-keyring", rest)) => Ok(Box::new(crate::os_keyring::parse(rest, settings)?)),
-        #[cfg(not(feature = "os-keyring"))]
-        Some(("os-keyring", _)) => Err(KeySourceError::NotBuilt {
-            scheme: "os-keyring",
-            feature: "os-keyring",
-        }),
         #[cfg(feature = "pkcs11")]
         Some(("pkcs11", rest)) => Ok(Box::new(crate::pkcs11::parse(rest, settings)?)),
-        #[cfg(not(feature = "pkcs11"))]
-        Some(("pkcs11", _)) => Err(KeySourceError::NotBuilt {
-            scheme: "pkcs11",
-            feature: "pkcs11",
-        }),
-        other => Err(unknown_scheme(other.map(|(scheme, _)| scheme))),
+        #[cfg(feature = "azure")]
+        Some(("azure-key", rest)) => Ok(wrapping(azure::Key::parse(rest)?, settings)),
+        #[cfg(feature = "azure")]
+        Some(("azure-secret", rest)) => Ok(delivering(azure::Secret::parse(rest)?, settings)),
+        #[cfg(feature = "gcp")]
+        Some(("gcp-kms", rest)) => Ok(wrapping(gcp::Kms::parse(rest)?, settings)),
+        #[cfg(feature = "gcp")]
+        Some(("gcp-secret", rest)) => Ok(delivering(gcp::Secret::parse(rest)?, settings)),
+        other => Err(other_scheme(other.map(|(scheme, _)| scheme))),
     }
 }
 
-fn unknown_scheme(scheme: Option<&str>) -> KeySourceError {
-    let nearest = scheme.and_then(|scheme| {
-        let scheme = scheme.to_ascii_lowercase();
-        SCHEMES
-            .into_iter()
-            .find(|known| strsim::osa_distance(known, &scheme) <= 2)
+#[cfg(any(feature = "azure", feature = "gcp"))]
+fn delivering<D: Deliver + 'static>(store: D, settings: &Settings) -> Box<dyn KeySource> {
+    Box::new(Delivering::new(store, settings))
+}
+
+#[cfg(any(feature = "azure", feature = "gcp"))]
+fn wrapping<W: Wrap + 'static>(service: W, settings: &Settings) -> Box<dyn KeySource> {
+    Box::new(Wrapping::new(service, settings))
+}
+
+/// A scheme that this build leaves out, or that there is not.
+fn other_scheme(scheme: Option<&str>) -> KeySourceError {
+    let known = SCHEMES.iter().find(|(known, _)| Some(*known) == scheme);
+    if let Some((scheme, Some(feature))) = known {
+        return KeySourceError::NotBuilt { scheme, feature };
+    }
+    // No word of sixteen letters is a key; anything longer might be one.
+    let word = scheme.filter(|s| {
+        (1..=16).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
     });
-    // No word of eight letters is a key; anything longer might be one.
-    let scheme = scheme.filter(|s| {
-        (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
+    let nearest = word.and_then(|word| {
+        let word = word.to_ascii_lowercase();
+        let near = |known: &&str| strsim::osa_distance(known, &word) <= 2;
+        SCHEMES.iter().map(|(known, _)| *known).find(near)
     });
+    // It is repeated only where it is too short for a password as well.
     KeySourceError::UnknownScheme {
-        scheme: scheme.map(str::to_owned),
+        scheme: word.filter(|s| s.len() <= 8).map(str::to_owned),
         nearest,
     }
 }
