@@ -7,6 +7,11 @@
 //! | `file:PATH` | the same, or one key a line with `#` comments; a file that others can read is refused |
 //! | `password:env:NAME?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
 //! | `password:file:PATH?salt=...&iterations=...` | one key, by PBKDF2-HMAC-SHA256 |
+//! | `aws-ssm:/PATH/NAME` | as a file, from AWS Systems Manager (feature `aws`) |
+//! | `aws-secret:NAME?field=NAME` | as a file, from AWS Secrets Manager (feature `aws`) |
+//! | `aws-kms:KEY` | none: AWS KMS wraps (feature `aws`) |
+//! | `vault:MOUNT/PATH?field=NAME` | as a file, from Vault or OpenBao (feature `vault`) |
+//! | `vault-transit:MOUNT/KEY` | none: Vault or OpenBao wraps (feature `vault`) |
 //!
 //! Nothing here reads the process's environment: the face that does gives it as
 //! an [`Environment`]. Every error names the variable or file, what is wrong and
@@ -33,6 +38,8 @@
 //! ```
 
 mod access;
+#[cfg(feature = "aws")]
+mod aws;
 mod environment;
 mod error;
 #[cfg(feature = "failpoints")]
@@ -49,6 +56,8 @@ mod remote;
 mod ring;
 pub mod source;
 mod variable;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use access::FileAccess;
 pub use environment::Environment;

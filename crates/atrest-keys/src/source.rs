@@ -6,10 +6,25 @@ use std::time::Duration;
 
 use atrest_core::{Context, Key, KeyWrapper};
 
+#[cfg(feature = "aws")]
+use crate::aws;
+#[cfg(any(feature = "aws", feature = "vault"))]
+use crate::remote::{Deliver, Delivering, Wrap, Wrapping};
+#[cfg(feature = "vault")]
+use crate::vault;
 use crate::{Environment, File, FileAccess, Health, KeySourceError, Password, Variable, Warning};
 
-/// The schemes, for messages.
-const SCHEMES: [&str; 3] = ["env", "file", "password"];
+/// The schemes, each with the cargo feature that it needs, for messages.
+const SCHEMES: &[(&str, Option<&str>)] = &[
+    ("env", None),
+    ("file", None),
+    ("password", None),
+    ("aws-kms", Some("aws")),
+    ("aws-secret", Some("aws")),
+    ("aws-ssm", Some("aws")),
+    ("vault", Some("vault")),
+    ("vault-transit", Some("vault")),
+];
 
 /// A place that keys come from.
 ///
@@ -175,23 +190,50 @@ pub fn parse(uri: &str, settings: &Settings) -> Result<Box<dyn KeySource>, KeySo
         Some(("env", name)) => Ok(Box::new(Variable::new(name)?)),
         Some(("file", path)) => Ok(Box::new(File::new(path, base_dir, access)?)),
         Some(("password", rest)) => Ok(Box::new(Password::parse(rest, base_dir, access)?)),
-        other => Err(unknown_scheme(other.map(|(scheme, _)| scheme))),
+        #[cfg(feature = "aws")]
+        Some(("aws-kms", rest)) => Ok(wrapping(aws::Kms::parse(rest, settings)?, settings)),
+        #[cfg(feature = "aws")]
+        Some(("aws-secret", rest)) => Ok(delivering(aws::Secret::parse(rest, settings)?, settings)),
+        #[cfg(feature = "aws")]
+        Some(("aws-ssm", rest)) => Ok(delivering(aws::Parameter::parse(rest, settings)?, settings)),
+        #[cfg(feature = "vault")]
+        Some(("vault", rest)) => Ok(delivering(vault::Secret::parse(rest, settings)?, settings)),
+        #[cfg(feature = "vault")]
+        Some(("vault-transit", rest)) => {
+            Ok(wrapping(vault::Transit::parse(rest, settings)?, settings))
+        }
+        other => Err(other_scheme(other.map(|(scheme, _)| scheme))),
     }
 }
 
-fn unknown_scheme(scheme: Option<&str>) -> KeySourceError {
-    // No word of eight letters is a key; anything longer might be one.
-    let scheme = scheme.filter(|s| {
-        (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
+#[cfg(any(feature = "aws", feature = "vault"))]
+fn delivering<D: Deliver + 'static>(store: D, settings: &Settings) -> Box<dyn KeySource> {
+    Box::new(Delivering::new(store, settings))
+}
+
+#[cfg(any(feature = "aws", feature = "vault"))]
+fn wrapping<W: Wrap + 'static>(service: W, settings: &Settings) -> Box<dyn KeySource> {
+    Box::new(Wrapping::new(service, settings))
+}
+
+/// A scheme that this build leaves out, or that there is not.
+fn other_scheme(scheme: Option<&str>) -> KeySourceError {
+    let known = SCHEMES.iter().find(|(known, _)| Some(*known) == scheme);
+    if let Some((scheme, Some(feature))) = known {
+        return KeySourceError::NotBuilt { scheme, feature };
+    }
+    // No word of sixteen letters is a key; anything longer might be one.
+    let word = scheme.filter(|s| {
+        (1..=16).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
     });
-    let nearest = scheme.and_then(|scheme| {
-        let scheme = scheme.to_ascii_lowercase();
-        SCHEMES
-            .into_iter()
-            .find(|known| strsim::osa_distance(known, &scheme) <= 2)
+    let nearest = word.and_then(|word| {
+        let word = word.to_ascii_lowercase();
+        let near = |known: &&str| strsim::osa_distance(known, &word) <= 2;
+        SCHEMES.iter().map(|(known, _)| *known).find(near)
     });
+    // It is repeated only where it is too short for a password as well.
     KeySourceError::UnknownScheme {
-        scheme: scheme.map(str::to_owned),
+        scheme: word.filter(|s| s.len() <= 8).map(str::to_owned),
         nearest,
     }
 }
