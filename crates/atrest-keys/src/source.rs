@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use atrest_core::{Context, Key, KeyWrapper};
 
+#[cfg(feature = "aws")]
+use crate::aws;
 #[cfg(feature = "azure")]
 use crate::azure;
 #[cfg(feature = "gcp")]
 use crate::gcp;
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
 use crate::remote::{Deliver, Delivering, Wrap, Wrapping};
+#[cfg(feature = "vault")]
+use crate::vault;
 use crate::{
     Environment, File, FileAccess, Health, KeySourceError, MountedSecret, Password, Stamp,
     Variable, Warning,
@@ -23,12 +27,17 @@ const SCHEMES: &[(&str, Option<&str>)] = &[
     ("file", None),
     ("password", None),
     ("secret", None),
+    ("aws-kms", Some("aws")),
+    ("aws-secret", Some("aws")),
+    ("aws-ssm", Some("aws")),
     ("azure-key", Some("azure")),
     ("azure-secret", Some("azure")),
     ("gcp-kms", Some("gcp")),
     ("gcp-secret", Some("gcp")),
     ("os-keyring", Some("os-keyring")),
     ("pkcs11", Some("pkcs11")),
+    ("vault", Some("vault")),
+    ("vault-transit", Some("vault")),
 ];
 
 /// A place that keys come from.
@@ -218,16 +227,28 @@ pub fn parse(uri: &str, settings: &Settings) -> Result<Box<dyn KeySource>, KeySo
         Some(("gcp-kms", rest)) => Ok(wrapping(gcp::Kms::parse(rest)?, settings)),
         #[cfg(feature = "gcp")]
         Some(("gcp-secret", rest)) => Ok(delivering(gcp::Secret::parse(rest)?, settings)),
+        #[cfg(feature = "aws")]
+        Some(("aws-kms", rest)) => Ok(wrapping(aws::Kms::parse(rest, settings)?, settings)),
+        #[cfg(feature = "aws")]
+        Some(("aws-secret", rest)) => Ok(delivering(aws::Secret::parse(rest, settings)?, settings)),
+        #[cfg(feature = "aws")]
+        Some(("aws-ssm", rest)) => Ok(delivering(aws::Parameter::parse(rest, settings)?, settings)),
+        #[cfg(feature = "vault")]
+        Some(("vault", rest)) => Ok(delivering(vault::Secret::parse(rest, settings)?, settings)),
+        #[cfg(feature = "vault")]
+        Some(("vault-transit", rest)) => {
+            Ok(wrapping(vault::Transit::parse(rest, settings)?, settings))
+        }
         other => Err(other_scheme(other.map(|(scheme, _)| scheme))),
     }
 }
 
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
 fn delivering<D: Deliver + 'static>(store: D, settings: &Settings) -> Box<dyn KeySource> {
     Box::new(Delivering::new(store, settings))
 }
 
-#[cfg(any(feature = "azure", feature = "gcp"))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "vault"))]
 fn wrapping<W: Wrap + 'static>(service: W, settings: &Settings) -> Box<dyn KeySource> {
     Box::new(Wrapping::new(service, settings))
 }

@@ -7,12 +7,13 @@
 //!
 //! | want | take |
 //! |---|---|
-//! | the URL of a shared server | [`server::postgres`], [`server::postgres18`], [`server::mariadb`], [`server::s3`] |
+//! | the URL of a shared server | [`server::postgres`], [`server::postgres18`], [`server::mariadb`], [`server::s3`], [`server::vault`], [`server::aws`] |
 //! | a database of one's own, gone afterwards | [`ScratchDatabase`] |
 //! | everything in it as text, to compare or to search | [`ScratchDatabase::dump`] |
 //! | a server to kill and restart | [`PrivateServer`] |
 //! | a connection to cut | [`CutProxy`] |
 //! | HTTP requests that go wrong | [`HttpProxy`], [`Fault`] |
+//! | an HTTP answer that no real server can be made to give | [`Responder`] |
 //! | an application that writes all the while, and proof that nothing it wrote was lost | [`traffic::Traffic`], [`model::Model`] |
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +29,7 @@ pub mod model;
 pub mod private;
 pub mod proxy;
 pub mod random;
+pub mod responder;
 pub mod scratch;
 pub mod server;
 mod spawn;
@@ -39,5 +41,6 @@ pub use http::{Fault, HttpProxy};
 pub use model::Model;
 pub use private::PrivateServer;
 pub use proxy::CutProxy;
+pub use responder::{Received, Responder};
 pub use scratch::ScratchDatabase;
 pub use traffic::Traffic;

@@ -54,6 +54,24 @@ pub fn s3_lax() -> String {
     variable("ATREST_TEST_S3_LAX")
 }
 
+/// URL of a Vault or OpenBao server with a root token: `ATREST_TEST_VAULT`, as
+/// `http://TOKEN@HOST:PORT`.
+///
+/// # Panics
+/// When the variable is not set.
+pub fn vault() -> String {
+    variable("ATREST_TEST_VAULT")
+}
+
+/// URL of a server that speaks for AWS Systems Manager, Secrets Manager and KMS:
+/// `ATREST_TEST_AWS`. It takes any credentials.
+///
+/// # Panics
+/// When the variable is not set.
+pub fn aws() -> String {
+    variable("ATREST_TEST_AWS")
+}
+
 /// An environment variable that `scripts/test` sets.
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {

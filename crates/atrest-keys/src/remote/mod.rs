@@ -5,12 +5,26 @@
 //! each, and is made a [`KeySource`](crate::KeySource) by [`Delivering`] or
 //! [`Wrapping`].
 
+#[cfg(any(feature = "aws", feature = "vault"))]
+#[cfg_attr(
+    not(all(feature = "aws", feature = "vault")),
+    allow(dead_code, reason = "each source uses its part")
+)]
+pub(crate) mod address;
 #[cfg(any(feature = "pkcs11", feature = "os-keyring"))]
 mod blocking;
 mod calls;
 mod deliver;
+#[cfg(any(feature = "aws", feature = "vault"))]
+#[cfg_attr(
+    not(all(feature = "aws", feature = "vault")),
+    allow(dead_code, reason = "each source uses its part")
+)]
+pub(crate) mod json;
 #[cfg(test)]
 mod tests;
+#[cfg(any(feature = "aws", feature = "vault"))]
+pub(crate) mod words;
 mod wrap;
 
 use crate::{KeySourceError, RemoteProblem};
