@@ -7,6 +7,7 @@ use std::sync::Arc;
 use atrest_core::{Context, FieldOpener, FieldSealer, Form, KeyId, Keyring, SealError, Stored};
 
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::journal::ColumnRecord;
 use crate::page::len;
@@ -132,7 +133,7 @@ impl Column {
             ring: None,
             context: self.context.clone(),
             bind: self.bind,
-            clear: Vec::new(),
+            clear: Zeroizing::default(),
         }
     }
 }
@@ -153,7 +154,7 @@ pub(crate) struct Reader {
     ring: Option<(Arc<Ring>, FieldOpener)>,
     context: Context,
     bind: Bind,
-    clear: Vec<u8>,
+    clear: Zeroizing<Vec<u8>>,
 }
 
 impl Reader {
@@ -323,7 +324,7 @@ impl Reader {
         let Some(Stored::Sealed(_)) = stored else {
             return Ok(None);
         };
-        let clear = self.clear.clone();
+        let clear = self.clear.to_vec();
         Ok(Some(match kept {
             Value::Text(_) => Value::Text(clear),
             Value::Number(_) => Value::Number(clear),
@@ -356,7 +357,7 @@ impl Reader {
         };
         let bytes = match step {
             Step::Keep => return Ok(None),
-            Step::Clear => self.clear.clone(),
+            Step::Clear => self.clear.to_vec(),
             Step::Seal | Step::SealStored => {
                 let clear = if step == Step::Seal {
                     &self.clear

@@ -7,7 +7,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use atrest_core::{Key, RandomError};
+use atrest_core::{Key, RandomError, SecretBytes};
 use aws_lc_rs::pbkdf2;
 use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -162,13 +162,15 @@ impl KeySource for Password {
         if password.is_empty() {
             return Err(KeySourceError::EmptyPassword { origin });
         }
-        let mut bytes = Zeroizing::new([0; 32]);
         let iterations = NonZeroU32::new(self.iterations).ok_or(KeySourceError::Iterations {
             origin,
             iterations: 0,
         })?;
-        pbkdf2_hmac_sha256(password.as_bytes(), &self.salt, iterations, &mut *bytes);
-        Ok(vec![Key::from_bytes(*bytes)])
+        let secret = SecretBytes::filled_by(|key| {
+            pbkdf2_hmac_sha256(password.as_bytes(), &self.salt, iterations, key);
+            Ok::<(), KeySourceError>(())
+        })?;
+        Ok(vec![Key::from_secret(secret)])
     }
 
     fn file(&self) -> Option<&Path> {

@@ -178,7 +178,11 @@ async fn every_verb_of_a_keyring_prints_what_the_documentation_lists() {
     run("key test", &["env:KEY"], &["source", "kind", "key_ids"]);
     std::fs::remove_file(place.folder().join("kept.atrest")).unwrap();
     let id = first_key["key"].as_str().unwrap();
-    run("key retire", &[id], &["keyring", "generation", "key", "lost"]);
+    run(
+        "key retire",
+        &[id],
+        &["keyring", "generation", "key", "lost"],
+    );
     let listed = run("key list", &[], &["policy", "keys"]);
     first(&listed, "keys", "A key");
     assert_eq!(listed["keys"].as_array().unwrap().len(), 3);

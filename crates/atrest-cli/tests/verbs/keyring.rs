@@ -31,7 +31,12 @@ impl Place {
         let made = self.run(&["key", "export", "--shares", spec, "--out", out, "--json"]);
         let made = made.expect(0).json();
         let path = |file: &serde_json::Value| PathBuf::from(file.as_str().unwrap());
-        made["shares"].as_array().unwrap().iter().map(path).collect()
+        made["shares"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(path)
+            .collect()
     }
 }
 
@@ -50,13 +55,19 @@ async fn a_whole_life() {
     place.keys("keyring = \"atrest.keyring\"\nroot = \"env:NEXT\"\nprevious = [\"env:KEY\"]");
     place.run(&["verify"]).expect(2).says("atrest key init");
     place.run(&["key", "init"]).expect(0).says("made, with key");
-    place.run(&["key", "init"]).expect(2).says("never overwritten");
+    place
+        .run(&["key", "init"])
+        .expect(2)
+        .says("never overwritten");
     place.run(&["rotate"]).expect(0).says("54 rotated");
     place.keys("keyring = \"atrest.keyring\"\nroot = \"env:NEXT\"");
     place.run(&["verify"]).expect(0);
 
     let old = place.ids().remove(0);
-    place.run(&["key", "rotate"]).expect(0).says("only decrypts");
+    place
+        .run(&["key", "rotate"])
+        .expect(0)
+        .says("only decrypts");
     let listed = place.run(&["key", "list"]).expect(0);
     let listed = listed.says("decrypt-only").says("54 values need it");
     listed.says("atrest.keyring");
@@ -66,11 +77,17 @@ async fn a_whole_life() {
         .says("54 values need it");
     place.run(&["rotate"]).expect(0).says("54 rotated");
     // The backup of that run holds tokens of the old key.
-    place.run(&["key", "retire", &old]).expect(2).says("the backup");
+    place
+        .run(&["key", "retire", &old])
+        .expect(2)
+        .says("the backup");
     for backup in place.backups() {
         std::fs::remove_file(backup).unwrap();
     }
-    place.run(&["key", "retire", &old]).expect(0).says("is destroyed");
+    place
+        .run(&["key", "retire", &old])
+        .expect(0)
+        .says("is destroyed");
     place.run(&["key", "retire", &old]).expect(0);
     place.run(&["key", "list"]).expect(0).says("destroyed");
     let active = place.ids().pop().unwrap();
@@ -86,7 +103,9 @@ async fn a_whole_life() {
 #[tokio::test]
 async fn rewrap_touches_the_keyring_and_one_line_of_the_policy() {
     let place = Place::sqlite(60).await;
-    place.keys(&format!("# the root\n{POLICY} # in the vault\nrotate_after = \"90d\""));
+    place.keys(&format!(
+        "# the root\n{POLICY} # in the vault\nrotate_after = \"90d\""
+    ));
     place.run(&["key", "init"]).expect(0);
     place.run(&["encrypt"]).expect(0);
     let (rows, policy) = (place.db.dump().await, place.read("atrest.toml"));
@@ -98,7 +117,9 @@ async fn rewrap_touches_the_keyring_and_one_line_of_the_policy() {
         .says("nothing was changed");
     place.run(&["verify"]).expect(0);
 
-    let rewrapped = place.run(&["key", "rewrap", "--root", "env:NEXT"]).expect(0);
+    let rewrapped = place
+        .run(&["key", "rewrap", "--root", "env:NEXT"])
+        .expect(0);
     rewrapped.says("no value and no file was touched");
     place.db.dump().await.assert_same(&rows);
     assert_eq!(
@@ -117,7 +138,10 @@ async fn rewrap_touches_the_keyring_and_one_line_of_the_policy() {
         .expect(2)
         .says("wrapped by `env:KEY`")
         .says("root");
-    place.write("atrest.toml", &place.read("atrest.toml").replace("env:NEXT", "env:KEY"));
+    place.write(
+        "atrest.toml",
+        &place.read("atrest.toml").replace("env:NEXT", "env:KEY"),
+    );
     place.run(&["verify"]).expect(0);
 }
 
@@ -128,7 +152,11 @@ async fn a_wrong_root_is_refused_before_anything_else_happens() {
     place.run(&["key", "init"]).expect(0);
     let (rows, keyring) = (place.db.dump().await, place.read("atrest.keyring"));
     place.keys("keyring = \"atrest.keyring\"\nroot = \"env:NEXT\"");
-    for verb in [&["encrypt"][..], &["key", "rotate"], &["key", "rewrap", "--root", "env:KEY"]] {
+    for verb in [
+        &["encrypt"][..],
+        &["key", "rotate"],
+        &["key", "rewrap", "--root", "env:KEY"],
+    ] {
         place.run(verb).expect(2).says("does not open");
     }
     place.db.dump().await.assert_same(&rows);
@@ -149,7 +177,11 @@ async fn a_lost_root_is_recovered_by_shares_and_the_drill_proves_it() {
     let keyring = place.read("atrest.keyring");
     let two = &texts(&shares)[1..];
     // No root: only the shares.
-    let drill = [&["key", "drill", "--backup", "kept.atrest", "--shares"][..], two].concat();
+    let drill = [
+        &["key", "drill", "--backup", "kept.atrest", "--shares"][..],
+        two,
+    ]
+    .concat();
     let without_root = place.command(&drill).env_remove("KEY").output().unwrap();
     ran(without_root)
         .expect(0)
@@ -161,14 +193,18 @@ async fn a_lost_root_is_recovered_by_shares_and_the_drill_proves_it() {
     let recover = |shares: &[&str]| {
         place.run(&[&["key", "recover", "--root", "env:NEXT"][..], shares].concat())
     };
-    recover(&two[..1]).expect(2).says("1 of the 2 recovery shares");
+    recover(&two[..1])
+        .expect(2)
+        .says("1 of the 2 recovery shares");
     recover(&[two[0], texts(&other)[0]])
         .expect(2)
         .says("were not made together");
     recover(&[two[0], two[0]]).expect(2).says("the same share");
     let damaged = std::fs::read_to_string(place.folder().join(two[0])).unwrap();
     place.write("damaged.share", &damaged.replacen(".2.3.", ".2.4.", 1));
-    recover(&["damaged.share", two[1]]).expect(2).says("checksum");
+    recover(&["damaged.share", two[1]])
+        .expect(2)
+        .says("checksum");
     recover(&["atrest.toml", two[1]])
         .expect(2)
         .says("is not a recovery share");
@@ -209,12 +245,18 @@ async fn keys_that_are_due_are_rotated_with_their_data_and_others_are_not() {
     place.run(&["key", "due"]).expect(2).says("rotate_after");
     place.keys(&format!("{POLICY}\nrotate_after = \"90d\""));
     place.run(&["key", "due"]).expect(0).says("No key is due");
-    place.run(&["rotate", "--due"]).expect(0).says("nothing was done");
+    place
+        .run(&["rotate", "--due"])
+        .expect(0)
+        .says("nothing was done");
     assert_eq!(place.ids().len(), 1);
 
     place.keys(&format!("{POLICY}\nrotate_after = \"1s\""));
     std::thread::sleep(std::time::Duration::from_millis(2100));
-    place.run(&["key", "due"]).expect(1).says("atrest rotate --due");
+    place
+        .run(&["key", "due"])
+        .expect(1)
+        .says("atrest rotate --due");
     place.run(&["rotate", "--due", "--dry-run"]).expect(0);
     assert_eq!(place.ids().len(), 1, "a plan makes no key");
     place.run(&["rotate", "--due"]).expect(0).says("18 rotated");
@@ -225,7 +267,10 @@ async fn keys_that_are_due_are_rotated_with_their_data_and_others_are_not() {
     std::thread::sleep(std::time::Duration::from_millis(1100));
     place.run(&["key", "rotate"]).expect(0);
     place.run(&["rotate", "--due"]).expect(0).says("18 rotated");
-    place.run(&["rotate", "--due"]).expect(0).says("nothing was done");
+    place
+        .run(&["rotate", "--due"])
+        .expect(0)
+        .says("nothing was done");
 }
 
 #[tokio::test]
@@ -242,7 +287,9 @@ async fn an_old_keyring_put_back_is_reported() {
         .says("atrest.keyring.2")
         .says("--accept-older-keyring");
     place.run(&["verify", "--accept-older-keyring"]).expect(1);
-    place.run(&["key", "rotate", "--accept-older-keyring"]).expect(0);
+    place
+        .run(&["key", "rotate", "--accept-older-keyring"])
+        .expect(0);
     place.run(&["verify"]).expect(1);
 }
 
@@ -256,7 +303,11 @@ async fn policies_name_one_form_and_verbs_say_when_there_is_no_keyring() {
         &["key", "rewrap", "--root", "env:NEXT"],
         &["key", "export", "--shares", "2/3", "--out", "shares"],
     ] {
-        place.run(verb).expect(2).says("names no keyring").says("atrest key init");
+        place
+            .run(verb)
+            .expect(2)
+            .says("names no keyring")
+            .says("atrest key init");
     }
     place.keys(&format!("primary = \"env:KEY\"\n{POLICY}"));
     place.run(&["verify"]).expect(2).says("only one of them");
@@ -280,9 +331,15 @@ async fn a_source_is_tried() {
         .expect(0)
         .says("delivers the key")
         .says("wrapped and unwrapped");
-    place.run(&["key", "test", "env:NONE"]).expect(2).says("NONE is not set");
+    place
+        .run(&["key", "test", "env:NONE"])
+        .expect(2)
+        .says("NONE is not set");
     place.run(&["key", "test", KEY]).expect(2).hides(KEY);
-    place.run(&["key", "test", "file:none.key"]).expect(2).says("cannot read");
+    place
+        .run(&["key", "test", "file:none.key"])
+        .expect(2)
+        .says("cannot read");
     std::fs::remove_file(place.folder().join("atrest.toml")).unwrap();
     place.run(&["key", "test", "env:NEXT"]).expect(0);
 }
