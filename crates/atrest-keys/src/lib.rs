@@ -33,6 +33,7 @@
 //! ```
 
 mod access;
+mod env_file;
 mod environment;
 mod error;
 #[cfg(feature = "failpoints")]
