@@ -25,6 +25,16 @@ fn atrest(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Ended however the test ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 struct Stopped<'c>(&'c mut Child);
 
 impl<'c> Stopped<'c> {
@@ -84,21 +94,19 @@ async fn encrypt_at_work_holds_the_key_in_protected_pages_only() {
     );
     write(&db.folder().join("atrest.toml"), policy.as_bytes());
     let slowly = ["encrypt", "--batch-size", "20", "--max-rate", "1000"];
-    let mut child = atrest(db.folder(), &slowly)
+    let started = atrest(db.folder(), &slowly)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut child = Running(started.unwrap());
     let sealed = "SELECT count(*) FROM people WHERE email LIKE 'ar1.%'";
     let begin = Instant::now();
     while db.scalar(sealed).await.unwrap() == "0" {
         assert!(begin.elapsed() < Duration::from_secs(60), "it does nothing");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Stopped::new(&mut child).holds_only_in_protected_pages(&key);
-    assert!(child.try_wait().unwrap().is_none(), "it was at work");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    Stopped::new(&mut child.0).holds_only_in_protected_pages(&key);
+    assert!(child.0.try_wait().unwrap().is_none(), "it was at work");
 }
 
 #[test]
@@ -115,11 +123,11 @@ fn serve_at_work_holds_the_key_in_protected_pages_only() {
     let policy = b"[keys]\nprimary = \"file:a.key\"\n[[files]]\nlocation = \"clips\"\n";
     write(&folder.path().join("atrest.toml"), policy);
     let arguments = ["serve", "--json", "--no-auth", "--listen", "127.0.0.1:0"];
-    let mut child = atrest(folder.path(), &arguments)
+    let started = atrest(folder.path(), &arguments)
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
+        .spawn();
+    let mut child = Running(started.unwrap());
+    let mut log = BufReader::new(child.0.stderr.take().unwrap());
     let mut first = String::new();
     log.read_line(&mut first).unwrap();
     let first: serde_json::Value = serde_json::from_str(&first).unwrap();
@@ -148,7 +156,7 @@ fn serve_at_work_holds_the_key_in_protected_pages_only() {
     }
     std::thread::sleep(Duration::from_millis(500));
     {
-        let stopped = Stopped::new(&mut child);
+        let stopped = Stopped::new(&mut child.0);
         stopped.holds_only_in_protected_pages(&key);
         let mut content = Secrets::default();
         content.add("the clip", clear.as_bytes());
@@ -161,6 +169,6 @@ fn serve_at_work_holds_the_key_in_protected_pages_only() {
             &found[..found.len().min(5)]
         );
     }
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
+    assert!(child.0.wait().unwrap().success());
 }
