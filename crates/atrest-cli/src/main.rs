@@ -3,6 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `args.rs` | the command line, which is the manual too |
+//! | `core_dumps.rs` | that this process leaves none |
 //! | `env_vars.rs` | the environment variables that the command reads |
 //! | `backup_name.rs` | the names of backups that nobody chose |
 //! | `session.rs` | policy, environment, keys and database of one command |
@@ -16,6 +17,7 @@
 mod args;
 mod backup_name;
 mod byte_progress;
+mod core_dumps;
 mod env_vars;
 mod files;
 mod keys;
@@ -29,11 +31,15 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use mimalloc::MiMalloc;
+use zeroizing_alloc::ZeroAlloc;
 
 /// A page's values are allocated by one thread and freed by another, which the
-/// system's allocator answers by returning and fetching memory all the time.
+/// system's allocator answers by returning and fetching memory all the time. What is
+/// freed is wiped: clear values and parts of secrets go through buffers of many
+/// libraries, which free them as they are.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 /// How a verb ended that could run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,8 @@ impl Outcome {
 }
 
 fn main() -> ExitCode {
+    // Before anything is read that could stand in a dump.
+    core_dumps::turn_off();
     let cli = args::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

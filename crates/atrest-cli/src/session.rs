@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use atrest_core::{Key, KeyId, Keyring};
+use atrest_core::{Key, KeyId, Keyring, SecretMemory};
 use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
 use atrest_engine::subjects::{SubjectError, SubjectKeyring, Subjects};
@@ -130,6 +130,7 @@ impl Session {
             for (id, origin) in &keys.origins {
                 eprintln!("key {id} from {origin}");
             }
+            eprintln!("{}", key_memory());
         }
         Ok(unopened.open(keys))
     }
@@ -350,6 +351,23 @@ fn warn_of(keys: &LoadedKeyring) {
     for warning in &keys.warnings {
         warn(&warning.to_string());
     }
+}
+
+/// How the memory that keys are in is protected, for who asks (`-v`).
+fn key_memory() -> String {
+    let memory = SecretMemory::now();
+    let all = |some, yes: &'static str, no: &'static str| {
+        if some == memory.bytes { yes } else { no }
+    };
+    format!(
+        "keys are in memory that {} and is {}",
+        all(
+            memory.locked,
+            "is never swapped out",
+            "may be swapped out (raise `ulimit -l`)"
+        ),
+        all(memory.undumped, "in no core dump", "in core dumps"),
+    )
 }
 
 /// Who else may be able to read files of keys.

@@ -10,6 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::cbc::{self, BLOCK};
 use crate::hazmat::CipherError;
+use crate::stack;
 
 /// Decrypts such a file piece by piece, in constant memory.
 ///
@@ -36,7 +37,7 @@ use crate::hazmat::CipherError;
 /// # Ok::<(), atrest_core::hazmat::CipherError>(())
 /// ```
 pub struct Aes256CbcFile {
-    aes: Aes256,
+    aes: Box<Aes256>,
     /// The IV, then the ciphertext block before what comes next; `None` before it
     /// is whole.
     before: Option<[u8; BLOCK]>,
@@ -49,7 +50,7 @@ impl Aes256CbcFile {
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         Self {
-            aes: Aes256::new(key.into()),
+            aes: stack::wiped(|| Box::new(Aes256::new(key.into()))),
             before: None,
             rest: Zeroizing::new(Vec::new()),
         }
@@ -86,7 +87,7 @@ impl Aes256CbcFile {
         self.rest.clear();
         self.rest.extend_from_slice(later);
         let blocks = clear.get_mut(from..).unwrap_or_default();
-        cbc::decrypt_blocks(&self.aes, before, blocks).ok_or(CipherError)
+        cbc::decrypt_blocks(&*self.aes, before, blocks).ok_or(CipherError)
     }
 
     /// The file has ended: appends its last bytes to `clear`.
@@ -96,7 +97,7 @@ impl Aes256CbcFile {
     /// key's, or no such file. What came out before is then worth nothing.
     pub fn finish(mut self, clear: &mut Vec<u8>) -> Result<(), CipherError> {
         let before = self.before.ok_or(CipherError)?;
-        let length = cbc::decrypt(&self.aes, &before, &mut self.rest).ok_or(CipherError)?;
+        let length = cbc::decrypt(&*self.aes, &before, &mut self.rest).ok_or(CipherError)?;
         clear.extend_from_slice(self.rest.get(..length).ok_or(CipherError)?);
         Ok(())
     }

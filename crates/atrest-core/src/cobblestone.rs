@@ -6,8 +6,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk};
 use zeroize::Zeroizing;
 
-use crate::hash_mac;
 use crate::xaes::{CipherError, TAG};
+use crate::{hash_mac, stack};
 
 /// Clear bytes of a chunk; the last one has fewer.
 pub(crate) const CHUNK: usize = 16 * 1024;
@@ -46,9 +46,16 @@ impl Cobblestone256 {
         context: &[&[u8]],
     ) -> Result<(Self, [u8; COMMITMENT]), CipherError> {
         let info = [&[LABEL, salt], context].concat();
+        stack::wiped(|| Self::expand(input_key, &info))
+    }
+
+    fn expand(
+        input_key: &[u8; 32],
+        info: &[&[u8]],
+    ) -> Result<(Self, [u8; COMMITMENT]), CipherError> {
         let mut derived = Zeroizing::new([0; 32 + 12 + COMMITMENT]);
         Prk::new_less_safe(HKDF_SHA512, input_key)
-            .expand(&info, Derived)
+            .expand(info, Derived)
             .and_then(|okm| okm.fill(&mut derived[..]))
             .map_err(|_| CipherError)?;
         let (mut base, mut commitment) = ([0; 12], [0; COMMITMENT]);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::hash_mac::{self, HmacSha256};
 use crate::keyring::Keyring;
-use crate::{base64, cbc};
+use crate::{base64, cbc, stack};
 
 const VERSION: u8 = 0x80;
 /// Version, time and IV, in bytes.
@@ -24,14 +24,16 @@ pub(crate) const TIME_LIMIT: u64 = 1 << 36;
 const PREFIX: &[u8] = b"gAAAAA";
 
 /// Fernet under one key: MAC key state and AES key schedule, both ready.
-pub(crate) struct FernetKey {
+pub(crate) struct FernetKey(Box<Schedule>);
+
+struct Schedule {
     mac: HmacSha256,
     aes: Aes128,
 }
 
-impl FernetKey {
+impl Schedule {
     /// `key` = signing key (16) | encryption key (16).
-    pub(crate) fn new(key: &[u8; 32]) -> Self {
+    fn new(key: &[u8; 32]) -> Self {
         let (sign, enc) = key.split_at(16);
         let mut enc_key = Zeroizing::new([0; 16]);
         enc_key.copy_from_slice(enc);
@@ -39,6 +41,13 @@ impl FernetKey {
             mac: hash_mac::hmac_sha256(sign),
             aes: Aes128::new((&*enc_key).into()),
         }
+    }
+}
+
+impl FernetKey {
+    /// Fernet under `key`.
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        stack::wiped(|| Self(Box::new(Schedule::new(key))))
     }
 
     /// Appends the token to `out`; `scratch` is left with its bytes.
@@ -57,14 +66,15 @@ impl FernetKey {
         scratch.extend_from_slice(&time.to_be_bytes());
         scratch.extend_from_slice(iv);
         scratch.extend_from_slice(plaintext);
-        cbc::encrypt(&self.aes, iv, scratch, HEAD);
+        cbc::encrypt(&self.0.aes, iv, scratch, HEAD);
         let tag = self.tag(scratch);
         scratch.extend_from_slice(&tag);
         base64::encode_to(&base64::URL_PADDED, scratch, out);
     }
 
     fn tag(&self, signed: &[u8]) -> [u8; TAG] {
-        self.mac
+        self.0
+            .mac
             .clone()
             .chain_update(signed)
             .finalize()
@@ -107,7 +117,7 @@ pub(crate) fn open(
     let at = std::iter::once(first)
         .chain(0..keyring.members().count())
         .find(fits)?;
-    let aes = &keyring.members().nth(at)?.fernet().aes;
+    let aes = &keyring.members().nth(at)?.fernet().0.aes;
     let (head, message) = signed.split_first_chunk_mut::<HEAD>()?;
     let length = cbc::decrypt(aes, head.last_chunk()?, message)?;
     out.copy_within(HEAD..HEAD + length, 0);

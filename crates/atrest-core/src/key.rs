@@ -5,7 +5,8 @@ use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    KeyId, KeyParseError, Purpose, RandomError, base64, hash_mac, hkdf, key_parse, random,
+    KeyId, KeyParseError, Purpose, RandomError, SecretBytes, base64, hash_mac, hkdf, key_parse,
+    random, stack,
 };
 
 /// 32 secret bytes; wiped when dropped, not cloned, shown by their id only.
@@ -19,7 +20,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Key {
-    secret: Box<Zeroizing<[u8; 32]>>,
+    secret: SecretBytes,
     id: KeyId,
 }
 
@@ -29,19 +30,31 @@ impl Key {
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn generate() -> Result<Self, RandomError> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        random::fill(&mut *bytes)?;
-        Ok(Self::from_bytes(*bytes))
+        SecretBytes::filled_by(|bytes| random::fill(bytes)).map(Self::from_secret)
     }
 
-    /// The key with these bytes.
+    /// The key with these bytes, of which the caller's own copies stay behind:
+    /// [`copied_from`](Self::copied_from) leaves none on the way.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
+        let key = Self::copied_from(&bytes);
+        bytes.zeroize();
+        key
+    }
+
+    /// The key with these bytes, copied once from where they are.
+    #[must_use]
+    pub fn copied_from(bytes: &[u8; 32]) -> Self {
+        Self::from_secret(SecretBytes::copied_from(bytes))
+    }
+
+    /// The key of these bytes.
+    #[must_use]
+    pub fn from_secret(secret: SecretBytes) -> Self {
         let mut key = Self {
-            secret: Box::new(Zeroizing::new(bytes)),
+            secret,
             id: KeyId([0; 4]),
         };
-        bytes.zeroize();
         key.id = KeyId(*key.derive(Purpose::KeyId));
         key
     }
@@ -53,7 +66,7 @@ impl Key {
     /// # Errors
     /// Says what is wrong and how to make a good key; never the value.
     pub fn parse(text: &str) -> Result<Self, KeyParseError> {
-        key_parse::parse(text).map(|bytes| Self::from_bytes(*bytes))
+        key_parse::parse(text).map(Self::from_secret)
     }
 
     /// The key's public name.
@@ -66,14 +79,14 @@ impl Key {
     /// that stores keys, wants [`derive`](Self::derive).
     #[must_use]
     pub fn expose_secret(&self) -> &[u8; 32] {
-        &self.secret
+        self.secret.expose_secret()
     }
 
     /// The secret in padded base64url: 44 characters, what Python's
     /// `Fernet.generate_key()` prints and every parser here reads.
     #[must_use]
     pub fn to_base64url(&self) -> Zeroizing<String> {
-        Zeroizing::new(base64::URL_PADDED.encode_to_string(&self.secret[..]))
+        Zeroizing::new(base64::URL_PADDED.encode_to_string(&self.expose_secret()[..]))
     }
 
     /// The subkey for one purpose: `HKDF-Expand-SHA-256(key, "atrest/v1/" label)`,
@@ -87,13 +100,15 @@ impl Key {
             );
         }
         let mut out = Zeroizing::new([0; N]);
-        let prk = hash_mac::hmac_sha256(&self.secret[..]);
-        hkdf::expand(
-            &prk,
-            &[b"atrest/v1/", purpose.label().as_bytes()],
-            &mut out[..],
-        );
+        self.derive_into(purpose, &mut out[..]);
         out
+    }
+
+    fn derive_into(&self, purpose: Purpose, out: &mut [u8]) {
+        stack::wiped(|| {
+            let prk = hash_mac::hmac_sha256(self.expose_secret());
+            hkdf::expand(&prk, &[b"atrest/v1/", purpose.label().as_bytes()], out);
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::base64;
+use crate::{SecretBytes, base64};
 
 /// Why a text is not a key. Never contains any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum KeyParseError {
 }
 
 /// The 32 bytes that `text` spells.
-pub(crate) fn parse(text: &str) -> Result<Zeroizing<[u8; 32]>, KeyParseError> {
+pub(crate) fn parse(text: &str) -> Result<SecretBytes, KeyParseError> {
     let text = literal(text.trim())?;
     if text.is_empty() {
         return Err(KeyParseError::Empty);
@@ -75,7 +75,10 @@ pub(crate) fn parse(text: &str) -> Result<Zeroizing<[u8; 32]>, KeyParseError> {
     }
     let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
     match (hex, characters) {
-        (true, 64) => Ok(from_hex(text)),
+        (true, 64) => SecretBytes::filled_by(|key| {
+            from_hex(text, key);
+            Ok(())
+        }),
         // 43 hex digits may be base64 by chance; no other number can be.
         (true, n) if n != 43 => Err(KeyParseError::WrongHexLength { characters }),
         _ => from_base64(text),
@@ -98,7 +101,7 @@ fn literal(text: &str) -> Result<&str, KeyParseError> {
     Ok(text)
 }
 
-fn from_hex(text: &str) -> Zeroizing<[u8; 32]> {
+fn from_hex(text: &str, key: &mut [u8; 32]) {
     let nibble = |b: u8| {
         if b.is_ascii_digit() {
             b - b'0'
@@ -106,14 +109,12 @@ fn from_hex(text: &str) -> Zeroizing<[u8; 32]> {
             (b | 0x20) - b'a' + 10
         }
     };
-    let mut key = Zeroizing::new([0; 32]);
     for (byte, pair) in key.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
     }
-    key
 }
 
-fn from_base64(text: &str) -> Result<Zeroizing<[u8; 32]>, KeyParseError> {
+fn from_base64(text: &str) -> Result<SecretBytes, KeyParseError> {
     let characters = text.len();
     let body = text.trim_end_matches('=');
     let padding = characters - body.len();
@@ -133,7 +134,7 @@ fn from_base64(text: &str) -> Result<Zeroizing<[u8; 32]>, KeyParseError> {
         characters,
         bytes: bytes.len(),
     })?;
-    Ok(Zeroizing::new(key))
+    Ok(SecretBytes::copied_from(key))
 }
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn every_spelling_of_one_key_is_the_same_key() {
         let standard = URL.replace('-', "+").replace('_', "/");
-        let want = *parse(URL).unwrap();
+        let want = *parse(URL).unwrap().expose_secret();
         let hex: String = want.iter().map(|b| format!("{b:02x}")).collect();
         let mut spellings = vec![
             URL.to_owned(),
@@ -160,7 +161,7 @@ mod tests {
         spellings.push(format!("b\"{URL}\""));
         assert_eq!(spellings.len(), 25);
         for s in spellings {
-            assert_eq!(*parse(&s).unwrap(), want, "{s}");
+            assert_eq!(parse(&s).unwrap().expose_secret(), &want, "{s}");
         }
     }
 

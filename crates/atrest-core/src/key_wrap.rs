@@ -42,7 +42,7 @@ impl KeyWrapper {
     #[must_use]
     pub fn new(key: &Key) -> Self {
         Self {
-            cipher: Xaes256Gcm::new(&key.derive(Purpose::KeyWrap)),
+            cipher: Xaes256Gcm::of(key, Purpose::KeyWrap),
             id: key.id(),
         }
     }
@@ -79,7 +79,7 @@ impl KeyWrapper {
         self.cipher
             .open_in_place(nonce, &aad(head, context), &mut bytes)?;
         let key = bytes.first_chunk::<32>().ok_or(CipherError)?;
-        Ok(Key::from_bytes(*key))
+        Ok(Key::copied_from(key))
     }
 
     /// The id that a wrapped key says it is wrapped under; proves nothing.

@@ -167,7 +167,7 @@ impl Member {
 
     pub(crate) fn xaes(&self) -> &Xaes256Gcm {
         self.xaes
-            .get_or_init(|| Xaes256Gcm::new(&self.key.derive(Purpose::FieldXaes256Gcm)))
+            .get_or_init(|| Xaes256Gcm::of(&self.key, Purpose::FieldXaes256Gcm))
     }
 
     pub(crate) fn fernet(&self) -> &FernetKey {
@@ -177,7 +177,7 @@ impl Member {
 
     pub(crate) fn cbc_hmac(&self) -> &CbcHmac {
         self.cbc_hmac
-            .get_or_init(|| CbcHmac::new(&self.key.derive(Purpose::FieldA256CbcHs512)))
+            .get_or_init(|| CbcHmac::of(&self.key, Purpose::FieldA256CbcHs512))
     }
 }
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`Key`], [`KeyId`], [`Keyring`] | 32 secret bytes, their name, the keys in force |
 //! | [`KeyWrapper`] | a key sealed under another |
+//! | [`SecretBytes`], [`SecretMemory`] | what keys are held in |
 //! | [`Purpose`] | the one table of what a key's subkeys are for |
 //! | [`Suite`], [`Form`], [`Context`] | how a value is sealed, stored, and bound to its place |
 //! | [`FieldSealer`], [`FieldOpener`] | values to tokens and back |
@@ -59,6 +60,9 @@ mod opener;
 mod purpose;
 mod random;
 mod sealer;
+mod secret;
+mod secret_memory;
+mod stack;
 mod stored;
 mod suite;
 #[cfg(test)]
@@ -76,5 +80,7 @@ pub use opener::FieldOpener;
 pub use purpose::Purpose;
 pub use random::RandomError;
 pub use sealer::{FieldSealer, SealError, seal_one};
+pub use secret::SecretBytes;
+pub use secret_memory::SecretMemory;
 pub use stored::{OpenError, Sealed, Stored, Undecryptable};
 pub use suite::{ParseSuiteError, Suite};

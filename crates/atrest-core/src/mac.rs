@@ -5,7 +5,7 @@ use std::fmt;
 use hmac::Mac as _;
 
 use crate::hash_mac::{self, HmacSha256};
-use crate::{Key, Purpose};
+use crate::{Key, Purpose, stack};
 
 /// HMAC-SHA-256 under the subkey of one purpose.
 ///
@@ -17,13 +17,16 @@ use crate::{Key, Purpose};
 /// assert!(!mac.verify(&[b"run:people"], &tag[..31]));
 /// # Ok::<(), atrest_core::RandomError>(())
 /// ```
-pub struct Mac(HmacSha256);
+pub struct Mac(Box<HmacSha256>);
 
 impl Mac {
     /// The MAC for `purpose` under `key`'s 32-byte subkey.
     #[must_use]
     pub fn new(key: &Key, purpose: Purpose) -> Self {
-        Self(hash_mac::hmac_sha256(&*key.derive::<32>(purpose)))
+        stack::wiped(|| {
+            let subkey = key.derive::<32>(purpose);
+            Self(Box::new(hash_mac::hmac_sha256(&*subkey)))
+        })
     }
 
     /// The tag of the message that the pieces make when put together. Where the

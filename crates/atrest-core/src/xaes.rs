@@ -7,6 +7,8 @@ use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
+use crate::{Key, Purpose, stack};
+
 /// A cipher said no: on opening, key, nonce, additional data or message do not
 /// belong together, and it does not say which; on sealing, the message is longer
 /// than the construction allows.
@@ -31,7 +33,9 @@ pub struct CipherError;
 /// assert_eq!(&message[..length], b"XAES-256-GCM");
 /// # Ok::<(), atrest_core::hazmat::CipherError>(())
 /// ```
-pub struct Xaes256Gcm {
+pub struct Xaes256Gcm(Box<Schedule>);
+
+struct Schedule {
     aes: Aes256,
     k1: Zeroizing<[u8; 16]>,
 }
@@ -47,13 +51,13 @@ impl Xaes256Gcm {
     /// The cipher under `key`.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        let aes = Aes256::new(key.into());
-        // K1 = L << 1, and 0x87 onto its end when a bit fell off (SP 800-38B §6.1).
-        let mut l = Array::from([0; 16]);
-        aes.encrypt_block(&mut l);
-        let l = Zeroizing::new(u128::from_be_bytes(l.into()));
-        let k1 = Zeroizing::new(((*l << 1) ^ ((*l >> 127) * 0x87)).to_be_bytes());
-        Self { aes, k1 }
+        stack::wiped(|| Self(Box::new(Schedule::new(key))))
+    }
+
+    /// The cipher under `key`'s 32-byte subkey for `purpose`.
+    #[must_use]
+    pub fn of(key: &Key, purpose: Purpose) -> Self {
+        stack::wiped(|| Self::new(&key.derive(purpose)))
     }
 
     /// Encrypts `message` where it is and appends the tag.
@@ -91,17 +95,28 @@ impl Xaes256Gcm {
     /// The AES-256-GCM that a nonce's first 12 bytes lead to.
     pub(crate) fn subkey(&self, prefix: &[u8; 12]) -> Result<Subkey, CipherError> {
         let mut key = Zeroizing::new([0; 32]);
-        for (counter, half) in (1u8..).zip(key.chunks_exact_mut(16)) {
-            let mut block = [0, counter, b'X', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            block[4..].copy_from_slice(prefix);
-            block
-                .iter_mut()
-                .zip(self.k1.iter())
+        let (halves, _) = key.as_chunks_mut::<16>();
+        for (counter, half) in (1u8..).zip(halves) {
+            *half = [0, counter, b'X', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            half[4..].copy_from_slice(prefix);
+            half.iter_mut()
+                .zip(self.0.k1.iter())
                 .for_each(|(b, k)| *b ^= k);
-            self.aes.encrypt_block((&mut block).into());
-            half.copy_from_slice(&block);
+            self.0.aes.encrypt_block(half.into());
         }
         Subkey::new(&key)
+    }
+}
+
+impl Schedule {
+    fn new(key: &[u8; 32]) -> Self {
+        let aes = Aes256::new(key.into());
+        // K1 = L << 1, and 0x87 onto its end when a bit fell off (SP 800-38B §6.1).
+        let mut l = Array::from([0; 16]);
+        aes.encrypt_block(&mut l);
+        let l = Zeroizing::new(u128::from_be_bytes(l.into()));
+        let k1 = Zeroizing::new(((*l << 1) ^ ((*l >> 127) * 0x87)).to_be_bytes());
+        Self { aes, k1 }
     }
 }
 

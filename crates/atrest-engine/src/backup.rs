@@ -210,7 +210,7 @@ impl Header {
                 path: path.to_owned(),
                 key: self.key(),
             })?;
-        Ok(hazmat::Xaes256Gcm::new(&key.derive::<32>(Purpose::Backup)))
+        Ok(hazmat::Xaes256Gcm::of(key, Purpose::Backup))
     }
 
     fn aad(&self, number: u64) -> [u8; HEADER_LEN + 8] {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use atrest_core::{Context, FieldOpener, FieldSealer, Form, KeyId, Keyring, SealError, Stored};
 
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::journal::ColumnRecord;
 use crate::page::len;
@@ -133,7 +134,7 @@ impl Column {
             ring: None,
             context: self.context.clone(),
             bind: self.bind,
-            clear: Vec::new(),
+            clear: Zeroizing::default(),
         }
     }
 }
@@ -156,7 +157,7 @@ pub(crate) struct Reader {
     ring: Option<Arc<Ring>>,
     context: Context,
     bind: Bind,
-    clear: Vec<u8>,
+    clear: Zeroizing<Vec<u8>>,
 }
 
 impl Reader {
@@ -325,7 +326,7 @@ impl Reader {
         let Some(Stored::Sealed(_)) = stored else {
             return Ok(None);
         };
-        let clear = self.clear.clone();
+        let clear = self.clear.to_vec();
         Ok(Some(match kept {
             Value::Text(_) => Value::Text(clear),
             Value::Number(_) => Value::Number(clear),
@@ -358,7 +359,7 @@ impl Reader {
         };
         let bytes = match step {
             Step::Keep => return Ok(None),
-            Step::Clear => self.clear.clone(),
+            Step::Clear => self.clear.to_vec(),
             Step::Seal | Step::SealStored => {
                 let clear = if step == Step::Seal {
                     &self.clear

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use atrest_core::Stored;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::backup::{BackupError, BackupPage, BackupReader};
 use crate::column::{Column, Reader};
@@ -265,12 +266,12 @@ fn clear(
     reader: &mut Reader,
     key: &RowKey,
     value: &Value,
-) -> Result<Option<Option<Vec<u8>>>, EngineError> {
+) -> Result<Option<Option<Zeroizing<Vec<u8>>>>, EngineError> {
     let stored = reader.classify(&|| Ok(key.clone()), value.as_ref())?;
     Ok(match stored {
         None => Some(None),
         Some(Stored::Undecryptable(_)) => None,
-        Some(_) => Some(Some(reader.clear().to_vec())),
+        Some(_) => Some(Some(Zeroizing::new(reader.clear().to_vec()))),
     })
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::{FileAccess, KeySourceError, access};
+use crate::{FileAccess, KeySourceError, access, env_file};
 
 /// Variables by name, from the process's environment and perhaps a `.env` file.
 ///
@@ -64,9 +64,9 @@ impl Environment {
         let path = path.as_ref();
         let text = access::read(path, access)?;
         let mut set: BTreeMap<String, Zeroizing<String>> = BTreeMap::new();
-        for item in dotenvy::Iter::new(text.as_bytes()) {
-            let (name, value) = item.map_err(|error| env_file_error(path, &text, error))?;
-            let value = Zeroizing::new(value);
+        let variables =
+            env_file::parse(&text).map_err(|error| env_file_error(path, &text, error))?;
+        for (name, value) in variables {
             match set.entry(name) {
                 Entry::Occupied(before) if *before.get() != value => {
                     return Err(KeySourceError::SetTwice {

@@ -49,6 +49,7 @@ mod access;
 mod aws;
 #[cfg(feature = "azure")]
 mod azure;
+mod env_file;
 mod environment;
 mod error;
 #[cfg(feature = "failpoints")]

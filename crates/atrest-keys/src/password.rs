@@ -12,7 +12,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use atrest_core::{Key, RandomError};
+use atrest_core::{Key, RandomError, SecretBytes};
 use aws_lc_rs::pbkdf2;
 use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -202,21 +202,23 @@ impl KeySource for Password {
         if password.is_empty() {
             return Err(KeySourceError::EmptyPassword { origin });
         }
-        let mut bytes = Zeroizing::new([0; 32]);
-        match self.function {
-            Function::Argon2id(cost) => {
-                argon2id::derive(password.as_bytes(), &self.salt, cost, &mut *bytes)
-                    .map_err(|problem| problem.of(cost, origin))?;
+        let secret = SecretBytes::filled_by(|key| {
+            match self.function {
+                Function::Argon2id(cost) => {
+                    argon2id::derive(password.as_bytes(), &self.salt, cost, key)
+                        .map_err(|problem| problem.of(cost, origin))?;
+                }
+                Function::Pbkdf2(iterations) => {
+                    let count = NonZeroU32::new(iterations).ok_or(KeySourceError::Iterations {
+                        origin,
+                        iterations: 0,
+                    })?;
+                    pbkdf2_hmac_sha256(password.as_bytes(), &self.salt, count, key);
+                }
             }
-            Function::Pbkdf2(iterations) => {
-                let count = NonZeroU32::new(iterations).ok_or(KeySourceError::Iterations {
-                    origin,
-                    iterations: 0,
-                })?;
-                pbkdf2_hmac_sha256(password.as_bytes(), &self.salt, count, &mut *bytes);
-            }
-        }
-        Ok(vec![Key::from_bytes(*bytes)])
+            Ok::<(), KeySourceError>(())
+        })?;
+        Ok(vec![Key::from_secret(secret)])
     }
 
     fn file(&self) -> Option<&Path> {

@@ -119,7 +119,7 @@ pub fn load(
             Some(opened.above(newest))
         }
         Primary::Recovered { text, origin, key } => {
-            let key = Key::from_bytes(*key.expose_secret());
+            let key = Key::copied_from(key.expose_secret());
             let opened = OpenKeyring::open_with(text, origin, key).map_err(Box::new)?;
             found.push_all(&opened)?;
             Some(opened)
@@ -190,7 +190,7 @@ impl Found {
     fn push_all(&mut self, opened: &OpenKeyring) -> Result<(), KeySourceError> {
         for key in opened.data().keys() {
             let origin = opened.origin().to_owned();
-            self.push(Key::from_bytes(*key.expose_secret()), origin)?;
+            self.push(Key::copied_from(key.expose_secret()), origin)?;
         }
         Ok(())
     }

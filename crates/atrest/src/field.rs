@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::FieldError;
+use crate::wiped_writer::WipedWriter;
 
 /// Seals and opens the values of one column.
 ///
@@ -115,8 +116,9 @@ impl Field {
     /// # Errors
     /// [`FieldError::Json`], [`FieldError::Seal`], [`FieldError::NeedsRow`].
     pub fn seal_json(&self, clear: &impl Serialize) -> Result<String, FieldError> {
-        let json = Zeroizing::new(serde_json::to_vec(clear).map_err(|e| self.json(&e))?);
-        self.text(self.seal(Form::Text, &json)?)
+        let mut json = WipedWriter::default();
+        serde_json::to_writer(&mut json, clear).map_err(|e| self.json(&e))?;
+        self.text(self.seal(Form::Text, json.written())?)
     }
 
     /// The clear text of a token. A value stored in clear is an error here; see

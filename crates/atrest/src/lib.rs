@@ -45,13 +45,22 @@
 //! side: [`Field::read_str`] takes both and says which it was. A value that looks
 //! like a token but does not open is an error, never a value.
 
+//!
+//! Keys lie in locked pages that no core dump holds, as far as the system allows
+//! ([`SecretMemory`]). What is made of them to work with, and clear values, lie in
+//! ordinary memory: a program that wants none of it in a core dump turns core dumps off,
+//! as the `atrest` command does (`RLIMIT_CORE` 0 and, on Linux, `PR_SET_DUMPABLE` 0;
+//! both are safe functions of the `rustix` crate). docs/threat-model.md has the rest.
+
 mod error;
 mod field;
 mod fields;
+mod wiped_writer;
 
 pub use atrest_core::{
     Context, FieldOpener, FieldSealer, Form, Key, KeyId, KeyParseError, Keyring, KeyringError,
-    OpenError, RandomError, SealError, Sealed, Stored, Suite, Undecryptable,
+    OpenError, RandomError, SealError, Sealed, SecretBytes, SecretMemory, Stored, Suite,
+    Undecryptable,
 };
 pub use atrest_engine::policy::{Bind, ColumnPolicy, Policy, PolicyError};
 pub use atrest_keys::{

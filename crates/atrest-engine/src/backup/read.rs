@@ -5,6 +5,7 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use atrest_core::{KeyId, Keyring, hazmat};
+use zeroize::Zeroizing;
 
 use super::open::open_regular;
 use super::{
@@ -115,7 +116,8 @@ impl BackupReader {
             return Err(self.forged());
         }
         // Bounded by what the file holds.
-        let mut frame = vec![0; usize::try_from(len).map_err(|_| self.forged())?];
+        let len_here = usize::try_from(len).map_err(|_| self.forged())?;
+        let mut frame = Zeroizing::new(vec![0; len_here]);
         self.file
             .read_exact(&mut frame)
             .map_err(|e| io("read", &self.path, e))?;

@@ -343,7 +343,7 @@ impl OpenKeyring {
     ) -> Result<NewKeyring, KeyringError> {
         let mut document = self.document.clone();
         let key = change(&mut document)?;
-        let keyring_key = Key::from_bytes(*self.keyring_key.expose_secret());
+        let keyring_key = Key::copied_from(self.keyring_key.expose_secret());
         let (taken, floor) = (&self.taken, self.floor);
         let mut new = finish(document, keyring_key, &self.origin, now, taken, floor)?;
         new.key = key;

@@ -190,7 +190,7 @@ impl Share {
         let secret = Gf256::combine_bytes(&*parts).map_err(|_| not_its_key())?;
         let secret = Zeroizing::new(secret);
         let bytes = secret.first_chunk::<32>().ok_or_else(not_its_key)?;
-        let key = Key::from_bytes(*bytes);
+        let key = Key::copied_from(bytes);
         (key.id() == first.keyring)
             .then_some(key)
             .ok_or_else(not_its_key)

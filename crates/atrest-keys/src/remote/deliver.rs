@@ -39,8 +39,15 @@ pub(crate) struct Delivering<D> {
 }
 
 struct Kept {
-    secret: Zeroizing<String>,
+    keys: Vec<Key>,
     since: Instant,
+}
+
+impl Kept {
+    fn keys(&self) -> Vec<Key> {
+        let copy = |key: &Key| Key::copied_from(key.expose_secret());
+        self.keys.iter().map(copy).collect()
+    }
 }
 
 impl fmt::Debug for Kept {
@@ -59,10 +66,6 @@ impl<D: Deliver> Delivering<D> {
             kept: Mutex::new(None),
         }
     }
-
-    fn parse(&self, secret: &str) -> Result<Vec<Key>, KeySourceError> {
-        list::keys(secret, self.store.name(), Layout::Lines)
-    }
 }
 
 impl<D: Deliver> KeySource for Delivering<D> {
@@ -75,16 +78,16 @@ impl<D: Deliver> KeySource for Delivering<D> {
         if let Some(kept) = &*kept
             && kept.since.elapsed() < self.cache
         {
-            return self.parse(&kept.secret);
+            return Ok(kept.keys());
         }
         match self.calls.make(|| self.store.deliver(env)) {
             Ok(secret) => {
-                let keys = self.parse(&secret)?;
-                *kept = Some(Kept {
-                    secret,
+                let keys = list::keys(&secret, self.store.name(), Layout::Lines)?;
+                let new = Kept {
+                    keys,
                     since: Instant::now(),
-                });
-                Ok(keys)
+                };
+                Ok(kept.insert(new).keys())
             }
             Err(failure) => match &*kept {
                 Some(kept)
@@ -92,7 +95,7 @@ impl<D: Deliver> KeySource for Delivering<D> {
                         && kept.since.elapsed() < self.cache + self.grace =>
                 {
                     self.calls.stale();
-                    self.parse(&kept.secret)
+                    Ok(kept.keys())
                 }
                 _ => {
                     *kept = None;

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use atrest_core::{Context, Key};
+use atrest_core::{Context, Key, SecretBytes};
 use zeroize::Zeroizing;
 
 use super::Failure;
@@ -56,7 +56,7 @@ pub(crate) struct Wrapping<W> {
 struct Kept {
     wrapped: Vec<u8>,
     context: Vec<u8>,
-    key: Zeroizing<[u8; 32]>,
+    key: SecretBytes,
     since: Instant,
 }
 
@@ -91,7 +91,7 @@ impl<W: Wrap> Wrapping<W> {
                     "put a backup of the keyring back: this was not wrapped by atrest",
                 )
             })?;
-        Ok(Key::from_bytes(*bytes))
+        Ok(Key::copied_from(bytes))
     }
 }
 
@@ -137,7 +137,7 @@ impl<W: Wrap> KeySource for Wrapping<W> {
         if let Some(kept) = old.and_then(|at| kept.get(at))
             && kept.since.elapsed() < self.cache
         {
-            return Ok(Key::from_bytes(*kept.key));
+            return Ok(Key::copied_from(kept.key.expose_secret()));
         }
         match self.ask(wrapped, context, env) {
             Ok(key) => {
@@ -148,7 +148,7 @@ impl<W: Wrap> KeySource for Wrapping<W> {
                 kept.push_back(Kept {
                     wrapped: wrapped.to_owned(),
                     context: context.to_owned(),
-                    key: Zeroizing::new(*key.expose_secret()),
+                    key: SecretBytes::copied_from(key.expose_secret()),
                     since: Instant::now(),
                 });
                 Ok(key)
@@ -159,7 +159,7 @@ impl<W: Wrap> KeySource for Wrapping<W> {
                 };
                 if let Some(kept) = old.and_then(|at| kept.get(at)).filter(usable) {
                     self.calls.stale();
-                    return Ok(Key::from_bytes(*kept.key));
+                    return Ok(Key::copied_from(kept.key.expose_secret()));
                 }
                 old.map(|at| kept.remove(at));
                 Err(failure.of(self.name()))
