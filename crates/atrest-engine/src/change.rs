@@ -160,7 +160,7 @@ impl Engine {
         };
         self.save_column(journal, &id, record).await?;
         self.database.apply(&statements).await?;
-        *column = self.column(policy, &journal).await?;
+        *column = self.column(policy, journal).await?;
         Ok(())
     }
 
