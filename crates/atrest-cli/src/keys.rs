@@ -9,10 +9,11 @@ use atrest_keys::keyring::{
     KeyPurpose, KeyringError, KeyringFile, KeyringStore, NewKeyring, OpenKeyring,
 };
 use atrest_keys::{Environment, KeySource, LoadedKeyring, Primary, Settings, load, source};
+use atrest_sql::KeyringTable;
 
 use jiff::Timestamp;
 
-use crate::session::access;
+use crate::session::{access, database_url};
 
 /// `[keys]` of a policy, and what its sources are read with.
 #[derive(Clone, Copy)]
@@ -41,7 +42,14 @@ impl<'a> PolicyKeys<'a> {
                     file = self.file(path);
                     Primary::File { file: &file, root }
                 }
-                KeyringPlace::Database => bail!(NOT_IN_DATABASE),
+                KeyringPlace::Database => {
+                    let (name, text) = wait(self.in_database())?;
+                    return self.load_of(Primary::Text {
+                        text: &text,
+                        origin: &name,
+                        root,
+                    });
+                }
             },
         };
         self.load_of(primary)
@@ -84,9 +92,24 @@ impl<'a> PolicyKeys<'a> {
             PrimaryKeys::Source(_) => bail!(no_keyring(self.policy)),
             PrimaryKeys::Keyring { place, root } => match place {
                 KeyringPlace::File(path) => Ok((Box::new(self.file(path)), root)),
-                KeyringPlace::Database => bail!(NOT_IN_DATABASE),
+                KeyringPlace::Database => Ok((Box::new(wait(self.table())?), root)),
             },
         }
+    }
+
+    /// The keyring of the policy's database: its name and document.
+    async fn in_database(&self) -> anyhow::Result<(String, String)> {
+        let table = self.table().await?;
+        let text = table.load().await?;
+        let text = text.ok_or_else(|| KeyringError::Missing {
+            origin: table.name(),
+        })?;
+        Ok((table.name(), text))
+    }
+
+    async fn table(&self) -> anyhow::Result<KeyringTable> {
+        let url = database_url(self.policy, self.environment)?;
+        Ok(KeyringTable::new(atrest_sql::connect(&url).await?))
     }
 
     fn file(&self, path: &Path) -> KeyringFile {
@@ -129,7 +152,10 @@ impl<'a> PolicyKeys<'a> {
     }
 }
 
-const NOT_IN_DATABASE: &str = "keyring = \"database\" in [keys]: this build keeps keyrings in files only; name a file, such as \"atrest.keyring\"";
+/// Waits on the command's own runtime, whose threads may block.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
+}
 
 /// What to say where a keyring is needed and the policy has none.
 pub(crate) fn no_keyring(policy: &Policy) -> String {

@@ -165,11 +165,7 @@ impl Session {
     }
 
     fn database_url(&self) -> anyhow::Result<Zeroizing<String>> {
-        let url = self
-            .policy
-            .database_url()?
-            .resolve(&|name| self.environment.get(name).map(str::to_owned))?;
-        Ok(Zeroizing::new(from_folder(&url, self.policy.directory())))
+        database_url(&self.policy, &self.environment)
     }
 
     /// Where buckets are and what opens them: the variables of AWS's own tools.
@@ -368,6 +364,17 @@ fn key_memory() -> String {
         ),
         all(memory.undumped, "in no core dump", "in core dumps"),
     )
+}
+
+/// Where the policy's database is, with its variables filled in.
+pub(crate) fn database_url(
+    policy: &Policy,
+    environment: &Environment,
+) -> anyhow::Result<Zeroizing<String>> {
+    let url = policy
+        .database_url()?
+        .resolve(&|name| environment.get(name).map(str::to_owned))?;
+    Ok(Zeroizing::new(from_folder(&url, policy.directory())))
 }
 
 /// Who else may be able to read files of keys.

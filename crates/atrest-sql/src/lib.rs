@@ -27,6 +27,7 @@ mod error;
 mod findings;
 mod hex;
 mod key;
+mod keyring_table;
 mod mysql;
 mod nearest;
 mod postgres;
@@ -35,6 +36,7 @@ mod sqlite;
 mod transaction;
 mod url;
 
+pub use keyring_table::KeyringTable;
 pub use url::{connect, local_files};
 
 /// atrest's own tables, in the default schema: the engine's journal, and subjects' keys.
