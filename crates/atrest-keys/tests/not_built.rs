@@ -6,6 +6,12 @@ use atrest_keys::{KeySourceError, Settings, source};
 
 /// Schemes and features whose sources this build has not.
 const LEFT_OUT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "aws"))]
+    ("aws-kms", "aws"),
+    #[cfg(not(feature = "aws"))]
+    ("aws-secret", "aws"),
+    #[cfg(not(feature = "aws"))]
+    ("aws-ssm", "aws"),
     #[cfg(not(feature = "azure"))]
     ("azure-key", "azure"),
     #[cfg(not(feature = "azure"))]
@@ -14,6 +20,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("gcp-kms", "gcp"),
     #[cfg(not(feature = "gcp"))]
     ("gcp-secret", "gcp"),
+    #[cfg(not(feature = "vault"))]
+    ("vault", "vault"),
+    #[cfg(not(feature = "vault"))]
+    ("vault-transit", "vault"),
 ];
 
 #[test]
@@ -34,6 +44,8 @@ fn a_scheme_that_is_nearly_one_is_named() {
         ("azure_key", "azure-key"),
         ("GCP-secret", "gcp-secret"),
         ("gcp-kmss", "gcp-kms"),
+        ("aws-kmss", "aws-kms"),
+        ("vault-transti", "vault-transit"),
     ] {
         let error = source::parse(&format!("{written}:x"), &Settings::new(".")).unwrap_err();
         let text = error.to_string();

@@ -171,32 +171,6 @@ fn an_unknown_scheme_names_the_nearest() {
 }
 
 #[test]
-fn a_source_that_this_build_leaves_out_is_named_with_its_feature() {
-    for (uri, feature, built) in [
-        ("vault:secret/app", "vault", cfg!(feature = "vault")),
-        (
-            "vault-transit:transit/app",
-            "vault",
-            cfg!(feature = "vault"),
-        ),
-        ("aws-ssm:/app/key", "aws", cfg!(feature = "aws")),
-        ("aws-secret:app", "aws", cfg!(feature = "aws")),
-        ("aws-kms:alias/app", "aws", cfg!(feature = "aws")),
-    ] {
-        match source::parse(uri, &Settings::new(".")) {
-            Ok(source) => assert!(built && source.name() == uri),
-            Err(error) => {
-                let message = error.to_string();
-                let words = format!("`--features {feature}`");
-                assert!(!built && message.contains(&words), "{message}");
-            }
-        }
-    }
-    let error = source::parse("aws-kmss:alias/app", &Settings::new(".")).unwrap_err();
-    assert!(error.to_string().contains("`aws-kms:`"), "{error}");
-}
-
-#[test]
 fn a_file_holds_one_key_a_line_with_comments() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
