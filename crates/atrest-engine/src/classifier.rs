@@ -1,7 +1,6 @@
 //! The visitor that every pass sends through a column: says what each value is,
 //! counts it, and seals or opens what is due.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use jiff::Timestamp;
 use crate::column::{Column, Reader, Whose};
 use crate::engine::now_unix;
 use crate::report::Tally;
-use crate::subjects::Ring;
+use crate::subjects::{Ring, Subjects};
 use crate::target::{self, Change, KeyOf, Row, RowKey, Value, ValueRef, Visitor};
 use crate::transition::{Goal, Step};
 use crate::{EngineError, Operation};
@@ -28,8 +27,8 @@ pub(crate) struct Classifier {
     page: Findings,
     /// Rows whose subjects are still to be asked for.
     waiting: Vec<Row>,
-    /// One for each subject of the page that has values to be sealed.
-    sealers: HashMap<String, FieldSealer>,
+    /// Of the subject at hand.
+    own_sealer: Option<FieldSealer>,
 }
 
 /// What one page gave.
@@ -56,7 +55,7 @@ impl Classifier {
             tally: Tally::default(),
             page: Findings::default(),
             waiting: Vec::new(),
-            sealers: HashMap::new(),
+            own_sealer: None,
         }
     }
 
@@ -86,7 +85,6 @@ impl Classifier {
         if let Some(failed) = page.failed.take() {
             return Err(failed);
         }
-        self.sealers.clear();
         if self.sealer.is_some() && !page.changes.is_empty() {
             self.sealer = Some(self.new_sealer()?);
         }
@@ -117,18 +115,62 @@ impl Classifier {
             .zip(whose)
             .filter_map(|(row, subject)| Some((row, subject?))) // gone since: not here
             .collect();
-        let now = Timestamp::now();
-        let all = rows.iter().filter_map(|(_, subject)| subject.as_deref());
-        let mut rings = subjects.rings(all, false, now).await?;
-        let mut without = HashSet::new();
-        for (row, subject) in &rows {
-            let Some((subject, ring)) = subject
-                .as_ref()
-                .zip(subject.as_ref().and_then(|s| rings.get(s)))
-            else {
+        // One subject after the other: each has a reader and a sealer of its own.
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let subject = |at: &usize| rows.get(*at).and_then(|(_, subject)| subject.as_deref());
+        order.sort_by(|a, b| subject(a).cmp(&subject(b)));
+        let rings = self.rings(&subjects, &rows, &order).await?;
+        let mut changes: Vec<Option<(Change, Option<Value>)>> = Vec::new();
+        changes.resize_with(rows.len(), || None);
+        let mut last = None;
+        for at in order {
+            let (Some((row, subject)), Some(change)) = (rows.get(at), changes.get_mut(at)) else {
                 continue;
             };
-            if self.sealer.is_none() || ring.seals() {
+            if last != Some(subject) {
+                let ring = subject.as_ref().and_then(|subject| rings.get(subject));
+                self.reader.row_of(ring);
+                self.own_sealer = None;
+                last = Some(subject);
+            }
+            *change = self.judge(&|| Ok(row.key.clone()), row.value.as_ref())?;
+        }
+        self.reader.row_of(None);
+        self.own_sealer = None;
+        for (change, kept) in changes.into_iter().flatten() {
+            self.page.changes.push(change);
+            self.page.kept.extend(kept);
+        }
+        Ok(())
+    }
+
+    /// The keys of the rows' subjects, made where there are none and a value is to be
+    /// sealed; `order` has the rows of one subject together.
+    async fn rings(
+        &mut self,
+        subjects: &Subjects,
+        rows: &[(Row, Option<String>)],
+        order: &[usize],
+    ) -> Result<HashMap<String, Arc<Ring>>, EngineError> {
+        let now = Timestamp::now();
+        let mut all: Vec<&str> = order
+            .iter()
+            .filter_map(|at| rows.get(*at)?.1.as_deref())
+            .collect();
+        all.dedup();
+        let mut rings = subjects.rings(all, false, now).await?;
+        if self.sealer.is_none() || rings.values().all(|ring| ring.seals()) {
+            return Ok(rings);
+        }
+        let mut without = HashSet::new();
+        for (row, subject) in rows {
+            let Some(subject) = subject.as_deref() else {
+                continue;
+            };
+            let Some(ring) = rings.get(subject).filter(|ring| !ring.seals()) else {
+                continue;
+            };
+            if without.contains(subject) {
                 continue;
             }
             self.reader.row_of(Some(ring));
@@ -136,20 +178,13 @@ impl Classifier {
             let stored = self.reader.classify(&key, row.value.as_ref())?;
             let step = stored.map_or(Step::Keep, |stored| self.reader.step(&stored, &self.goal));
             if matches!(step, Step::Seal | Step::SealStored) {
-                without.insert(subject.as_str());
+                without.insert(subject);
             }
         }
         if !without.is_empty() {
             rings.extend(subjects.rings(without, true, now).await?);
         }
-        for (row, subject) in &rows {
-            let ring = subject.as_ref().and_then(|subject| rings.get(subject));
-            self.reader.row_of(ring);
-            let owner = subject.as_ref().zip(ring);
-            self.judge(&|| Ok(row.key.clone()), row.value.as_ref(), owner)?;
-        }
-        self.reader.row_of(None);
-        Ok(())
+        Ok(rings)
     }
 
     /// Classifies and counts one value, and makes what is to take its place.
@@ -157,11 +192,10 @@ impl Classifier {
         &mut self,
         key: KeyOf<'_>,
         value: ValueRef<'_>,
-        owner: Option<(&String, &Arc<Ring>)>,
-    ) -> target::Result<()> {
+    ) -> target::Result<Option<(Change, Option<Value>)>> {
         let step = self.reader.tally(key, value, &self.goal, &mut self.tally)?;
         let (false, Some(shared)) = (step == Step::Keep, &mut self.sealer) else {
-            return Ok(());
+            return Ok(None);
         };
         let key = key()?;
         let bytes = self.reader.token_len(step, value, &self.goal);
@@ -172,18 +206,16 @@ impl Classifier {
                 bytes,
                 limit: self.goal.longest_token,
             });
-            return Ok(());
+            return Ok(None);
         }
+        let own = &mut self.own_sealer;
         let seal = || -> Result<_, SealError> {
-            let sealer = match owner {
-                None => shared,
-                Some((subject, ring)) => match self.sealers.entry(subject.clone()) {
-                    Entry::Occupied(sealer) => sealer.into_mut(),
-                    Entry::Vacant(place) => {
-                        let (keyring, suite) = (&ring.keyring, self.goal.suite);
-                        place.insert(FieldSealer::new(keyring, suite, now_unix())?)
-                    }
-                },
+            let sealer = match (self.reader.keys_of_row(), own) {
+                (None, _) => shared,
+                (Some(_), Some(sealer)) => sealer,
+                (Some(keyring), own) => {
+                    own.insert(FieldSealer::new(keyring, self.goal.suite, now_unix())?)
+                }
             };
             let new = self.reader.replacement(step, &key, value, sealer)?;
             let kept = match (&self.column.whose, self.goal.operation) {
@@ -193,14 +225,10 @@ impl Classifier {
             Ok((new, kept))
         };
         match seal() {
-            Ok((None, _)) => {}
+            Ok((None, _)) => Ok(None),
             Ok((Some(new), kept)) => {
-                self.page.kept.extend(kept);
-                self.page.changes.push(Change {
-                    key,
-                    old: value.to_value(),
-                    new,
-                });
+                let old = value.to_value();
+                Ok(Some((Change { key, old, new }, kept)))
             }
             Err(source) => {
                 self.page.failed.get_or_insert(EngineError::Seal {
@@ -208,9 +236,9 @@ impl Classifier {
                     key: key.to_string(),
                     source,
                 });
+                Ok(None)
             }
         }
-        Ok(())
     }
 
     /// What was counted so far.
@@ -237,6 +265,9 @@ impl Visitor for Classifier {
             });
             return Ok(());
         }
-        self.judge(key, value, None)
+        if let Some((change, _)) = self.judge(key, value)? {
+            self.page.changes.push(change);
+        }
+        Ok(())
     }
 }

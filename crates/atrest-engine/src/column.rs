@@ -276,6 +276,11 @@ impl Reader {
         }
     }
 
+    /// The keys that the row's values are to be sealed under; `None`: the shared ones.
+    pub(crate) fn keys_of_row(&self) -> Option<&Keyring> {
+        self.ring.as_ref().map(|ring| &ring.keyring)
+    }
+
     /// Whether a key is the subject's, and no shared one.
     fn is_own(&self, key: KeyId) -> bool {
         self.ring.as_ref().is_some_and(|ring| ring.is_own(key))
