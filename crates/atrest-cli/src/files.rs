@@ -4,13 +4,13 @@
 mod location;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FilesPlan, FilesReport, FilesRestoreReport};
 use atrest_engine::restore::RestoreMode;
+use atrest_media::Keys;
 use atrest_media::bucket::Bucket;
 use atrest_media::folder::{OldFiles, Operation, Options, Progress, Report};
 
@@ -24,7 +24,7 @@ pub(crate) use location::Location;
 /// what is missing is said before the first column changes.
 pub(crate) struct Locations<'a> {
     connected: &'a Connected,
-    list: Vec<(&'a FilesPolicy, Location)>,
+    list: Vec<(&'a FilesPolicy, Location, Keys)>,
     workers: Option<usize>,
     old: Option<OldFiles>,
 }
@@ -48,7 +48,10 @@ impl<'a> Locations<'a> {
             let location = Location::open(policy, session).await;
             let location = location
                 .with_context(|| format!("[[files]] in line {} of the policy", policy.line))?;
-            locations.list.push((policy, location));
+            let keys = Keys::of(policy, session.keyring(), connected.subjects.as_ref());
+            let keys =
+                keys.with_context(|| format!("[[files]] in line {} of the policy", policy.line))?;
+            locations.list.push((policy, location, keys));
         }
         if !locations.list.is_empty() {
             locations.keep(&session.own_files()?)?;
@@ -59,7 +62,7 @@ impl<'a> Locations<'a> {
 
     /// Keeps these files as they are.
     pub(crate) fn keep(&mut self, files: &[PathBuf]) -> anyhow::Result<()> {
-        for folder in self.list.iter_mut().filter_map(|(_, l)| l.folder_mut()) {
+        for folder in self.list.iter_mut().filter_map(|(_, l, _)| l.folder_mut()) {
             for file in files {
                 folder.keep(file).with_context(|| {
                     format!(
@@ -74,9 +77,9 @@ impl<'a> Locations<'a> {
 
     /// With each bucket as `how` makes it.
     pub(crate) fn with_buckets(mut self, how: impl Fn(Bucket) -> Bucket) -> Self {
-        let changed = |(policy, location)| match location {
-            Location::Bucket(bucket) => (policy, Location::Bucket(how(bucket))),
-            folder @ Location::Folder(_) => (policy, folder),
+        let changed = |(policy, location, keys)| match location {
+            Location::Bucket(bucket) => (policy, Location::Bucket(how(bucket)), keys),
+            folder @ Location::Folder(_) => (policy, folder, keys),
         };
         self.list = self.list.into_iter().map(changed).collect();
         self
@@ -107,7 +110,7 @@ impl<'a> Locations<'a> {
             let inside = originals.join("x");
             std::fs::create_dir_all(originals)
                 .with_context(|| format!("cannot make {}", originals.display()))?;
-            for (policy, location) in &self.list {
+            for (policy, location, _) in &self.list {
                 let Some(folder) = location.folder() else {
                     continue;
                 };
@@ -144,9 +147,9 @@ impl<'a> Locations<'a> {
         mut tell: impl FnMut(&FilesReport),
     ) -> anyhow::Result<Vec<FilesReport>> {
         let mut reports = Vec::new();
-        for (policy, location) in &self.list {
+        for (policy, location, keys) in &self.list {
             let begin = Instant::now();
-            let found = self.found(policy, location, operation).await?;
+            let found = self.found(policy, (location, keys), operation).await?;
             let mut report = found.of(policy);
             report.seconds = begin.elapsed().as_secs_f64();
             tell(&report);
@@ -165,10 +168,12 @@ impl<'a> Locations<'a> {
         operation: atrest_engine::Operation,
     ) -> anyhow::Result<Vec<FilesPlan>> {
         let mut plans = Vec::new();
-        for (policy, location) in &self.list {
+        for (policy, location, keys) in &self.list {
             let begin = Instant::now();
-            let found = self.found(policy, location, Operation::Look).await?;
-            let mut plan = found.plan(operation, policy, self.connected.session.keyring());
+            let found = self
+                .found(policy, (location, keys), Operation::Look)
+                .await?;
+            let mut plan = found.plan(operation, policy);
             if let Some(folder) = location.folder() {
                 folder.look_for_room(&mut plan, self.workers());
             }
@@ -188,7 +193,7 @@ impl<'a> Locations<'a> {
         copy: &Path,
         mode: RestoreMode,
     ) -> anyhow::Result<(FilesRestoreReport, bool)> {
-        let [(policy, Location::Folder(folder))] = self.list.as_slice() else {
+        let [(policy, Location::Folder(folder), keys)] = self.list.as_slice() else {
             bail!(
                 "{} is a folder: the copy of one location on the local disk; name that location with --only",
                 copy.display()
@@ -202,8 +207,7 @@ impl<'a> Locations<'a> {
             stop: self.connected.stop.clone(),
         };
         bar.files(&policy.location, "following the copy", || 0);
-        let keyring = self.connected.session.keyring();
-        let done = tokio::task::block_in_place(|| folder.restore(copy, mode, keyring, &options));
+        let done = tokio::task::block_in_place(|| folder.restore(copy, mode, keys, &options));
         bar.clear();
         let done = done?;
         if done.stopped {
@@ -221,7 +225,7 @@ impl<'a> Locations<'a> {
     async fn found(
         &self,
         policy: &FilesPolicy,
-        location: &Location,
+        (location, keys): (&Location, &Keys),
         operation: Operation,
     ) -> anyhow::Result<Report> {
         let doing = match operation {
@@ -236,24 +240,20 @@ impl<'a> Locations<'a> {
             progress: &|Progress { files, bytes }| bar.files_at(files, bytes),
             stop: self.connected.stop.clone(),
         };
-        let keyring = self.connected.session.keyring();
         bar.files(&policy.location, doing, || location.count());
         let found = match (location, &self.old) {
             (Location::Folder(folder), old) => tokio::task::block_in_place(|| match old {
-                Some(old) => Ok(folder.take_over(old, keyring, &options)?),
-                None => Ok(folder.run(operation, keyring, &options)?),
+                Some(old) => Ok(folder.take_over(old, keys, &options)?),
+                None => Ok(folder.run(operation, keys, &options)?),
             }),
             (Location::Bucket(_), Some(_)) => Err(anyhow::anyhow!(
                 "--from is about files on the local disk, and {} is a bucket; name a folder with --only",
                 policy.location
             )),
-            (Location::Bucket(bucket), None) => {
-                let keyring = Arc::new(keyring.clone());
-                bucket
-                    .run(operation, &keyring, &options)
-                    .await
-                    .map_err(Into::into)
-            }
+            (Location::Bucket(bucket), None) => bucket
+                .run(operation, keys, &options)
+                .await
+                .map_err(Into::into),
         };
         bar.clear();
         found

@@ -8,6 +8,7 @@
 //! | `backup_name.rs` | the names of backups that nobody chose |
 //! | `session.rs` | policy, environment, keys and database of one command |
 //! | `keys.rs` | the keys that a policy names, and where its keyring is kept |
+//! | `subjects.rs` | the keys of files whose names say whose they are |
 //! | `files.rs` | the folders of a policy, at work under a verb |
 //! | `progress.rs` | the engine's events, on a terminal or as plain lines |
 //! | `byte_progress.rs` | bytes of a file, in the same way |
@@ -25,6 +26,7 @@ mod output;
 mod progress;
 mod session;
 mod stop;
+mod subjects;
 mod verbs;
 
 use std::io::Write as _;

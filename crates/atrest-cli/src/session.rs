@@ -119,6 +119,9 @@ pub(crate) struct Connected {
     /// What Ctrl-C asks for.
     pub(crate) stop: Stop,
     engine: Option<Engine>,
+    /// Of columns and files that have them.
+    pub(crate) subjects: Option<Arc<Subjects>>,
+    database: Option<Arc<dyn Database>>,
 }
 
 impl Session {
@@ -242,37 +245,52 @@ impl Session {
         Ok(self.policy.select(&global.only)?)
     }
 
-    /// Connects if there are columns to work on, with progress and Ctrl-C.
+    /// Connects if there are columns to work on, or files of subjects, with progress and
+    /// Ctrl-C.
     pub(crate) async fn connect(self, global: &Global) -> anyhow::Result<Connected> {
         let progress = Arc::new(Progress::new(global.json));
         let stop: Stop = stop::on_signals();
-        let mut engine = None;
-        if !self.selection(global)?.columns.is_empty() {
+        let selection = self.selection(global)?;
+        let columns = !selection.columns.is_empty();
+        let with_subjects = self.policy.columns.iter().any(|it| it.subject.is_some())
+            || selection.files.iter().any(|it| it.subject.is_some());
+        let (mut engine, mut connected, mut subjects) = (None, None, None);
+        if columns || with_subjects {
             let database = self.database().await?;
             if global.verbose {
                 eprintln!("{} at {}", database.dialect(), database.location());
             }
-            let watcher = Arc::clone(&progress) as Arc<_>;
-            let mut connected = Engine::new(Arc::clone(&database), self.keyring().clone());
-            if let Some(subjects) = self.subjects(&database).await? {
-                connected = connected.with_subjects(subjects);
+            if with_subjects {
+                subjects = self.subjects(&database).await?;
             }
-            engine = Some(connected.watched(watcher, stop.clone()));
+            connected = Some(database);
+        }
+        if let (true, Some(database)) = (columns, &connected) {
+            let watcher = Arc::clone(&progress) as Arc<_>;
+            let new = Engine::new(Arc::clone(database), self.keyring().clone());
+            let new = new.watched(watcher, stop.clone());
+            engine = Some(match &subjects {
+                Some(subjects) => new.with_subjects(Arc::clone(subjects)),
+                None => new,
+            });
         }
         Ok(Connected {
             session: self,
             progress,
             stop,
             engine,
+            subjects,
+            database: connected,
         })
     }
 
     /// The keys of subjects, where the policy names any.
-    async fn subjects(
+    pub(crate) async fn subjects(
         &self,
         database: &Arc<dyn Database>,
     ) -> anyhow::Result<Option<Arc<Subjects>>> {
-        if self.policy.columns.iter().all(|c| c.subject.is_none()) {
+        let columns = self.policy.columns.iter().all(|c| c.subject.is_none());
+        if columns && self.policy.files.iter().all(|f| f.subject.is_none()) {
             return Ok(None);
         }
         let opened = self.opened()?;
@@ -417,8 +435,8 @@ impl Connected {
 
     /// Closes the connections to the database, if there are any.
     pub(crate) async fn close(&self) {
-        if let Some(engine) = &self.engine {
-            engine.database().close().await;
+        if let Some(database) = &self.database {
+            database.close().await;
         }
     }
 }

@@ -43,6 +43,18 @@ fn all_of_files_is_read_without_a_database() {
 }
 
 #[test]
+fn a_subject_needs_a_database_for_its_keys() {
+    let text = with(
+        "[database]\nurl = \"sqlite:app.db\"\n\
+         [[files]]\nlocation = \"clips\"\nsubject = \"people/{subject}/**\"\n",
+    );
+    let policy = Policy::parse(&text, "atrest.toml").unwrap();
+    let subject = policy.files[0].subject.as_ref().unwrap();
+    assert_eq!(subject.to_string(), "people/{subject}/**");
+    assert_eq!(subject.subject_of(b"people/anna/a.jpg"), Some("anna"));
+}
+
+#[test]
 fn files_stand_beside_columns() {
     let text = with(
         "[database]\nurl = \"sqlite:app.db\"\n\
@@ -63,7 +75,7 @@ fn what_cannot_stand_is_refused_with_its_line() {
             "[[files]]\nlocation = \"{one}\"\n[[files]]\nlocation = \"{two}\"\n"
         ))
     };
-    let cases: [(String, &[&str]); 21] = [
+    let cases: [(String, &[&str]); 26] = [
         (
             with("[[files]]\n"),
             &["line 3", "no `location`", "location = "],
@@ -121,6 +133,25 @@ fn what_cannot_stand_is_refused_with_its_line() {
             &["line 5", "`row`", "`path`, `none`"],
         ),
         (files("bind = 1"), &["line 5", "an integer"]),
+        (files("subject = 1"), &["line 5", "an integer"]),
+        (files("subject = \"\""), &["line 5", "is empty"]),
+        (
+            files("subject = \"people/**\""),
+            &[
+                "line 5",
+                "`people/**`",
+                "has no `{subject}`",
+                "\"{subject}/**\"",
+            ],
+        ),
+        (
+            files("subject = \"**/{subject}/**\""),
+            &["line 5", "could be several"],
+        ),
+        (
+            files("subject = \"{subject}/**\""),
+            &["[database]", "url = "],
+        ),
         (
             two("clips", "./clips/"),
             &["line 5", "`./clips/`", "`clips` at line 3"],

@@ -1,6 +1,8 @@
 use std::io;
 
+use atrest_core::KeyId;
 use atrest_core::object::ObjectError;
+use atrest_engine::subjects::SubjectError;
 
 /// Why a stream could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +19,26 @@ pub enum MediaError {
     /// It is no object, or not one that opens here.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// Its key was destroyed.
+    #[error(
+        "its key {0} was destroyed when the subject that its name says was forgotten: nothing opens it any more, and nothing should; remove it"
+    )]
+    Forgotten(KeyId),
+    /// The keys of the subject that its name says cannot be had.
+    #[error(transparent)]
+    Keys(#[from] SubjectError),
 }
 
 impl MediaError {
+    /// Whether its subject was forgotten, or is being forgotten: it is gone on purpose.
+    #[must_use]
+    pub const fn is_forgotten(&self) -> bool {
+        matches!(
+            self,
+            Self::Forgotten(_) | Self::Keys(SubjectError::Forgetting { .. })
+        )
+    }
+
     /// For `map_err`: this is what was being done.
     pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, source }
@@ -33,6 +52,7 @@ impl From<MediaError> for io::Error {
         match error {
             MediaError::Io { source, .. } => source,
             MediaError::Object(error) => Self::new(io::ErrorKind::InvalidData, error),
+            error => Self::new(io::ErrorKind::InvalidData, error),
         }
     }
 }

@@ -74,6 +74,8 @@ pub enum Point {
     NewNameProven,
     /// What had the old name was removed.
     OldNameRemoved,
+    /// Keys of subjects were made, and no file was sealed under them.
+    KeysMade,
 }
 
 #[cfg(all(unix, feature = "failpoints"))]
@@ -88,7 +90,7 @@ mod armed {
 
     impl Point {
         /// Those of work in a folder.
-        pub const FOLDER: [Self; 16] = [
+        pub const FOLDER: [Self; 17] = [
             Self::Opened,
             Self::TemporaryMade,
             Self::Written,
@@ -105,6 +107,7 @@ mod armed {
             Self::OriginalNamed,
             Self::OriginalFolderSynced,
             Self::LeftOverRemoved,
+            Self::KeysMade,
         ];
 
         /// Those of work in a bucket.

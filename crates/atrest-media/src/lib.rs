@@ -10,6 +10,7 @@
 //! | take over a file that an earlier system encrypted | [`OldReader`] |
 //! | seal all files below a folder, in place | [`folder`] |
 //! | seal all objects below a prefix of a bucket, in place | `bucket` (feature `s3`, on by default) |
+//! | have each subject's files under keys of its own | [`Keys`], from [`SubjectKeyrings`] |
 //! | keep objects in any store (disk, S3), and see them clear | [`store`] |
 //!
 //! Memory is bounded whatever the length. No byte leaves that was not
@@ -45,6 +46,7 @@ mod failpoints;
 #[cfg(unix)]
 pub mod folder;
 mod inplace;
+mod keyrings;
 mod observe;
 mod old;
 mod open;
@@ -59,6 +61,7 @@ mod wiped;
 mod writer;
 
 pub use error::MediaError;
+pub use keyrings::{FileKeys, Keyrings, Keys, SubjectKeyrings};
 pub use observe::Observe;
 pub use old::{OldFormat, OldReader, ParseOldFormatError};
 pub use open::{Opened, open};

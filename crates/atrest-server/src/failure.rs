@@ -82,6 +82,10 @@ fn problem(error: &Error, name: &impl ToString) -> Problem {
             "a part of this name is an object itself, or there are objects below it; choose \
              another name"
         }
+        StatusCode::GONE => {
+            "whose this is was forgotten or is being forgotten: nothing opens it any more, and \
+             nothing is kept under this name"
+        }
         StatusCode::INSUFFICIENT_STORAGE => {
             "there is no room left, and nothing was kept; ask who runs this server"
         }
@@ -107,6 +111,9 @@ fn status(error: &Error) -> StatusCode {
         }
         Error::InvalidPath { .. } => return StatusCode::BAD_REQUEST,
         _ => {}
+    }
+    if is_gone(error) {
+        return StatusCode::GONE;
     }
     if object_error(error).is_some() {
         return StatusCode::INTERNAL_SERVER_ERROR;
@@ -136,6 +143,16 @@ fn cause<'e, T: 'e>(
         next = error.source();
     }
     None
+}
+
+/// Whether its subject was forgotten, or is being forgotten.
+fn is_gone(error: &Error) -> bool {
+    cause(error, |error| {
+        error
+            .downcast_ref()
+            .filter(|it: &&MediaError| it.is_forgotten())
+    })
+    .is_some()
 }
 
 fn object_error(error: &Error) -> Option<&ObjectError> {

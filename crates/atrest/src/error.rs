@@ -2,6 +2,8 @@
 
 use atrest_core::{OpenError, SealError};
 use atrest_engine::policy::PolicyError;
+use atrest_engine::subjects::SubjectError;
+use atrest_engine::target::TargetError;
 use atrest_keys::KeySourceError;
 
 /// Names the field and what to do; never shows a value.
@@ -32,6 +34,54 @@ pub enum FieldError {
         /// The field's id.
         field: String,
     },
+    /// The column has a subject, and none was given.
+    #[error(
+        "{field} has a `subject` in the policy: say whose the row is with `of`, by keys from `Fields::subjects`, or that it is nobody's (NULL) with `of_nobody`"
+    )]
+    NeedsSubject {
+        /// The field's id.
+        field: String,
+    },
+    /// A subject was given for a column that has none.
+    #[error(
+        "{field} has no `subject` in the policy: leave `of` out, or write `subject` into the policy and run `atrest rotate`"
+    )]
+    NoSubject {
+        /// The field's id.
+        field: String,
+    },
+    /// The subject has no key to seal with.
+    #[error("{field}: subject {tag} has no key yet; ask for its keys with `keys_to_seal`")]
+    NeedsKey {
+        /// The field's id.
+        field: String,
+        /// The subject's tag.
+        tag: String,
+    },
+    /// The value's key was destroyed, or nothing more is sealed for its subject.
+    #[error(
+        "{field}: subject {tag} was forgotten or is being forgotten: its values are gone, and nothing is sealed for it; remove the row"
+    )]
+    Forgotten {
+        /// The field's id.
+        field: String,
+        /// The subject's tag.
+        tag: String,
+    },
+    /// The keys of subjects cannot be had.
+    #[error(transparent)]
+    Subjects(#[from] SubjectError),
+    /// The keyring has none of the keys that subjects need.
+    #[error(
+        "the keyring {keyring} never had subjects; run `atrest encrypt` once, which makes the keys that it needs for them"
+    )]
+    NoSubjectKeys {
+        /// Where the keyring is.
+        keyring: String,
+    },
+    /// The database that keeps subjects' keys.
+    #[error(transparent)]
+    Database(#[from] TargetError),
     /// The value was not sealed.
     #[error("{field}: {source}")]
     Seal {

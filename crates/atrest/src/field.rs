@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use atrest_core::{Context, FieldOpener, Form, Keyring, OpenError, Stored, Suite, seal_one};
 use atrest_engine::policy::{Bind, ColumnPolicy};
+use atrest_engine::subjects::{SubjectError, SubjectKeys};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -24,6 +25,19 @@ pub struct Field {
     bind: Bind,
     context: Context,
     row_given: bool,
+    whose: Whose,
+}
+
+/// Whose the values are.
+#[derive(Debug, Clone)]
+enum Whose {
+    /// The column has no subject.
+    Everybodys,
+    /// It has, and which one was not said.
+    Unknown,
+    /// Of a row whose subject is NULL.
+    Nobodys,
+    Subject(SubjectKeys),
 }
 
 /// A stored value, and how it was stored.
@@ -55,7 +69,41 @@ impl Field {
             bind: column.bind,
             context: Context::new(&column.context()),
             row_given: false,
+            whose: match column.subject {
+                None => Whose::Everybodys,
+                Some(_) => Whose::Unknown,
+            },
         }
+    }
+
+    /// The field in the rows of one subject, by its keys: what a column with a `subject`
+    /// needs.
+    ///
+    /// # Errors
+    /// [`FieldError::NoSubject`].
+    pub fn of(&self, keys: &SubjectKeys) -> Result<Self, FieldError> {
+        self.whose(Whose::Subject(keys.clone()))
+    }
+
+    /// The field in rows that are nobody's: their subject is NULL. They are sealed under
+    /// the key that everybody shares.
+    ///
+    /// # Errors
+    /// [`FieldError::NoSubject`].
+    pub fn of_nobody(&self) -> Result<Self, FieldError> {
+        self.whose(Whose::Nobodys)
+    }
+
+    fn whose(&self, whose: Whose) -> Result<Self, FieldError> {
+        if matches!(self.whose, Whose::Everybodys) {
+            return Err(FieldError::NoSubject {
+                field: self.id.clone(),
+            });
+        }
+        Ok(Self {
+            whose,
+            ..self.clone()
+        })
     }
 
     /// The field in one row, by the values of its primary key in canonical text
@@ -98,7 +146,8 @@ impl Field {
     /// The token of a text, to store in a text column.
     ///
     /// # Errors
-    /// [`FieldError::Seal`], [`FieldError::NeedsRow`].
+    /// [`FieldError::Seal`], [`FieldError::NeedsRow`], [`FieldError::NeedsSubject`],
+    /// [`FieldError::NeedsKey`], [`FieldError::Forgotten`].
     pub fn seal_str(&self, clear: &str) -> Result<String, FieldError> {
         self.text(self.seal(Form::Text, clear.as_bytes())?)
     }
@@ -106,7 +155,8 @@ impl Field {
     /// The token of bytes, to store in a binary column.
     ///
     /// # Errors
-    /// [`FieldError::Seal`], [`FieldError::NeedsRow`].
+    /// [`FieldError::Seal`], [`FieldError::NeedsRow`], [`FieldError::NeedsSubject`],
+    /// [`FieldError::NeedsKey`], [`FieldError::Forgotten`].
     pub fn seal_bytes(&self, clear: &[u8]) -> Result<Vec<u8>, FieldError> {
         self.seal(Form::Bytes, clear)
     }
@@ -125,7 +175,8 @@ impl Field {
     /// [`Field::read_str`].
     ///
     /// # Errors
-    /// [`FieldError::Open`], [`FieldError::NotText`], [`FieldError::NeedsRow`].
+    /// [`FieldError::Open`], [`FieldError::NotText`], [`FieldError::NeedsRow`],
+    /// [`FieldError::NeedsSubject`], [`FieldError::Forgotten`].
     pub fn open_str(&self, stored: &str) -> Result<String, FieldError> {
         self.text(self.open(Form::Text, stored.as_bytes())?)
     }
@@ -133,7 +184,8 @@ impl Field {
     /// The clear bytes of a token of a binary column.
     ///
     /// # Errors
-    /// [`FieldError::Open`], [`FieldError::NeedsRow`].
+    /// [`FieldError::Open`], [`FieldError::NeedsRow`], [`FieldError::NeedsSubject`],
+    /// [`FieldError::Forgotten`].
     pub fn open_bytes(&self, stored: &[u8]) -> Result<Vec<u8>, FieldError> {
         self.open(Form::Bytes, stored)
     }
@@ -188,7 +240,7 @@ impl Field {
             .duration_since(UNIX_EPOCH)
             .map_err(|_| FieldError::Clock)?;
         seal_one(
-            &self.keyring,
+            self.sealing()?,
             self.suite,
             now.as_secs(),
             form,
@@ -203,7 +255,7 @@ impl Field {
 
     fn open(&self, form: Form, stored: &[u8]) -> Result<Vec<u8>, FieldError> {
         let mut clear = Vec::new();
-        FieldOpener::new(&self.keyring)
+        FieldOpener::new(self.opening()?)
             .open(form, self.context()?, stored, &mut clear)
             .map_err(|source| self.not_opened(source))?;
         Ok(clear)
@@ -211,7 +263,7 @@ impl Field {
 
     fn read(&self, form: Form, stored: &[u8]) -> Result<Value<Vec<u8>>, FieldError> {
         let mut clear = Vec::new();
-        match FieldOpener::new(&self.keyring).read(form, self.context()?, stored, &mut clear) {
+        match FieldOpener::new(self.opening()?).read(form, self.context()?, stored, &mut clear) {
             Stored::Sealed(_) => Ok(Value::Opened(clear)),
             Stored::Plaintext => Ok(Value::InClear(clear)),
             Stored::Undecryptable(what) => Err(self.not_opened(match what.key {
@@ -221,7 +273,50 @@ impl Field {
         }
     }
 
+    /// What opens the values.
+    fn opening(&self) -> Result<&Keyring, FieldError> {
+        match &self.whose {
+            Whose::Everybodys | Whose::Nobodys => Ok(&self.keyring),
+            Whose::Subject(keys) => Ok(keys.keyring()),
+            Whose::Unknown => Err(FieldError::NeedsSubject {
+                field: self.id.clone(),
+            }),
+        }
+    }
+
+    /// What seals them.
+    fn sealing(&self) -> Result<&Keyring, FieldError> {
+        let Whose::Subject(keys) = &self.whose else {
+            return self.opening();
+        };
+        let (field, tag) = (self.id.clone(), keys.tag().to_owned());
+        keys.sealing().map_err(|error| match error {
+            SubjectError::Forgetting { .. } => FieldError::Forgotten { field, tag },
+            _ => FieldError::NeedsKey { field, tag },
+        })
+    }
+
+    /// Whether a value that did not open was meant to be gone.
+    fn was_forgotten(&self, error: &OpenError) -> Option<&SubjectKeys> {
+        let Whose::Subject(keys) = &self.whose else {
+            return None;
+        };
+        let gone = match error {
+            OpenError::UnknownKey { id } => keys.is_forgotten(*id),
+            // Fernet's tokens name no key.
+            OpenError::Failed => self.suite == Suite::Fernet && keys.has_forgotten(),
+            _ => false,
+        };
+        gone.then_some(keys)
+    }
+
     fn not_opened(&self, source: OpenError) -> FieldError {
+        if let Some(keys) = self.was_forgotten(&source) {
+            return FieldError::Forgotten {
+                field: self.id.clone(),
+                tag: keys.tag().to_owned(),
+            };
+        }
         FieldError::Open {
             field: self.id.clone(),
             source,

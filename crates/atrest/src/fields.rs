@@ -4,7 +4,7 @@ use std::path::Path;
 
 use atrest_core::Keyring;
 use atrest_engine::policy::{KeyringPlace, Policy, PrimaryKeys};
-use atrest_keys::keyring::KeyringFile;
+use atrest_keys::keyring::{KeyringFile, OpenKeyring};
 use atrest_keys::{Environment, FileAccess, LoadedKeyring, Primary, Settings, Warning, load};
 
 use crate::{Field, FieldError};
@@ -60,13 +60,19 @@ impl Fields {
         Ok(Self { policy, keys })
     }
 
-    /// The field of one column, by its id in the policy: "table.column".
+    /// The field of one column, by its id in the policy: "table.column". One with a
+    /// `subject` needs to be told whose a row is: [`Field::of`].
     ///
     /// # Errors
     /// [`FieldError::Policy`] with the nearest id.
     pub fn field(&self, id: &str) -> Result<Field, FieldError> {
         let column = self.policy.require(id)?;
         Ok(Field::new(self.keyring(), column))
+    }
+
+    /// The keyring that the keys are from; none with direct keys.
+    pub(crate) fn opened(&self) -> Option<&OpenKeyring> {
+        self.keys.opened.as_deref()
     }
 
     /// The policy.

@@ -41,6 +41,58 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A column with a `subject` has each person's values under keys of that person, which
+//! `atrest forget` destroys; the keys come from the database, many at once:
+//!
+//! ```
+//! # #[cfg(feature = "subjects")]
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use atrest::{Environment, FieldError, Fields, Key};
+//! # use atrest_keys::keyring::{KeyPurpose, KeyringFile, OpenKeyring};
+//! # let folder = tempfile::tempdir()?;
+//! # let policy = folder.path().join("atrest.toml");
+//! # let url = format!("sqlite:{}", folder.path().join("app.db").display());
+//! # let url = url.as_str();
+//! # std::fs::write(folder.path().join("app.db"), "")?;
+//! # std::fs::write(&policy, r#"
+//! # [keys]
+//! # keyring = "atrest.keyring"
+//! # root = "env:ROOT"
+//! # [database]
+//! # url = "sqlite:app.db"
+//! # [[column]]
+//! # table = "people"
+//! # name = "email"
+//! # subject = "id"
+//! # "#)?;
+//! # let root = Key::generate()?.to_base64url().to_string();
+//! # let environment = Environment::new([("ROOT".to_owned(), root)]);
+//! # let settings = atrest_keys::Settings::new(folder.path());
+//! # let source = atrest_keys::source::parse("env:ROOT", &settings)?;
+//! # let file = KeyringFile::new(folder.path().join("atrest.keyring"));
+//! # let now = jiff::Timestamp::now();
+//! # let new = OpenKeyring::create(&*source, "env:ROOT", &environment, now, &[])?;
+//! # let mut opened = new.store(&file, &*source, &environment).await?;
+//! # for purpose in [KeyPurpose::Subjects, KeyPurpose::Index] {
+//! #     let new = opened.ensure(purpose, now)?.ok_or("made before")?;
+//! #     opened = new.store(&file, &*source, &environment).await?;
+//! # }
+//! let fields = Fields::load(&policy, environment)?;
+//! let people = fields.subjects(url).await?; // once, when the application starts
+//!
+//! let keys = people.keys_to_seal(["4711"]).await?; // makes the key of who is new
+//! let email = fields.field("people.email")?;
+//! let stored = email.of(&keys["4711"])?.seal_str("ada@example.org")?;
+//!
+//! let keys = people.keys(["4711", "4712"]).await?; // one request for a page of rows
+//! assert_eq!(email.of(&keys["4711"])?.open_str(&stored)?, "ada@example.org");
+//! assert!(email.of(&keys["4712"])?.open_str(&stored).is_err());
+//! assert!(matches!(email.open_str(&stored), Err(FieldError::NeedsSubject { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! While a column is being encrypted it holds clear values and tokens side by
 //! side: [`Field::read_str`] takes both and says which it was. A value that looks
 //! like a token but does not open is an error, never a value.
@@ -55,6 +107,7 @@
 mod error;
 mod field;
 mod fields;
+mod subjects;
 mod wiped_writer;
 
 pub use atrest_core::{
@@ -63,9 +116,12 @@ pub use atrest_core::{
     Undecryptable,
 };
 pub use atrest_engine::policy::{Bind, ColumnPolicy, Policy, PolicyError};
+pub use atrest_engine::subjects::{SubjectError, SubjectKeys};
+pub use atrest_engine::target::Database;
 pub use atrest_keys::{
     Environment, FileAccess, KeySource, KeySourceError, LoadedKeyring, Warning, load_keyring,
 };
 pub use error::FieldError;
 pub use field::{Field, Value};
 pub use fields::Fields;
+pub use subjects::FieldSubjects;

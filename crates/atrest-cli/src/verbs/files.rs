@@ -122,6 +122,7 @@ pub(super) fn summary(operation: Operation, report: &FilesReport) {
         count(report.plaintext),
     );
     for (n, what) in [
+        (report.forgotten, "forgotten"),
         (report.undecryptable, "undecryptable"),
         (report.skipped, "skipped"),
     ] {
@@ -140,6 +141,18 @@ fn details(report: &FilesReport) {
         line(&format!(
             "  {location}: {} files under key {key}",
             count(*files)
+        ));
+    }
+    if report.sealed_by_subject > 0 {
+        line(&format!(
+            "  {location}: {} files under keys of their subjects",
+            count(report.sealed_by_subject)
+        ));
+    }
+    if report.forgotten > 0 {
+        line(&format!(
+            "  {location}: {} files of subjects that were forgotten, which nothing opens any more",
+            count(report.forgotten)
         ));
     }
     for (key, files) in &report.unknown_keys {

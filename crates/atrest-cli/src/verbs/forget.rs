@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use atrest_engine::Engine;
 use atrest_engine::policy::ColumnPolicy;
-use atrest_engine::subjects::receipt::{Receipt, SignedReceipt, Signer};
+use atrest_engine::subjects::receipt::{ErasedFiles, Receipt, SignedReceipt, Signer};
 use atrest_engine::subjects::{SubjectError, SubjectState, Subjects};
 use atrest_keys::keyring::OpenKeyring;
+use atrest_media::Keys;
+use atrest_media::folder::{Operation, Options};
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::block_in_place;
 
 use crate::Outcome;
 use crate::args::{ForgetArgs, Global};
+use crate::files::Location;
 use crate::output::{Envelope, count, line, warn};
 use crate::session::{Connected, Session};
 
@@ -53,8 +56,7 @@ pub(crate) async fn run(args: &ForgetArgs, global: &Global) -> anyhow::Result<Ou
 type Done = (Vec<SubjectState>, Vec<(PathBuf, SignedReceipt)>);
 
 async fn forget(args: &ForgetArgs, connected: &Connected, global: &Global) -> anyhow::Result<Done> {
-    let engine = connected.engine()?;
-    let subjects = subjects(engine)?;
+    let subjects = subjects(connected)?;
     let now = Timestamp::now();
     let Some(subject) = &args.subject else {
         return due(connected, subjects, args, now).await;
@@ -127,7 +129,7 @@ async fn finish(
     args: &ForgetArgs,
     now: Timestamp,
 ) -> anyhow::Result<(SubjectState, (PathBuf, SignedReceipt))> {
-    let (engine, policy) = (connected.engine()?, &connected.session.policy);
+    let policy = &connected.session.policy;
     let requested = state.forget_since;
     bury(&connected.session, &state, now).await?;
     let with_subject: Vec<&ColumnPolicy> = policy
@@ -138,7 +140,7 @@ async fn finish(
     let mut emptied = Vec::new();
     for column in &with_subject {
         for also in &column.forget_empties {
-            engine.empty(column, also, subject).await?;
+            connected.engine()?.empty(column, also, subject).await?;
             emptied.push((column.id(), also.clone()));
         }
     }
@@ -148,7 +150,7 @@ async fn finish(
     };
     let mut columns = Vec::new();
     for column in &with_subject {
-        let mut erased = engine.belongings(column, subject).await?;
+        let mut erased = connected.engine()?.belongings(column, subject).await?;
         let of = |(id, also): &(String, String)| (*id == column.id()).then(|| also.clone());
         erased.emptied = emptied.iter().filter_map(of).collect();
         columns.push(erased);
@@ -165,7 +167,14 @@ async fn finish(
         .iter()
         .filter(|column| column.subject.is_none())
         .map(ColumnPolicy::id)
-        .chain(policy.files.iter().map(|files| files.location.clone()));
+        .chain(
+            policy
+                .files
+                .iter()
+                .filter(|files| files.subject.is_none())
+                .map(|files| files.location.clone()),
+        );
+    let files = erased_files(connected, subject).await?;
     let receipt = Receipt {
         kind: Receipt::KIND.to_owned(),
         tag: state.tag.clone(),
@@ -174,13 +183,37 @@ async fn finish(
         destroyed,
         keys: state.keys.iter().map(|key| key.id.clone()).collect(),
         columns,
-        files: Vec::new(),
+        files,
         not_covered: not_covered.collect(),
         final_from,
     };
     let signed = signer(&connected.session).await?.sign(receipt)?;
     let file = write(&connected.session, &signed)?;
     Ok((state, (file, signed)))
+}
+
+/// What the locations whose files are of subjects hold of this one.
+async fn erased_files(connected: &Connected, subject: &str) -> anyhow::Result<Vec<ErasedFiles>> {
+    let (session, options) = (&connected.session, Options::default());
+    let mut erased = Vec::new();
+    for files in &session.policy.files {
+        let Some(pattern) = &files.subject else {
+            continue;
+        };
+        let keys = Keys::of(files, session.keyring(), connected.subjects.as_ref())?;
+        let found = match Location::open(files, session).await? {
+            Location::Folder(folder) => {
+                let theirs = folder.of_subject(pattern, subject);
+                block_in_place(|| theirs.run(Operation::Look, keys, &options))?
+            }
+            Location::Bucket(bucket) => {
+                let theirs = bucket.of_subject(pattern, subject);
+                theirs.run(Operation::Look, keys, &options).await?
+            }
+        };
+        erased.push(found.erased(files));
+    }
+    Ok(erased)
 }
 
 /// Writes the tombstone, if it is not there.
@@ -221,8 +254,7 @@ pub(super) async fn signer(session: &Session) -> anyhow::Result<Signer> {
 /// Tags of subjects that were forgotten and whose keys are in the database again: an old
 /// copy of it was put back.
 pub(super) async fn back(connected: &Connected) -> anyhow::Result<Vec<String>> {
-    let engine = connected.engine().ok();
-    let Some(subjects) = engine.and_then(Engine::subjects) else {
+    let Some(subjects) = &connected.subjects else {
         return Ok(Vec::new());
     };
     let unfinished = subjects.unfinished().await?;
@@ -238,10 +270,10 @@ pub(super) fn show_back(back: &[String]) {
     }
 }
 
-/// The engine's subjects, which there must be.
-pub(super) fn subjects(engine: &Engine) -> anyhow::Result<&Subjects> {
-    engine.subjects().map(AsRef::as_ref).context(
-        "no column of the policy names a subject; write `subject = \"COLUMN\"` into the [[column]] entries whose rows belong to somebody",
+/// The subjects of the policy, which there must be.
+pub(super) fn subjects(connected: &Connected) -> anyhow::Result<&Subjects> {
+    connected.subjects.as_deref().context(
+        "no column and no files of the policy name a subject; write `subject = \"COLUMN\"` into the [[column]] entries whose rows belong to somebody, or `subject = \"{subject}/**\"` into the [[files]] whose paths say whose they are",
     )
 }
 
@@ -320,6 +352,18 @@ pub(super) fn show_receipt(receipt: &Receipt) {
         for also in &column.emptied {
             line(&format!("  {also} was emptied in the same rows"));
         }
+    }
+    for files in &receipt.files {
+        line(&format!(
+            "{}: {} files, {} unreadable, {} still in clear, {} still under a shared key, {} undecryptable for another reason, {} not looked at",
+            files.location,
+            count(files.files),
+            count(files.unreadable),
+            count(files.plaintext),
+            count(files.shared),
+            count(files.undecryptable),
+            count(files.skipped)
+        ));
     }
     if !receipt.not_covered.is_empty() {
         line(&format!(

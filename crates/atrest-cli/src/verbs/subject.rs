@@ -29,8 +29,7 @@ async fn export(
     connected: &Connected,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
-    let engine = connected.engine()?;
-    subjects(engine)?;
+    subjects(connected)?;
     let mut out: Box<dyn Write + Send> = match &args.out {
         None => Box::new(std::io::stdout()),
         Some(path) => {
@@ -58,6 +57,7 @@ async fn export(
                 .and_then(|()| out.write_all(b"\n"));
             failed = failed.take().or(written.err());
         };
+        let engine = connected.engine()?;
         engine.export(column, &args.subject, &mut give).await?;
     }
     if let Some(error) = failed.or_else(|| out.flush().err()) {
@@ -80,7 +80,7 @@ async fn show(
     global: &Global,
 ) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
-    let subjects = subjects(connected.engine()?)?;
+    let subjects = subjects(connected)?;
     let tag = subjects.tag(&args.subject);
     let state = subjects.state(&tag).await?;
     let state = state.ok_or(SubjectError::Unknown { tag })?;

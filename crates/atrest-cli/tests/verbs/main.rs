@@ -22,6 +22,8 @@ mod life;
 mod look;
 #[cfg(unix)]
 mod pty;
+#[cfg(unix)]
+mod subject_files;
 mod support;
 #[cfg(unix)]
 mod terminal;

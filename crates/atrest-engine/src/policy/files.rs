@@ -4,6 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use atrest_core::object::ObjectBind;
 
+use super::SubjectPattern;
+
 /// A folder whose files are to be kept encrypted, and which of them. They are
 /// objects of the suite `cobblestone-256`, the only one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,9 @@ pub struct FilesPolicy {
     pub exclude: Vec<String>,
     /// What the objects are bound to.
     pub bind: ObjectBind,
+    /// Which part of a file's path says whose it is: each subject's files are sealed
+    /// under a key of its own.
+    pub subject: Option<SubjectPattern>,
     /// Where the entry starts in the policy, from 1.
     pub line: usize,
 }
@@ -101,6 +106,7 @@ mod tests {
             include: vec![],
             exclude: vec![],
             bind: ObjectBind::Path,
+            subject: None,
             line: 1,
         };
         let overlap = |one, two, directory| {

@@ -42,6 +42,7 @@ mod files;
 mod keys;
 mod read;
 mod serve;
+mod subject;
 mod subjects;
 mod url;
 mod write;
@@ -53,6 +54,7 @@ pub use error::{At, PolicyError};
 pub use files::FilesPolicy;
 pub use keys::{KeyringPlace, KeysPolicy, PrimaryKeys};
 pub use serve::{ParseTokenRoleError, ServePolicy, TokenPolicy, TokenRole};
+pub use subject::{ParseSubjectPatternError, SubjectPattern};
 pub use subjects::SubjectsPolicy;
 pub use url::DatabaseUrl;
 

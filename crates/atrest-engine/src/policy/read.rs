@@ -51,18 +51,18 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Policy, PolicyError> {
 
     let keys = source.table(top.get("keys"), text.len(), "the policy", "keys", "[keys]")?;
     let keys = source.keys(&source.section(keys.0, keys.1, "[keys]", &keys::KEYS)?)?;
-    // Files need no database; columns do.
-    let database = match (top.get("database"), top.get("column")) {
-        (None, None) => None,
-        (found, _) => Some(source.database(found)?),
-    };
-
-    let columns = match top.get("column") {
-        Some(value) => source.columns(value)?,
-        None => Vec::new(),
-    };
     let files = match top.get("files") {
         Some(value) => source.files(value)?,
+        None => Vec::new(),
+    };
+    // Files need no database, but keys of subjects are kept in it; columns do.
+    let subjects = files.iter().any(|files| files.subject.is_some());
+    let database = match (top.get("database"), top.get("column")) {
+        (None, None) if !subjects => None,
+        (found, _) => Some(source.database(found)?),
+    };
+    let columns = match top.get("column") {
+        Some(value) => source.columns(value)?,
         None => Vec::new(),
     };
     let serve = match top.get("serve") {

@@ -18,8 +18,12 @@ pub struct FilesReport {
     pub total: u64,
     /// Files in clear.
     pub plaintext: u64,
-    /// Files that open, by key id.
+    /// Files that open under a key of the keyring, by key id.
     pub sealed: BTreeMap<String, u64>,
+    /// Files that open under a key of their subject.
+    pub sealed_by_subject: u64,
+    /// Files whose key was destroyed when their subject was forgotten.
+    pub forgotten: u64,
     /// Files that begin as an object does and do not open.
     pub undecryptable: u64,
     /// The first of them.
@@ -50,7 +54,7 @@ impl FilesReport {
     /// Files that open.
     #[must_use]
     pub fn sealed_total(&self) -> u64 {
-        self.sealed.values().sum()
+        self.sealed.values().sum::<u64>() + self.sealed_by_subject
     }
 
     /// Nothing is left to do after this operation; `None`: after looking.
@@ -127,6 +131,8 @@ pub struct FilesRestoreReport {
     pub missing: u64,
     /// Files that do not open.
     pub undecryptable: u64,
+    /// Files of subjects that were forgotten: meant not to come back.
+    pub forgotten: u64,
     /// Files written.
     pub changed: u64,
     /// Files of the copy that do not open, and files that could not be read or written.

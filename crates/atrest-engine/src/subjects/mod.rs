@@ -10,6 +10,7 @@
 mod belongings;
 mod error;
 mod forget;
+mod keys;
 pub mod receipt;
 mod record;
 mod ring;
@@ -19,6 +20,7 @@ mod witness;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use atrest_core::hazmat::Mac;
 use atrest_core::{Key, KeyId, KeyWrapper, Keyring, Purpose};
@@ -29,6 +31,7 @@ use crate::target::Database;
 pub use belongings::Belonging;
 pub use error::SubjectError;
 pub use forget::{SubjectKeyState, SubjectState};
+pub use keys::SubjectKeys;
 pub(crate) use record::{Body, Prover, SubjectKey};
 pub(crate) use ring::Ring;
 pub(crate) use source::SubjectOf;
@@ -37,6 +40,10 @@ use record::{NAME, Proven, place, tag};
 
 /// Subjects whose keys are kept in memory at most: some 50 MB.
 const KEPT: usize = 50_000;
+
+/// How long what is in memory is good without asking again: so long may a process that
+/// runs on (`atrest serve`, an application) open what another one has had forgotten.
+const GOOD_FOR: Duration = Duration::from_secs(30);
 
 /// What of a keyring subjects need.
 #[derive(Debug)]
@@ -58,7 +65,8 @@ pub struct Subjects {
     tags: Mac,
     prover: Prover,
     forgotten: HashMap<String, Vec<KeyId>>,
-    kept: Mutex<HashMap<String, Arc<Ring>>>,
+    /// With the time of asking.
+    kept: Mutex<HashMap<String, (Instant, Arc<Ring>)>>,
     /// Held while keys are made, so that workers of one run make none twice.
     making: tokio::sync::Mutex<()>,
     /// Tags of forgotten subjects whose keys are back.
@@ -123,7 +131,9 @@ impl Subjects {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             for subject in subjects {
                 match kept.get(subject) {
-                    Some(ring) if ring.seals() || !make => {
+                    Some((asked, ring))
+                        if (ring.seals() || !make) && asked.elapsed() < GOOD_FOR =>
+                    {
                         rings.insert(subject.to_owned(), Arc::clone(ring));
                     }
                     _ => drop(wanted.insert(subject.to_owned())),
@@ -133,6 +143,7 @@ impl Subjects {
         if wanted.is_empty() {
             return Ok(rings);
         }
+        let mut asked = Instant::now();
         let mut found = self.fetch(&wanted).await?;
         let without = |found: &HashMap<String, Arc<Ring>>| -> HashSet<String> {
             let without = found.iter().filter(|(_, ring)| !ring.seals());
@@ -147,6 +158,7 @@ impl Subjects {
             if !lacking.is_empty() {
                 self.make(&lacking, now).await?;
                 // Read back before the first value is sealed under them.
+                asked = Instant::now();
                 found.extend(self.fetch(&lacking).await?);
                 if let Some(subject) = without(&found).iter().next() {
                     return Err(SubjectError::NotKept {
@@ -160,7 +172,7 @@ impl Subjects {
             kept.clear();
         }
         for (subject, ring) in found {
-            kept.insert(subject.clone(), Arc::clone(&ring));
+            kept.insert(subject.clone(), (asked, Arc::clone(&ring)));
             rings.insert(subject, ring);
         }
         Ok(rings)
@@ -293,6 +305,8 @@ impl Subjects {
                     };
                     new.push(self.prover.record(tag, &body)?);
                 }
+                // Another process made one since it was looked for.
+                Some(record) if self.ring(&record)?.own.is_some() => {}
                 // A forgotten subject is back and writes: a key of its new time.
                 Some(record) if record.body.forget.is_none() => {
                     let mut body = record.body.clone();

@@ -76,6 +76,12 @@ pub struct ErasedFiles {
     pub plaintext: u64,
     /// Files still sealed under a key that everybody shares.
     pub shared: u64,
+    /// Files that do not open for another reason.
+    #[serde(default)]
+    pub undecryptable: u64,
+    /// Files that could not be looked at, or have other names (hard links).
+    #[serde(default)]
+    pub skipped: u64,
 }
 
 impl Receipt {
@@ -86,7 +92,7 @@ impl Receipt {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let column = |c: &ErasedColumn| c.plaintext + c.shared + c.undecryptable == 0;
-        let files = |f: &ErasedFiles| f.plaintext + f.shared == 0;
+        let files = |f: &ErasedFiles| f.plaintext + f.shared + f.undecryptable + f.skipped == 0;
         self.columns.iter().all(column) && self.files.iter().all(files)
     }
 }

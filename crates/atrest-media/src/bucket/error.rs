@@ -1,3 +1,4 @@
+use atrest_engine::subjects::SubjectError;
 use object_store::Error;
 
 use crate::MediaError;
@@ -39,6 +40,18 @@ pub enum BucketError {
         bucket: String,
         /// What the server said.
         problem: String,
+    },
+    /// The keys of a subject cannot be had. What was done by then stays done; keys are
+    /// asked for before the first change.
+    #[error(transparent)]
+    Keys(#[from] SubjectError),
+    /// An object could not be given in clear.
+    #[error("giving {file} in clear failed: {source}; what was written so far is not complete")]
+    Export {
+        /// Its name below the prefix.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The server ignores conditions.
     #[error(
@@ -115,7 +128,7 @@ pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> Failure {
         Error::Generic { source, store } => match source.downcast::<StoreError>() {
             Ok(refused) => match refused.error {
                 MediaError::Object(error) => Failure::Object(error),
-                error @ MediaError::Io { .. } => Failure::from(error),
+                error => Failure::from(error),
             },
             Err(source) => other(doing, &Error::Generic { source, store }),
         },

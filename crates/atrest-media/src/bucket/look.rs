@@ -13,6 +13,7 @@ use super::error::failed;
 use super::object::Job;
 use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, begins_object};
+use crate::keyrings::{FileKeys, ToSeal};
 use crate::store::StoreError;
 
 /// Bytes by which it is told whether something is an object.
@@ -52,9 +53,16 @@ impl Content {
 impl Job<'_> {
     /// Looks, from the beginning. What is to be sealed and is short is read whole at once;
     /// else the content of what is clear is what was looked at.
-    pub(super) async fn look(&self, name: &Path, size: u64) -> Result<State, Failure> {
+    pub(super) async fn look(
+        &self,
+        name: &Path,
+        size: u64,
+        keys: &FileKeys,
+    ) -> Result<State, Failure> {
+        let seals =
+            self.operation == Operation::Encrypt && matches!(keys.to_seal(), ToSeal::Under(..));
         // There is no range of nothing.
-        let whole = size == 0 || (size <= SHORT && self.operation == Operation::Encrypt);
+        let whole = size == 0 || (size <= SHORT && seals);
         let range = (!whole).then_some(GetRange::Bounded(0..HEADER as u64));
         let inner = self.store.inner();
         let options = GetOptions::new().with_range(range);

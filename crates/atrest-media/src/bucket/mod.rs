@@ -45,6 +45,7 @@
 
 mod address;
 mod error;
+mod export;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod look;
@@ -59,18 +60,18 @@ mod run;
 mod tags;
 mod versions;
 
-use std::sync::Arc;
-
-use atrest_core::Keyring;
 use atrest_core::object::ObjectBind;
+use atrest_engine::policy::SubjectPattern;
 use object_store::path::Path;
 
 pub use crate::inplace::{
-    GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Versions, Why,
+    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Skipped,
+    Tally, Undecryptable, Versions, Why,
 };
 pub use error::{BucketError, MoveError};
 pub use rename::Moved;
 
+use crate::Keys;
 use crate::inplace::Filter;
 use raw::Raw;
 
@@ -139,19 +140,42 @@ impl Bucket {
 
     /// Does it with every object. What is wrong with one is in the report, and no reason
     /// to leave the others. [`Options::workers`] are objects at work at the same time, on
-    /// the caller's task.
+    /// the caller's task. Keys of subjects are as in
+    /// [`Folder::run`](crate::folder::Folder::run).
     ///
     /// # Errors
     /// [`BucketError::Server`] when the bucket cannot be listed or tried,
-    /// [`BucketError::Unconditional`] for a server that ignores conditions. What was done
-    /// by then stays done.
+    /// [`BucketError::Unconditional`] for a server that ignores conditions,
+    /// [`BucketError::Keys`]. What was done by then stays done.
     pub async fn run(
         &self,
         operation: Operation,
-        keyring: &Arc<Keyring>,
+        keys: impl Into<Keys>,
         options: &Options<'_>,
     ) -> Result<Report, BucketError> {
-        run::run(self, operation, keyring, options).await
+        run::run(self, operation, &keys.into(), options).await
+    }
+
+    /// The same bucket, of the objects of one subject alone; see
+    /// [`Folder::of_subject`](crate::folder::Folder::of_subject).
+    #[must_use]
+    pub fn of_subject(self, pattern: &SubjectPattern, subject: &str) -> Self {
+        let filter = self.filter.of_subject(pattern, subject);
+        Self { filter, ..self }
+    }
+
+    /// Gives the clear content of every object that is meant. One that does not open to
+    /// its end is named, and not begun. Old versions are not looked at.
+    ///
+    /// # Errors
+    /// [`BucketError::Server`], [`BucketError::Keys`]; [`BucketError::Export`] when they
+    /// cannot be taken, or one changed while it was given.
+    pub async fn export(
+        &self,
+        keys: impl Into<Keys>,
+        to: &mut dyn Export,
+    ) -> Result<Vec<Belonging>, BucketError> {
+        export::export(self, &keys.into(), to).await
     }
 
     /// Gives an object another name, below this prefix or that of `to`: it is opened, sealed
@@ -166,10 +190,27 @@ impl Bucket {
         &self,
         from: &str,
         (to, name): (&Self, &str),
-        keyring: &Arc<Keyring>,
+        keys: impl Into<Keys>,
         options: &Options<'_>,
     ) -> Result<Moved, MoveError> {
-        rename::rename((self, from), (to, name), keyring, options).await
+        let keys = keys.into();
+        let to = (to, name, &keys);
+        rename::rename((self, from, &keys), to, options).await
+    }
+
+    /// [`Self::rename`] to where other keys are in use: those of what is opened, and those
+    /// of what is sealed.
+    ///
+    /// # Errors
+    /// [`MoveError`].
+    pub async fn rename_between(
+        &self,
+        from: &str,
+        (to, name): (&Self, &str),
+        (opens, seals): (&Keys, &Keys),
+        options: &Options<'_>,
+    ) -> Result<Moved, MoveError> {
+        rename::rename((self, from, opens), (to, name, seals), options).await
     }
 
     /// The key of what has this name below the prefix.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use atrest_core::Keyring;
 use atrest_core::object::{ObjectError, sealed_len};
+use atrest_core::{KeyId, Keyring};
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
@@ -11,8 +11,10 @@ use object_store::{ObjectMeta, ObjectStore as _};
 use super::look::{Content, State};
 use super::probe::Conditions;
 use super::{Bucket, Operation, Why};
+use crate::Keys;
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Done, Failure, Watch};
+use crate::inplace::{Done, Failure, Left, Watch, is_temporary};
+use crate::keyrings::{FileKeys, ToSeal};
 use crate::observe::Unobserved;
 use crate::sealing::Sealing;
 use crate::store::SealedStore;
@@ -23,7 +25,7 @@ pub(super) struct Job<'a> {
     pub(super) bucket: &'a Bucket,
     pub(super) store: SealedStore<PrefixStore<AmazonS3>>,
     pub(super) operation: Operation,
-    pub(super) keyring: &'a Arc<Keyring>,
+    pub(super) keys: &'a Keys,
     pub(super) watch: &'a Watch<'a>,
     pub(super) conditions: Conditions,
 }
@@ -32,23 +34,34 @@ impl<'a> Job<'a> {
     pub(super) fn new(
         bucket: &'a Bucket,
         operation: Operation,
-        keyring: &'a Arc<Keyring>,
+        keys: &'a Keys,
         watch: &'a Watch<'a>,
         conditions: Conditions,
     ) -> Self {
         Self {
             bucket,
-            store: bucket.sealed_store(Arc::clone(keyring)),
+            store: bucket.sealed_store(keys),
             operation,
-            keyring,
+            keys,
             watch,
             conditions,
         }
     }
 
+    /// Whether an object is meant, by its name.
+    pub(super) fn is_meant(&self, listed: &ObjectMeta) -> bool {
+        let name = listed.location.as_ref();
+        let last = listed.location.filename().unwrap_or_default();
+        !is_temporary(last.as_bytes()) && self.bucket.filter.takes(std::path::Path::new(name))
+    }
+
     /// Does the operation with what was listed.
-    pub(super) async fn object(&self, listed: &ObjectMeta) -> Result<Done, Failure> {
-        let done = self.try_object(&listed.location, listed.size).await;
+    pub(super) async fn object(
+        &self,
+        listed: &ObjectMeta,
+        keys: &FileKeys,
+    ) -> Result<Done, Failure> {
+        let done = self.try_object(&listed.location, listed.size, keys).await;
         match done {
             // Whatever failed, it did because of the stop.
             Err(_) if self.watch.stopped() => Err(Failure::Stopped),
@@ -78,54 +91,72 @@ impl<'a> Job<'a> {
         }
     }
 
-    pub(super) async fn try_object(&self, name: &Path, size: u64) -> Result<Done, Failure> {
-        let primary = self.keyring.primary().id();
-        let is = |key, bytes, changed| Done {
-            key,
-            bytes,
-            changed,
-        };
-        let state = self.look(name, size).await?;
+    pub(super) async fn try_object(
+        &self,
+        name: &Path,
+        size: u64,
+        keys: &FileKeys,
+    ) -> Result<Done, Failure> {
+        let state = self.look(name, size, keys).await?;
         reached(Point::Looked);
         match state {
+            State::Clear(content) if matches!(keys.to_seal(), ToSeal::Never) => Ok(Done {
+                left: Some(Left::Withheld),
+                ..Done::clear(content.meta.size)
+            }),
             State::Clear(content) if self.operation == Operation::Encrypt => {
+                let (sealing, key) = sealing(keys)?;
                 let content = self.all(name, content).await?;
                 let bytes = content.meta.size;
-                self.seal(name, content).await?;
-                Ok(is(Some(primary), bytes, true))
+                self.seal(name, content, sealing).await?;
+                Ok(Done::sealed(key, bytes, keys).changed())
             }
-            State::Clear(content) => Ok(is(None, content.meta.size, false)),
-            State::Sealed(key, bytes) => match self.operation {
-                Operation::Look | Operation::Encrypt => Ok(is(Some(key), bytes, false)),
-                Operation::Verify => {
-                    let mut clear = self.watched(self.open(name).await?);
-                    while clear.try_next().await?.is_some() {}
-                    Ok(is(Some(key), bytes, false))
+            State::Clear(content) => Ok(Done::clear(content.meta.size)),
+            State::Sealed(key, bytes) => {
+                // The store may know newer keys of the subject than these.
+                let newer;
+                let keys = match keys.is_own(key) || keys.keyring().get(key).is_some() {
+                    true => keys,
+                    false => {
+                        let asked = self.keys.one(name.as_ref().as_bytes(), false).await;
+                        newer = asked.map_err(crate::MediaError::from)?;
+                        &newer
+                    }
+                };
+                let is = Done::sealed(key, bytes, keys);
+                match self.operation {
+                    Operation::Look | Operation::Encrypt => Ok(is),
+                    Operation::Verify => {
+                        let mut clear = self.watched(self.open(name).await?);
+                        while clear.try_next().await?.is_some() {}
+                        Ok(is)
+                    }
+                    Operation::Rotate if is.left.is_none() => Ok(is),
+                    Operation::Rotate => {
+                        let (sealing, key) = sealing(keys)?;
+                        let content = self.open(name).await?;
+                        self.seal(name, content, sealing).await?;
+                        Ok(Done::sealed(key, bytes, keys).changed())
+                    }
+                    Operation::Decrypt => {
+                        let content = self.open(name).await?;
+                        let length = content.meta.size;
+                        let old = (content.meta.e_tag.clone(), content.attributes.clone());
+                        let clear = self.watched(content);
+                        self.replace(name, old, length, None, clear).await?;
+                        Ok(Done::clear(bytes).changed())
+                    }
                 }
-                Operation::Rotate if key == primary => Ok(is(Some(key), bytes, false)),
-                Operation::Rotate => {
-                    let content = self.open(name).await?;
-                    self.seal(name, content).await?;
-                    Ok(is(Some(primary), bytes, true))
-                }
-                Operation::Decrypt => {
-                    let content = self.open(name).await?;
-                    let length = content.meta.size;
-                    let old = (content.meta.e_tag.clone(), content.attributes.clone());
-                    let clear = self.watched(content);
-                    self.replace(name, old, length, None, clear).await?;
-                    Ok(is(None, bytes, true))
-                }
-            },
+            }
         }
     }
 
     /// Puts the object of a clear content in its place.
-    async fn seal(&self, name: &Path, content: Content) -> Result<(), Failure> {
+    async fn seal(&self, name: &Path, content: Content, keyring: &Keyring) -> Result<(), Failure> {
         let id = self.bucket.bind.logical_id(name.as_ref().as_bytes());
         let length = sealed_len(content.meta.size).ok_or(Failure::Object(ObjectError::TooLong))?;
         let old = (content.meta.e_tag.clone(), content.attributes.clone());
-        let sealing = Sealing::new(self.keyring, id).map_err(Failure::Object)?;
+        let sealing = Sealing::new(keyring, id).map_err(Failure::Object)?;
         let beginning = *sealing.prologue();
         let object = sealed(self.watched(content), sealing, Arc::new(Unobserved));
         let beginning = Some(&beginning[..]);
@@ -146,5 +177,13 @@ impl<'a> Job<'a> {
             watch.read(piece.len() as u64);
             Ok(piece)
         })
+    }
+}
+
+/// What an object is to be sealed under.
+fn sealing(keys: &FileKeys) -> Result<(&Keyring, KeyId), Failure> {
+    match keys.to_seal() {
+        ToSeal::Under(keyring, key) => Ok((keyring, key)),
+        ToSeal::NotMade | ToSeal::Never => Err(Failure::NeedsKey),
     }
 }

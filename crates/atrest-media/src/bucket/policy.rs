@@ -1,11 +1,9 @@
-use std::sync::Arc;
-
-use atrest_core::Keyring;
 use atrest_engine::policy::FilesPolicy;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
+use crate::Keys;
 use crate::store::SealedStore;
 
 use super::{Bucket, BucketError, Report, run};
@@ -27,9 +25,9 @@ impl Bucket {
     /// What is below the prefix, as a store that shows clear contents and seals what is
     /// put into it.
     #[must_use]
-    pub fn sealed_store(&self, keyring: Arc<Keyring>) -> SealedStore<PrefixStore<AmazonS3>> {
+    pub fn sealed_store(&self, keys: impl Into<Keys>) -> SealedStore<PrefixStore<AmazonS3>> {
         let below = PrefixStore::new(self.raw.s3.clone(), self.prefix.clone());
-        SealedStore::new(below, keyring, self.bind)
+        SealedStore::new(below, keys, self.bind)
     }
 
     /// Opens every chunk of the object of this name below the prefix, as
@@ -37,14 +35,15 @@ impl Bucket {
     /// one. Globs are not looked at.
     ///
     /// # Errors
-    /// [`BucketError::Server`] for a name that cannot be one, or when the server fails.
-    pub async fn inspect(&self, name: &str, keyring: &Arc<Keyring>) -> Result<Report, BucketError> {
+    /// [`BucketError::Server`] for a name that cannot be one, or when the server fails;
+    /// [`BucketError::Keys`].
+    pub async fn inspect(&self, name: &str, keys: impl Into<Keys>) -> Result<Report, BucketError> {
         let path = Path::parse(name).map_err(|error| BucketError::Server {
             doing: "looking into",
             bucket: self.name.clone(),
             problem: error.to_string(),
         })?;
-        run::inspect(self, &path, keyring).await
+        run::inspect(self, &path, &keys.into()).await
     }
 
     /// Whether the bucket is there and can be listed.

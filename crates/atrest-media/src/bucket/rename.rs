@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use atrest_core::object::{ObjectError, sealed_len};
 use atrest_core::{KeyId, Keyring};
+use atrest_engine::subjects::SubjectError;
 use bytes::Bytes;
 use futures::stream::{Stream, TryStreamExt as _};
 use object_store::path::Path;
@@ -18,6 +19,7 @@ use super::probe::Conditions;
 use super::raw::Expected;
 use super::replace::New;
 use super::{Bucket, BucketError, MoveError, Operation, Options, Why};
+use crate::Keys;
 use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, Watch, is_temporary};
 use crate::observe::Unobserved;
@@ -46,7 +48,7 @@ impl<'a> Place<'a> {
     fn new(
         bucket: &'a Bucket,
         name: &str,
-        keyring: &'a Arc<Keyring>,
+        keys: &'a Keys,
         watch: &'a Watch<'a>,
     ) -> Result<Self, MoveError> {
         let wrong = |problem: String| {
@@ -70,7 +72,7 @@ impl<'a> Place<'a> {
             job: Job::new(
                 bucket,
                 Operation::Rotate,
-                keyring,
+                keys,
                 watch,
                 Conditions::default(),
             ),
@@ -98,14 +100,13 @@ impl<'a> Place<'a> {
 
 /// [`Bucket::rename`].
 pub(super) async fn rename(
-    (from, old): (&Bucket, &str),
-    (to, new): (&Bucket, &str),
-    keyring: &Arc<Keyring>,
+    (from, old, opens): (&Bucket, &str, &Keys),
+    (to, new, seals): (&Bucket, &str, &Keys),
     options: &Options<'_>,
 ) -> Result<Moved, MoveError> {
     let watch = Watch::new(options);
-    let from = Place::new(from, old, keyring, &watch)?;
-    let mut to = Place::new(to, new, keyring, &watch)?;
+    let from = Place::new(from, old, opens, &watch)?;
+    let mut to = Place::new(to, new, seals, &watch)?;
     if from.name == to.name {
         return Err(MoveError::Exists { to: to.name });
     }
@@ -134,6 +135,11 @@ pub(super) async fn rename(
         to.job.may_put(sealed).map_err(left(&from))?;
         let attributes = std::mem::take(&mut content.attributes);
         let clear = from.job.watched(content);
+        let name = to.path.as_ref().as_bytes();
+        let made = seals.one(name, true).await;
+        let made = made.map_err(|error| left(&from)(refused(error)))?;
+        let keyring = made.sealing();
+        let keyring = keyring.map_err(|error| left(&from)(refused(error)))?;
         let put = put(&from, &to, attributes, sealed, clear, keyring).await;
         if let Err(failure) = put {
             return Err(match failure {
@@ -149,7 +155,10 @@ pub(super) async fn rename(
         to: to.name.clone(),
         problem: problem(failure),
     };
-    let key = match to.job.look(&to.path, sealed).await.map_err(both)? {
+    let name = to.path.as_ref().as_bytes();
+    let keys = seals.one(name, false).await;
+    let keys = keys.map_err(|error| both(refused(error)))?;
+    let key = match to.job.look(&to.path, sealed, &keys).await.map_err(both)? {
         State::Sealed(key, there) if there == clear => key,
         State::Sealed(..) | State::Clear(_) => return Err(both(Failure::Skipped(Why::Changed))),
     };
@@ -180,11 +189,20 @@ fn left(from: &Place<'_>) -> impl Fn(Failure) -> MoveError {
     }
 }
 
+/// The keys cannot be had, or nothing is sealed any more.
+fn refused(error: SubjectError) -> Failure {
+    crate::MediaError::from(error).into()
+}
+
 fn problem(failure: Failure) -> String {
     match failure {
         Failure::Skipped(Why::Failed(problem)) => problem,
         Failure::Skipped(why) => why.to_string(),
         Failure::Object(error) => error.to_string(),
+        Failure::Forgotten => {
+            "its key was destroyed when the subject that its name says was forgotten".to_owned()
+        }
+        Failure::NeedsKey => "its subject got no key".to_owned(),
         Failure::Stopped => "stopped".to_owned(),
     }
 }

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use atrest_engine::subjects::SubjectError;
+
 use crate::inplace::GlobError;
 
 /// Why nothing could be done with a folder at all.
@@ -17,6 +19,18 @@ pub enum FolderError {
     Root {
         /// Which folder.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The keys of a subject cannot be had. What was done by then stays done; keys are
+    /// asked for before the first change.
+    #[error(transparent)]
+    Keys(#[from] SubjectError),
+    /// A file could not be given in clear.
+    #[error("giving {file} in clear failed: {source}; what was written so far is not complete")]
+    Export {
+        /// Its path below the root.
+        file: String,
         /// What the system said.
         source: io::Error,
     },

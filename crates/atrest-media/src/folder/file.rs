@@ -7,16 +7,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atrest_core::Keyring;
-
 use super::attributes::carry_over;
 use super::place::Source;
 use super::state::{State, look};
 use super::temporary::Temporary;
 use super::{Folder, OldFiles, Operation, Why};
-use crate::ObjectReader;
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Done, Failure, Watch, Watched};
+use crate::inplace::{Done, Failure, Left, Watch, Watched};
+use crate::keyrings::{FileKeys, ToSeal};
+use crate::{Keys, ObjectReader};
 
 /// Bytes from which a file is worth several threads.
 const LARGE: u64 = 32 << 20;
@@ -27,10 +26,19 @@ pub(super) struct Job<'a> {
     pub(super) root: &'a File,
     pub(super) operation: Operation,
     old: Option<&'a OldFiles>,
-    keyring: &'a Keyring,
+    pub(super) keys: &'a Keys,
     pub(super) watch: &'a Watch<'a>,
     /// Workers that have no file.
     pub(super) idle: AtomicUsize,
+}
+
+/// One file of a run.
+#[derive(Clone, Copy)]
+struct One<'f> {
+    source: &'f Source,
+    path: &'f Path,
+    id: &'f [u8],
+    keys: &'f FileKeys,
 }
 
 impl<'a> Job<'a> {
@@ -39,7 +47,7 @@ impl<'a> Job<'a> {
         root: &'a File,
         operation: Operation,
         old: Option<&'a OldFiles>,
-        keyring: &'a Keyring,
+        keys: &'a Keys,
         watch: &'a Watch<'a>,
     ) -> Self {
         Self {
@@ -47,14 +55,14 @@ impl<'a> Job<'a> {
             root,
             operation,
             old,
-            keyring,
+            keys,
             watch,
             idle: 0.into(),
         }
     }
 
-    /// Does the operation with the file at a path below the root.
-    pub(super) fn file(&self, path: &Path) -> Result<Done, Failure> {
+    /// Does the operation with the file at a path below the root, whose keys these are.
+    pub(super) fn file(&self, path: &Path, keys: &FileKeys) -> Result<Done, Failure> {
         let source = Source::open(self.root, path)?;
         let id = self.folder.bind.logical_id(path.as_os_str().as_bytes());
         if self.folder.kept.holds(path, &source.about) {
@@ -63,7 +71,23 @@ impl<'a> Job<'a> {
         if source.about.len() == 0 && is_upload(path) {
             return Err(Failure::Skipped(Why::Upload));
         }
-        let done = self.source(&source, path, id);
+        let mut one = One {
+            source: &source,
+            path,
+            id,
+            keys,
+        };
+        let mut done = self.one(one);
+        // Another process may have made it a key since its keys were asked for.
+        let newer;
+        if let Err(Failure::Object(error)) = &done
+            && keys.may_lack(error)
+        {
+            let asked = self.keys.wait_again(path.as_os_str().as_bytes());
+            newer = asked.map_err(|error| Failure::Skipped(Why::Failed(error.to_string())))?;
+            one.keys = &newer;
+            done = self.one(one);
+        }
         // Whatever failed, it did because of the stop.
         if done.is_err() && self.watch.stopped() {
             return Err(Failure::Stopped);
@@ -72,8 +96,9 @@ impl<'a> Job<'a> {
             return Err(Failure::Skipped(Why::Upload));
         }
         // What a writer did to it meanwhile may look like damage.
-        if let Err(Failure::Object(_)) = &done {
+        if let Err(Failure::Object(error)) = done {
             source.check()?;
+            return Err(one.keys.explain(error).into());
         }
         done
     }
@@ -86,90 +111,98 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn source(&self, source: &Source, path: &Path, id: &[u8]) -> Result<Done, Failure> {
-        let keyring = self.keyring;
-        let primary = keyring.primary().id();
+    fn one(&self, one: One<'_>) -> Result<Done, Failure> {
+        let One {
+            source,
+            path,
+            id,
+            keys,
+        } = one;
+        let opening = keys.keyring();
         let reader = || Watched {
             inner: &source.file,
             watch: self.watch,
         };
-        let is = |key, bytes| Done {
-            key,
-            bytes,
-            changed: false,
-        };
         let linked = source.about.nlink() > 1;
         let threads = self.threads(source.about.len());
-        match look(&source.file, source.about.len(), keyring, id)? {
+        match look(&source.file, source.about.len(), opening, id)? {
             State::Clear(_) if linked && self.operation != Operation::Decrypt => {
                 Err(Failure::Skipped(Why::HardLinked))
             }
-            State::Clear(_) if self.operation == Operation::Encrypt => {
+            State::Clear(length) if self.operation == Operation::Encrypt => {
+                let (sealing, key) = match keys.to_seal() {
+                    ToSeal::Under(sealing, key) => (sealing, key),
+                    ToSeal::NotMade => return Err(Failure::NeedsKey),
+                    ToSeal::Never => return Ok(withheld(length)),
+                };
                 if let Some(old) = self.old {
                     old.keep(source, path)?;
                 }
                 let mut bytes = 0;
                 replace(source, |to| {
                     let sealed = match self.old {
-                        None => crate::seal(reader(), to, keyring, id, threads, &|_| {}),
+                        None => crate::seal(reader(), to, sealing, id, threads, &|_| {}),
                         Some(old) => {
                             let clear = old.clear(reader());
-                            crate::seal(clear, to, keyring, id, threads, &|_| {})
+                            crate::seal(clear, to, sealing, id, threads, &|_| {})
                         }
                     };
                     bytes = sealed?.clear;
                     Ok(())
                 })?;
-                Ok(Done {
-                    key: Some(primary),
-                    bytes,
-                    changed: true,
-                })
+                Ok(Done::sealed(key, bytes, keys).changed())
             }
             State::Clear(bytes) => match self.old {
-                None => Ok(is(None, bytes)),
+                None if matches!(keys.to_seal(), ToSeal::Never) => Ok(withheld(bytes)),
+                None => Ok(Done::clear(bytes)),
                 Some(old) => {
                     let bytes = io::copy(&mut old.clear(reader()), &mut io::sink());
                     let bytes =
                         bytes.map_err(Failure::io("opening what an earlier system wrote"))?;
-                    Ok(is(None, bytes))
+                    Ok(Done::clear(bytes))
                 }
             },
-            State::Sealed(key, bytes) => match self.operation {
-                Operation::Look | Operation::Encrypt => Ok(is(Some(key), bytes)),
-                Operation::Verify => {
-                    crate::open(reader(), io::sink(), keyring, id, threads, &|_| {})?;
-                    Ok(is(Some(key), bytes))
+            State::Sealed(key, bytes) => {
+                let is = Done::sealed(key, bytes, keys);
+                match self.operation {
+                    Operation::Look | Operation::Encrypt => Ok(is),
+                    Operation::Verify => {
+                        crate::open(reader(), io::sink(), opening, id, threads, &|_| {})?;
+                        Ok(is)
+                    }
+                    Operation::Rotate if is.left.is_none() => Ok(is),
+                    Operation::Rotate | Operation::Decrypt if linked => {
+                        Err(Failure::Skipped(Why::HardLinked))
+                    }
+                    Operation::Rotate => {
+                        let ToSeal::Under(sealing, key) = keys.to_seal() else {
+                            return Err(Failure::NeedsKey);
+                        };
+                        replace(source, |to| {
+                            let clear = ObjectReader::new(reader(), opening, id)?;
+                            crate::seal(clear, to, sealing, id, threads, &|_| {})?;
+                            Ok(())
+                        })?;
+                        Ok(Done::sealed(key, bytes, keys).changed())
+                    }
+                    Operation::Decrypt => {
+                        replace(source, |to| {
+                            crate::open(reader(), to, opening, id, threads, &|_| {})?;
+                            Ok(())
+                        })?;
+                        Ok(Done::clear(bytes).changed())
+                    }
                 }
-                Operation::Rotate if key == primary => Ok(is(Some(key), bytes)),
-                Operation::Rotate | Operation::Decrypt if linked => {
-                    Err(Failure::Skipped(Why::HardLinked))
-                }
-                Operation::Rotate => {
-                    replace(source, |to| {
-                        let clear = ObjectReader::new(reader(), keyring, id)?;
-                        crate::seal(clear, to, keyring, id, threads, &|_| {})?;
-                        Ok(())
-                    })?;
-                    Ok(Done {
-                        key: Some(primary),
-                        bytes,
-                        changed: true,
-                    })
-                }
-                Operation::Decrypt => {
-                    replace(source, |to| {
-                        crate::open(reader(), to, keyring, id, threads, &|_| {})?;
-                        Ok(())
-                    })?;
-                    Ok(Done {
-                        key: None,
-                        bytes,
-                        changed: true,
-                    })
-                }
-            },
+            }
         }
+    }
+}
+
+/// A clear file whose subject is being forgotten.
+fn withheld(bytes: u64) -> Done {
+    Done {
+        left: Some(Left::Withheld),
+        ..Done::clear(bytes)
     }
 }
 

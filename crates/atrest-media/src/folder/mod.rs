@@ -39,6 +39,7 @@
 
 mod attributes;
 mod error;
+mod export;
 mod file;
 mod kept;
 mod old;
@@ -55,17 +56,19 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use atrest_core::Keyring;
 use atrest_core::object::ObjectBind;
+use atrest_engine::policy::SubjectPattern;
 use atrest_engine::restore::RestoreMode;
 
 pub use crate::inplace::{
-    GlobError, Operation, Options, Progress, Report, Skipped, Tally, Undecryptable, Versions, Why,
+    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Skipped,
+    Tally, Undecryptable, Versions, Why,
 };
 pub use error::FolderError;
 pub use old::OldFiles;
 pub use restore::Restored;
 
+use crate::Keys;
 use crate::inplace::Filter;
 use kept::Kept;
 
@@ -158,8 +161,8 @@ impl Folder {
     ///
     /// # Errors
     /// [`FolderError::Root`].
-    pub fn inspect(&self, path: &Path, keyring: &Keyring) -> Result<Report, FolderError> {
-        run::inspect(self, path, keyring)
+    pub fn inspect(&self, path: &Path, keys: impl Into<Keys>) -> Result<Report, FolderError> {
+        run::inspect(self, path, &keys.into())
     }
 
     /// The logical id of the object in the file at `path`, which may not be there yet;
@@ -172,19 +175,34 @@ impl Folder {
         Ok(below.map(|path| self.bind.logical_id(path.as_os_str().as_bytes()).to_owned()))
     }
 
+    /// The name of the file at `path`, which may not be there yet, below the root: what
+    /// says whose it is. None if it is not below the root.
+    ///
+    /// # Errors
+    /// As [`Self::logical_id`].
+    pub fn name_of(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let below = kept::below(&self.root, path)?;
+        Ok(below.map(|path| path.as_os_str().as_bytes().to_owned()))
+    }
+
     /// Does it with every file. What is wrong with one is in the report, and no
     /// reason to leave the others.
     ///
+    /// Keys of subjects are asked for by [`Keyrings::keyrings`](crate::Keyrings), many at
+    /// a time, on the thread that calls; all of them once before the first change. Only
+    /// [`Operation::Encrypt`] and [`Operation::Rotate`] make keys, for subjects that have
+    /// a file which is due.
+    ///
     /// # Errors
     /// [`FolderError::Root`] when the folder cannot be opened,
-    /// [`FolderError::Busy`] when another run is changing it.
+    /// [`FolderError::Busy`] when another run is changing it, [`FolderError::Keys`].
     pub fn run(
         &self,
         operation: Operation,
-        keyring: &Keyring,
+        keys: impl Into<Keys>,
         options: &Options<'_>,
     ) -> Result<Report, FolderError> {
-        run::run(self, operation, None, keyring, options)
+        run::run(self, operation, None, &keys.into(), options)
     }
 
     /// Holds a copy of the folder, which is encrypted as it is (`cp -a`, rsync, a snapshot),
@@ -201,7 +219,7 @@ impl Folder {
         &self,
         copy: &Path,
         mode: RestoreMode,
-        keyring: &Keyring,
+        keys: impl Into<Keys>,
         options: &Options<'_>,
     ) -> Result<Restored, FolderError> {
         let copy = Self {
@@ -210,7 +228,29 @@ impl Folder {
             bind: self.bind,
             kept: Kept::default(),
         };
-        restore::restore(self, &copy, mode, keyring, options)
+        restore::restore(self, &copy, mode, &keys.into(), options)
+    }
+
+    /// The same folder, of the files of one subject alone: what [`Operation::Look`] counts
+    /// there is for [`Report::erased`], and [`Self::export`] gives them.
+    #[must_use]
+    pub fn of_subject(self, pattern: &SubjectPattern, subject: &str) -> Self {
+        let filter = self.filter.of_subject(pattern, subject);
+        Self { filter, ..self }
+    }
+
+    /// Gives the clear content of every file that is meant. One that does not open to its
+    /// end is named, and not begun.
+    ///
+    /// # Errors
+    /// [`FolderError::Root`], [`FolderError::Keys`]; [`FolderError::Export`] when they
+    /// cannot be taken, or one changed while it was given.
+    pub fn export(
+        &self,
+        keys: impl Into<Keys>,
+        to: &mut dyn Export,
+    ) -> Result<Vec<Belonging>, FolderError> {
+        export::export(self, &keys.into(), to)
     }
 
     /// Makes objects of files that an earlier system encrypted: whatever is no object
@@ -223,17 +263,18 @@ impl Folder {
     pub fn take_over(
         &self,
         old: &OldFiles,
-        keyring: &Keyring,
+        keys: impl Into<Keys>,
         options: &Options<'_>,
     ) -> Result<Report, FolderError> {
-        let mut look = run::run(self, Operation::Verify, Some(old), keyring, options)?;
+        let keys = keys.into();
+        let mut look = run::run(self, Operation::Verify, Some(old), &keys, options)?;
         // What a killed run left is removed by the changing one.
         look.skipped.retain(|it| it.why != Why::LeftOver);
         if !look.is_clean() {
             return Ok(look);
         }
         let removed = old.remove_left_over();
-        let mut report = run::run(self, Operation::Encrypt, Some(old), keyring, options)?;
+        let mut report = run::run(self, Operation::Encrypt, Some(old), &keys, options)?;
         report.removed += removed;
         Ok(report)
     }

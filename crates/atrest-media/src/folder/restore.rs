@@ -4,7 +4,6 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use atrest_core::Keyring;
 use atrest_core::object::ObjectError;
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FileNote, FilesRestoreReport};
@@ -12,12 +11,13 @@ use atrest_engine::restore::RestoreMode;
 
 use super::file::replace;
 use super::place::Source;
-use super::run::{lock_root, open_root};
+use super::run::{lock_root, open_root, with_keys};
 use super::state::{State, look};
 use super::walk::{Step, walk};
 use super::{Folder, FolderError, Options, Skipped, Undecryptable, Why};
-use crate::ObjectReader;
 use crate::inplace::{Failure, NAMED, Watch, Watched, readable};
+use crate::keyrings::{BATCH, FileKeys};
+use crate::{Keys, ObjectReader};
 
 /// What a restore or a comparison came to. Names are paths below the root, as raw bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Restored {
     pub undecryptable: Vec<Undecryptable>,
     /// Those that were written, encrypted.
     pub changed: u64,
+    /// Those of subjects that were forgotten: they are not brought back.
+    pub forgotten: u64,
     /// Parts of the copy that cannot be read, are no objects or do not open, or are links
     /// where the folder holds files; and files of the folder that could not be read or
     /// written.
@@ -78,6 +80,7 @@ impl Restored {
             changed_since: self.changed_since.len() as u64,
             missing: self.missing.len() as u64,
             undecryptable: self.undecryptable.len() as u64,
+            forgotten: self.forgotten,
             changed: self.changed,
             skipped: self.skipped.len() as u64,
             files: refused
@@ -96,7 +99,7 @@ pub(super) fn restore(
     folder: &Folder,
     copy: &Folder,
     mode: RestoreMode,
-    keyring: &Keyring,
+    keys: &Keys,
     options: &Options<'_>,
 ) -> Result<Restored, FolderError> {
     let (root, from) = (open_root(folder)?, open_root(copy)?);
@@ -105,24 +108,39 @@ pub(super) fn restore(
     }
     let watch = Watch::new(options);
     let mut done = Restored::default();
-    for step in walk(copy) {
+    let mut steps = walk(copy).peekable();
+    let mut batch = Vec::new().into_iter();
+    loop {
         if watch.stopped() {
             done.stopped = true;
             break;
         }
-        let path = match step {
-            Step::File(path) => path,
-            // What a killed run left beside a file is no copy of anything.
-            Step::Temporary(_) => continue,
-            Step::Skipped(path, why) => {
-                done.skipped.extend(unread(folder, &path, why));
-                continue;
+        let Some((path, of_file)) = batch.next() else {
+            if steps.peek().is_none() {
+                break;
             }
+            let mut paths = Vec::new();
+            for step in steps.by_ref().take(BATCH) {
+                match step {
+                    Step::File(path) => paths.push(path),
+                    // What a killed run left beside a file is no copy of anything.
+                    Step::Temporary(_) => {}
+                    Step::Skipped(path, why) => done.skipped.extend(unread(folder, &path, why)),
+                }
+            }
+            batch = with_keys(keys, paths, false)?.into_iter();
+            continue;
         };
+        if of_file.is_gone() {
+            done.forgotten += 1;
+            watch.file_done();
+            continue;
+        }
         let one = One {
             path: &path,
             id: folder.bind.logical_id(path.as_os_str().as_bytes()),
-            keyring,
+            keys: &of_file,
+            all: keys,
             watch: &watch,
         };
         let result = Source::open(&from, &path).and_then(|from| {
@@ -135,6 +153,12 @@ pub(super) fn restore(
             Ok(()) => {}
             Err(Failure::Stopped) => done.stopped = true,
             Err(Failure::Skipped(why)) => done.skipped.push(one.skipped(why)),
+            Err(Failure::Forgotten) => done.forgotten += 1,
+            Err(Failure::NeedsKey) => {
+                let why = Why::Failed("its subject got no key; run again".to_owned());
+                done.skipped.push(one.skipped(why));
+            }
+            Err(Failure::Object(error)) if forgotten(&of_file, &error) => done.forgotten += 1,
             Err(Failure::Object(error)) => {
                 let why = Why::Failed(format!("the copy of it does not open: {error}"));
                 done.skipped.push(one.skipped(why));
@@ -167,11 +191,17 @@ fn unread(folder: &Folder, path: &Path, why: Why) -> Option<Skipped> {
     })
 }
 
+/// Whether what does not open was meant to be gone.
+fn forgotten(keys: &FileKeys, error: &ObjectError) -> bool {
+    matches!(error, ObjectError::UnknownKey(key) if keys.is_forgotten(*key))
+}
+
 /// One file of the copy.
 struct One<'a> {
     path: &'a Path,
     id: &'a [u8],
-    keyring: &'a Keyring,
+    keys: &'a FileKeys,
+    all: &'a Keys,
     watch: &'a Watch<'a>,
 }
 
@@ -189,7 +219,7 @@ impl One<'_> {
         crate::open(
             self.read(from),
             io::sink(),
-            self.keyring,
+            self.keys.keyring(),
             self.id,
             1,
             &|_| {},
@@ -224,6 +254,9 @@ impl One<'_> {
                 }
                 write
             }
+            Err(Failure::Object(error)) if forgotten(self.keys, &error) => {
+                return Err(Failure::Forgotten);
+            }
             Err(Failure::Object(error)) => {
                 // What a writer did to it meanwhile may look like damage.
                 to.check()?;
@@ -246,9 +279,12 @@ impl One<'_> {
             Err(failure) => return Err(failure),
         };
         if write {
+            let made = self.all.wait_one(&self.name(), true);
+            let made = made.map_err(crate::MediaError::from)?;
+            let sealing = made.sealing().map_err(crate::MediaError::from)?;
             replace(&to, |out| {
-                let clear = ObjectReader::new(self.read(from), self.keyring, self.id)?;
-                crate::seal(clear, out, self.keyring, self.id, 1, &|_| {})?;
+                let clear = ObjectReader::new(self.read(from), self.keys.keyring(), self.id)?;
+                crate::seal(clear, out, sealing, self.id, 1, &|_| {})?;
                 Ok(())
             })?;
             done.changed += 1;
@@ -259,11 +295,12 @@ impl One<'_> {
     /// Whether the copy's file and the folder's hold the same. The copy was found whole, so
     /// that what does not open is the folder's.
     fn compare(&self, from: &Source, to: &Source) -> Result<bool, Failure> {
-        let copy = ObjectReader::new(self.read(from), self.keyring, self.id)?;
-        match look(&to.file, to.about.len(), self.keyring, self.id)? {
+        let keyring = self.keys.keyring();
+        let copy = ObjectReader::new(self.read(from), keyring, self.id)?;
+        match look(&to.file, to.about.len(), keyring, self.id)? {
             State::Clear(_) => equal(copy, self.read(to)),
             State::Sealed(..) => {
-                let sealed = ObjectReader::new(self.read(to), self.keyring, self.id)?;
+                let sealed = ObjectReader::new(self.read(to), keyring, self.id)?;
                 equal(copy, sealed)
             }
         }

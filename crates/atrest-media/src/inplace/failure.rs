@@ -12,6 +12,10 @@ pub(crate) enum Failure {
     Skipped(Why),
     /// It does not open.
     Object(ObjectError),
+    /// It was meant to be gone: its subject's key was destroyed.
+    Forgotten,
+    /// It is due, and its subject has no key yet.
+    NeedsKey,
     /// The run is to end.
     Stopped,
 }
@@ -27,6 +31,8 @@ impl From<MediaError> for Failure {
     fn from(error: MediaError) -> Self {
         match error {
             MediaError::Object(error) => Self::Object(error),
+            MediaError::Forgotten(_) => Self::Forgotten,
+            error @ MediaError::Keys(_) => Self::Skipped(Why::Failed(error.to_string())),
             // A reader of objects is a reader like any other to what reads from it.
             MediaError::Io { doing, source } => match source.downcast::<ObjectError>() {
                 Ok(error) => Self::Object(error),

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use atrest_engine::policy::SubjectPattern;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// A glob that is none.
@@ -18,6 +19,8 @@ pub(crate) struct Filter {
     /// None: all.
     include: Option<GlobSet>,
     exclude: GlobSet,
+    /// Of one subject alone.
+    of: Option<(SubjectPattern, String)>,
 }
 
 impl Filter {
@@ -27,13 +30,30 @@ impl Filter {
             globs => Some(set(globs)?),
         };
         let exclude = set(exclude)?;
-        Ok(Self { include, exclude })
+        Ok(Self {
+            include,
+            exclude,
+            of: None,
+        })
     }
 
     /// Whether this file is meant.
     pub(crate) fn takes(&self, path: &Path) -> bool {
         let included = self.include.as_ref().is_none_or(|set| set.is_match(path));
-        included && !self.exclude.is_match(path)
+        included && !self.exclude.is_match(path) && self.is_theirs(path)
+    }
+
+    /// Only the files of this subject.
+    pub(crate) fn of_subject(self, pattern: &SubjectPattern, subject: &str) -> Self {
+        let of = Some((pattern.clone(), subject.to_owned()));
+        Self { of, ..self }
+    }
+
+    fn is_theirs(&self, path: &Path) -> bool {
+        self.of.as_ref().is_none_or(|(pattern, subject)| {
+            let path = path.as_os_str().as_encoded_bytes();
+            pattern.subject_of(path) == Some(subject)
+        })
     }
 
     /// Whether there may be files in this folder that are meant.

@@ -2,6 +2,7 @@
 //! names, and what is told of it.
 
 mod begins;
+mod export;
 mod failure;
 mod filter;
 mod name;
@@ -10,6 +11,7 @@ mod report;
 mod watch;
 mod words;
 
+pub use export::{Belonging, Export, ExportFolder};
 pub use filter::GlobError;
 pub use operation::{Operation, Options};
 pub use report::{Report, Skipped, Tally, Undecryptable, Versions, Why};
@@ -19,6 +21,6 @@ pub(crate) use begins::begins_object;
 pub(crate) use failure::Failure;
 pub(crate) use filter::Filter;
 pub(crate) use name::{is_temporary, temporary};
-pub(crate) use report::Done;
+pub(crate) use report::{Done, Left};
 pub(crate) use watch::{Watch, Watched};
 pub(crate) use words::{NAMED, readable};

@@ -5,6 +5,7 @@ use atrest_core::KeyId;
 use atrest_core::object::ObjectError;
 
 use super::Failure;
+use crate::keyrings::{FileKeys, ToSeal};
 
 /// How many files, and how many clear bytes they hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +22,13 @@ impl Tally {
         self.bytes += bytes;
     }
 
+    pub(crate) const fn less(self, other: Self) -> Self {
+        Self {
+            files: self.files.saturating_sub(other.files),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+
     pub(crate) const fn and(mut self, other: Self) -> Self {
         self.files += other.files;
         self.bytes += other.bytes;
@@ -35,8 +43,21 @@ pub struct Report {
     pub total: u64,
     /// Clear ones.
     pub clear: Tally,
-    /// Sealed ones by their key.
+    /// Sealed ones by their key, of those that everybody shares.
     pub sealed: BTreeMap<KeyId, Tally>,
+    /// Sealed ones under a key of their subject.
+    pub by_subject: Tally,
+    /// Those whose key was destroyed when their subject was forgotten.
+    pub forgotten: u64,
+    /// Clear ones of subjects that are being forgotten, which are not sealed any more;
+    /// they are counted as clear, too.
+    pub withheld: Tally,
+    /// The key that the file is sealed under, of a look at one alone.
+    pub only_key: Option<KeyId>,
+    /// Sealed ones that [`Rotate`](super::Operation::Rotate) would seal anew.
+    pub to_rotate: Tally,
+    /// Files that are nobody's, where subjects have keys of their own.
+    pub nobodys: u64,
     /// Those that begin as an object does and do not open, by name.
     pub undecryptable: Vec<Undecryptable>,
     /// What this run changed. Counted above as what it is now.
@@ -71,9 +92,15 @@ impl Report {
             Ok(done) => {
                 self.total += 1;
                 self.largest = self.largest.max(done.bytes);
-                match done.key {
-                    None => self.clear.add(done.bytes),
-                    Some(key) => self.sealed.entry(key).or_default().add(done.bytes),
+                match (done.key, done.own) {
+                    (None, _) => self.clear.add(done.bytes),
+                    (Some(_), true) => self.by_subject.add(done.bytes),
+                    (Some(key), false) => self.sealed.entry(key).or_default().add(done.bytes),
+                }
+                match done.left {
+                    None => {}
+                    Some(Left::ToRotate) => self.to_rotate.add(done.bytes),
+                    Some(Left::Withheld) => self.withheld.add(done.bytes),
                 }
                 if done.changed {
                     self.changed.add(done.bytes);
@@ -82,6 +109,15 @@ impl Report {
             Err(Failure::Object(error)) => {
                 self.total += 1;
                 self.undecryptable.push(Undecryptable::new(name, &error));
+            }
+            Err(Failure::Forgotten) => {
+                self.total += 1;
+                self.forgotten += 1;
+            }
+            Err(Failure::NeedsKey) => {
+                let why = "its subject got no key; run again".to_owned();
+                let why = Why::Failed(why);
+                self.skipped.push(Skipped { name, why });
             }
             Err(Failure::Skipped(why)) => self.skipped.push(Skipped { name, why }),
             Err(Failure::Stopped) => self.stopped = true,
@@ -97,8 +133,56 @@ impl Report {
 /// What something is after the run, with its clear length.
 pub(crate) struct Done {
     pub(crate) key: Option<KeyId>,
+    /// Whether that is its subject's.
+    pub(crate) own: bool,
     pub(crate) bytes: u64,
     pub(crate) changed: bool,
+    pub(crate) left: Option<Left>,
+}
+
+/// What else is to be said of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Left {
+    /// It is sealed under another key than it is to be.
+    ToRotate,
+    /// It is clear, and its subject is being forgotten.
+    Withheld,
+}
+
+impl Done {
+    /// It is clear.
+    pub(crate) const fn clear(bytes: u64) -> Self {
+        Self {
+            key: None,
+            own: false,
+            bytes,
+            changed: false,
+            left: None,
+        }
+    }
+
+    /// It is sealed under `key`.
+    pub(crate) fn sealed(key: KeyId, bytes: u64, keys: &FileKeys) -> Self {
+        let left = match keys.to_seal() {
+            ToSeal::Under(_, own) if own == key => None,
+            ToSeal::Never => None,
+            _ => Some(Left::ToRotate),
+        };
+        Self {
+            key: Some(key),
+            own: keys.is_own(key),
+            left,
+            ..Self::clear(bytes)
+        }
+    }
+
+    /// This run made it so.
+    pub(crate) const fn changed(self) -> Self {
+        Self {
+            changed: true,
+            ..self
+        }
+    }
 }
 
 /// A file that begins as an object does and does not open.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use atrest_core::{KeyId, Keyring};
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FileNote, FilesPlan, FilesReport, VersionsReport};
+use atrest_engine::subjects::receipt::ErasedFiles;
+use atrest_engine::target::Finding;
 
-use super::{Report, Tally};
+use super::Report;
 
 /// How many files a report names, of each kind.
 pub(crate) const NAMED: usize = 20;
@@ -14,29 +15,48 @@ pub(crate) const NAMED: usize = 20;
 impl Report {
     /// What `operation` would do after this look; `policy` is the location's.
     #[must_use]
-    pub fn plan(
-        &self,
-        operation: atrest_engine::Operation,
-        policy: &FilesPolicy,
-        keyring: &Keyring,
-    ) -> FilesPlan {
-        let primary = keyring.primary().id();
-        let sealed = |wanted: &dyn Fn(KeyId) -> bool| {
-            let those = self.sealed.iter().filter(|(key, _)| wanted(**key));
-            those.fold(Tally::default(), |sum, (_, tally)| sum.and(*tally))
-        };
+    pub fn plan(&self, operation: atrest_engine::Operation, policy: &FilesPolicy) -> FilesPlan {
+        let sealed = self.sealed.values();
+        let sealed = sealed.fold(self.by_subject, |sum, tally| sum.and(*tally));
         let due = match operation {
-            atrest_engine::Operation::Encrypt => self.clear,
-            atrest_engine::Operation::Rotate => sealed(&|key| key != primary),
-            atrest_engine::Operation::Decrypt => sealed(&|_| true),
+            atrest_engine::Operation::Encrypt => self.clear.less(self.withheld),
+            atrest_engine::Operation::Rotate => self.to_rotate,
+            atrest_engine::Operation::Decrypt => sealed,
         };
+        let mut warnings = Vec::new();
+        if self.nobodys > 0 && operation != atrest_engine::Operation::Decrypt {
+            let (nobodys, pattern) = (self.nobodys, policy.subject.as_ref());
+            let pattern = pattern.map_or_else(String::new, |pattern| format!(" `{pattern}`"));
+            warnings.push(Finding {
+                what: format!(
+                    "{nobodys} files do not fit the subject{pattern}: they are nobody's, are sealed \
+                     under the key that everybody shares, and no `atrest forget` erases them"
+                ),
+                next: "move them, exclude them, or mend `subject` in the policy".to_owned(),
+            });
+        }
         FilesPlan {
             due: due.files,
             due_bytes: due.bytes,
             largest: self.largest,
             free_bytes: None,
-            warnings: Vec::new(),
+            warnings,
             now: self.of(policy),
+        }
+    }
+
+    /// What an erasure's receipt says of a location: of a look at one subject's files.
+    #[must_use]
+    pub fn erased(&self, policy: &FilesPolicy) -> ErasedFiles {
+        let skipped = self.skipped.iter().filter(|it| !it.why.is_harmless());
+        ErasedFiles {
+            location: policy.location.clone(),
+            files: self.total,
+            unreadable: self.forgotten,
+            plaintext: self.clear.files,
+            shared: self.sealed.values().map(|tally| tally.files).sum(),
+            undecryptable: self.undecryptable.len() as u64,
+            skipped: skipped.count() as u64,
         }
     }
 
@@ -61,6 +81,8 @@ impl Report {
                 .iter()
                 .map(|(key, tally)| (key.to_string(), tally.files))
                 .collect(),
+            sealed_by_subject: self.by_subject.files,
+            forgotten: self.forgotten,
             undecryptable: self.undecryptable.len() as u64,
             undecryptable_files: undecryptable.collect(),
             unknown_keys: BTreeMap::new(),
@@ -76,7 +98,9 @@ impl Report {
                     problem: one.why.to_string(),
                 })
                 .collect(),
-            bytes: self.clear.bytes + self.sealed.values().map(|tally| tally.bytes).sum::<u64>(),
+            bytes: self.clear.bytes
+                + self.by_subject.bytes
+                + self.sealed.values().map(|tally| tally.bytes).sum::<u64>(),
             versions: None,
             stopped: self.stopped,
             seconds: 0.0,
@@ -116,6 +140,13 @@ impl Report {
                 purged: versions.purged.files,
                 problem: versions.problem.clone(),
             });
+        }
+        if self.withheld.files > 0 {
+            let withheld = self.withheld.files;
+            report.notes.push(format!(
+                "{withheld} files in clear are of subjects that are being forgotten, and were not \
+                 encrypted: remove them, or take that back with `atrest forget --undo`"
+            ));
         }
         if self.removed > 0 {
             let removed = self.removed;

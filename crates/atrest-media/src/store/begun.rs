@@ -59,10 +59,9 @@ impl<S: ObjectStore> SealedStore<S> {
         let extensions = result.extensions.clone();
         let split = split_prologue(bytes_of(result)).await;
         let (prologue, sealed) = split.map_err(|fault| self.name(location, fault))?;
-        let opener = ObjectOpener::new(&self.keyring, self.id(location), &prologue);
         let begun = Begun {
             clear: clear_len(meta.size).map_err(|error| self.refuse(location, error))?,
-            opener: opener.map_err(|error| self.refuse(location, error))?,
+            opener: self.opener(location, &prologue).await?,
             meta,
             attributes,
             extensions,

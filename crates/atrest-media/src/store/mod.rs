@@ -23,6 +23,10 @@
 //! the other way round. Make paths of existing names with [`Path::parse`]:
 //! `Path::from` replaces some characters (`~`, `#`, `[`), which names something else.
 //!
+//! **Subjects.** With keys by name ([`Keys`]), an object is sealed under a key of whose
+//! its name says it is, and a copy under another subject's name under that one's. A
+//! server that runs on opens what another process had forgotten for 30 s at most.
+//!
 //! **Copies** of bound objects are opened and sealed anew under the other name; tags
 //! do not come along, since [`ObjectStore`] has no way to read them. One of more than
 //! 5 MiB that must not overwrite is sealed beside and then copied by the inner store on
@@ -68,8 +72,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use atrest_core::Keyring;
-use atrest_core::object::ObjectBind;
+use atrest_core::object::{ObjectBind, ObjectOpener, PROLOGUE_LEN};
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
@@ -81,7 +84,7 @@ use object_store::{
 pub use error::StoreError;
 
 use crate::observe::Unobserved;
-use crate::{MediaError, Observe};
+use crate::{FileKeys, Keys, MediaError, Observe};
 use lengths::clear_meta;
 
 /// A store whose objects are sealed in an inner one; see [the module](self).
@@ -91,18 +94,20 @@ use lengths::clear_meta;
 /// that names the object.
 pub struct SealedStore<S> {
     inner: S,
-    keyring: Arc<Keyring>,
+    keys: Keys,
     bind: ObjectBind,
     observe: Arc<dyn Observe>,
 }
 
 impl<S: ObjectStore> SealedStore<S> {
-    /// Seals under the keyring's primary key, and opens what is under any of its keys.
-    pub fn new(inner: S, keyring: Arc<Keyring>, bind: ObjectBind) -> Self {
+    /// Seals under the primary key of the keyring that is an object's, and opens what is
+    /// under any of its keys. With keys by name ([`Keys::by_name`]), an object of a
+    /// subject without a key has one made when it is put.
+    pub fn new(inner: S, keys: impl Into<Keys>, bind: ObjectBind) -> Self {
         let observe = Arc::new(Unobserved);
         Self {
             inner,
-            keyring,
+            keys: keys.into(),
             bind,
             observe,
         }
@@ -122,6 +127,36 @@ impl<S: ObjectStore> SealedStore<S> {
     /// What the object at `location` is bound to.
     fn id<'a>(&self, location: &'a Path) -> &'a [u8] {
         self.bind.logical_id(location.as_ref().as_bytes())
+    }
+
+    /// The keys of the object at `location`; with `make`, one to seal it under.
+    async fn keys(&self, location: &Path, make: bool) -> Result<FileKeys> {
+        let keys = self.keys.one(location.as_ref().as_bytes(), make).await;
+        keys.map_err(|error| self.refuse(location, error))
+    }
+
+    /// The opener of the object at `location`, by its first bytes.
+    async fn opener(&self, location: &Path, prologue: &[u8; PROLOGUE_LEN]) -> Result<ObjectOpener> {
+        let mut keys = self.keys(location, false).await?;
+        let id = self.id(location);
+        let mut opener = ObjectOpener::new(keys.keyring(), id, prologue);
+        // Another process may have made it a key since.
+        if matches!(&opener, Err(error) if keys.may_lack(error)) {
+            let again = self.keys.again(location.as_ref().as_bytes()).await;
+            keys = again.map_err(|error| self.refuse(location, error))?;
+            opener = ObjectOpener::new(keys.keyring(), id, prologue);
+        }
+        opener.map_err(|error| self.refuse(location, keys.explain(error)))
+    }
+
+    /// Whether what is at the one is sealed as it would be at the other.
+    fn is_same(&self, one: &Path, other: &Path) -> bool {
+        let subject = |path: &Path| {
+            self.keys
+                .subject_of(path.as_ref().as_bytes())
+                .map(str::to_owned)
+        };
+        self.bind == ObjectBind::None && subject(one) == subject(other)
     }
 
     /// The error that names the object; it is observed.
@@ -193,16 +228,16 @@ impl<S: ObjectStore> ObjectStore for SealedStore<S> {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        match self.bind {
-            ObjectBind::None => self.inner.copy_opts(from, to, options).await,
-            ObjectBind::Path => self.copy_bound(from, to, options).await,
+        match self.is_same(from, to) {
+            true => self.inner.copy_opts(from, to, options).await,
+            false => self.copy_bound(from, to, options).await,
         }
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        match self.bind {
-            ObjectBind::None => self.inner.rename_opts(from, to, options).await,
-            ObjectBind::Path => self.rename_bound(from, to, options).await,
+        match self.is_same(from, to) {
+            true => self.inner.rename_opts(from, to, options).await,
+            false => self.rename_bound(from, to, options).await,
         }
     }
 }

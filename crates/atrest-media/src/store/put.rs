@@ -16,7 +16,11 @@ impl<S: ObjectStore> SealedStore<S> {
         payload: PutPayload,
     ) -> Result<PutPayload> {
         let refuse = |error: MediaError| self.refuse(location, error);
-        let sealing = Sealing::new(&self.keyring, self.id(location));
+        let keys = self.keys(location, true).await?;
+        let keyring = keys
+            .sealing()
+            .map_err(|error| self.refuse(location, error))?;
+        let sealing = Sealing::new(keyring, self.id(location));
         let sealing = sealing.map_err(|error| refuse(error.into()))?;
         let clear = futures::stream::iter(payload.into_iter().map(Ok));
         let sealed = sealed(clear, sealing, self.observe.clone());

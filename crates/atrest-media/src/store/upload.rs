@@ -27,7 +27,11 @@ impl<S: ObjectStore> SealedStore<S> {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Upload> {
-        let sealing = Sealing::new(&self.keyring, self.id(location));
+        let keys = self.keys(location, true).await?;
+        let keyring = keys
+            .sealing()
+            .map_err(|error| self.refuse(location, error))?;
+        let sealing = Sealing::new(keyring, self.id(location));
         let sealing = sealing.map_err(|error| self.refuse(location, error))?;
         Ok(Upload {
             inner: self.inner.put_multipart_opts(place, options).await?,

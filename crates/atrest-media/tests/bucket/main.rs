@@ -18,6 +18,7 @@ mod renamed;
 mod rounds;
 #[cfg(unix)]
 mod steps;
+mod subjects;
 mod versions;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,8 @@ mod raced;
 mod restored;
 mod rounds;
 mod steps;
+mod subject_steps;
+mod subjects;
 
 use std::collections::BTreeMap;
 use std::fs;

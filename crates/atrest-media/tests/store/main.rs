@@ -22,6 +22,7 @@ mod replaced;
 #[cfg(feature = "s3")]
 mod s3;
 mod streams;
+mod subjects;
 mod uploads;
 
 use std::sync::Arc;

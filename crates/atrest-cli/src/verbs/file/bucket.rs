@@ -3,11 +3,11 @@
 
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, bail};
 use atrest_engine::policy::FilesPolicy;
+use atrest_media::Keys;
 use atrest_media::bucket::{Bucket, Options, Progress};
 use futures::TryStreamExt as _;
 use object_store::{Error, GetOptions, GetRange, ObjectStore as _};
@@ -27,7 +27,7 @@ pub(super) fn url(path: &Path) -> Option<&str> {
 }
 
 /// The location that an object is below, and its name there.
-fn find<'u>(url: &'u str, session: &Session) -> anyhow::Result<(Bucket, &'u str)> {
+async fn find<'u>(url: &'u str, session: &Session) -> anyhow::Result<(Bucket, &'u str, Keys)> {
     let policy = &session.policy;
     let below = |files: &FilesPolicy| {
         let location = files.bucket()?.trim_end_matches('/');
@@ -40,7 +40,8 @@ fn find<'u>(url: &'u str, session: &Session) -> anyhow::Result<(Bucket, &'u str)
             policy.origin
         )
     })?;
-    Ok((Bucket::of(files, session.aws())?, name))
+    let keys = session.keys_of(files).await?;
+    Ok((Bucket::of(files, session.aws())?, name, keys))
 }
 
 /// `atrest file mv`.
@@ -56,9 +57,10 @@ pub(super) async fn mv(
             "--force is about files on the local disk: nothing in a bucket is overwritten; remove {to} first"
         );
     }
-    let quiet = |(bucket, name): (Bucket, _)| (bucket.assume_quiet(args.assume_quiet), name);
-    let (old, old_name) = quiet(find(from, session)?);
-    let (new, new_name) = quiet(find(to, session)?);
+    let quiet = |bucket: Bucket| bucket.assume_quiet(args.assume_quiet);
+    let (old, old_name, opens) = find(from, session).await?;
+    let (new, new_name, seals) = find(to, session).await?;
+    let (old, new) = (quiet(old), quiet(new));
     let bar = progress::Progress::new(global.json);
     let options = Options {
         workers: 1,
@@ -66,8 +68,8 @@ pub(super) async fn mv(
         stop: stop::on_signals(),
     };
     bar.files(from, "moving", || 1);
-    let keyring = Arc::new(session.keyring().clone());
-    let moved = old.rename(old_name, (&new, new_name), &keyring, &options);
+    let (to_there, keys) = ((&new, new_name), (&opens, &seals));
+    let moved = old.rename_between(old_name, to_there, keys, &options);
     let moved = moved.await;
     bar.clear();
     let moved = moved?;
@@ -86,8 +88,8 @@ pub(super) async fn cat(
     if args.id.name.is_some() {
         bail!("what {url} is bound to, its location says; run it without --id");
     }
-    let (bucket, name) = find(url, session)?;
-    let store = bucket.sealed_store(Arc::new(session.keyring().clone()));
+    let (bucket, name, keys) = find(url, session).await?;
+    let store = bucket.sealed_store(keys);
     let failed = |error| match error {
         Error::NotFound { .. } => anyhow!("there is no object {url}; check its name"),
         error => anyhow!(error).context(format!("cannot open {url}")),

@@ -28,7 +28,11 @@ pub(super) async fn run(args: &CatFileArgs, global: &Global) -> anyhow::Result<O
     }
     let failed = || format!("cannot open {name}");
     let id = session.logical_id(&args.id, Some(&args.file))?;
-    let mut reader = ObjectReader::new(source.file, session.keyring(), &id).with_context(failed)?;
+    let keys = session.keys_at(Some(&args.file), false)?;
+    let reader = ObjectReader::new(source.file, keys.keyring(), &id);
+    let mut reader = reader
+        .map_err(|error| keys.explained(error))
+        .with_context(failed)?;
 
     let (from, most) = match args.range {
         None => (0, None),

@@ -39,10 +39,12 @@ pub(super) fn seal(args: &SealFileArgs, global: &Global) -> anyhow::Result<Outco
     let total = source.length;
     let reader = Cursor::new(start).chain(source.file);
     let reader = clear_of(reader, &name, copy, &session)?;
+    let keys = session.keys_at(named(copy.to.as_deref()), true)?;
+    let keyring = keys.sealing()?;
     // An encrypted file may be read by whom the umask says.
     written(copy, global, "file seal", 0o666, |out| {
         let progress = ByteProgress::new(format!("sealing {name}"), total, global.json);
-        let sealed = atrest_media::seal(reader, out, session.keyring(), &id, threads(), &|done| {
+        let sealed = atrest_media::seal(reader, out, keyring, &id, threads(), &|done| {
             progress.at(done);
         })
         .with_context(|| format!("cannot seal {name}"))?;
@@ -70,6 +72,7 @@ pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outco
         Some(length) if !old => clear_len(length).ok(),
         length => length,
     };
+    let keys = session.keys_at(named(copy.from.as_deref()), false)?;
     let mut reader = clear_of(file, &name, copy, &session)?;
     let streamed = named(copy.to.as_deref()).is_none();
     // A bar and clear text do not go on one terminal.
@@ -92,7 +95,8 @@ pub(super) fn open(args: &OpenFileArgs, global: &Global) -> anyhow::Result<Outco
             };
             return Ok(report.old(clear, length));
         }
-        let opened = atrest_media::open(reader, out, session.keyring(), &id, threads(), &at)
+        let opened = atrest_media::open(reader, out, keys.keyring(), &id, threads(), &at)
+            .map_err(|error| keys.explained(error))
             .with_context(failed)?;
         Ok(report.object(opened.key, opened.clear, opened.sealed))
     })

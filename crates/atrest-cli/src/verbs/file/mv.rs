@@ -46,9 +46,16 @@ pub(super) async fn run(args: &MoveFileArgs, global: &Global) -> anyhow::Result<
         bail!("{name} has that name already");
     }
     let (old, new) = (session.id_of(&args.from)?, session.id_of(&args.to)?);
+    let from_keys = session.keys_at(Some(&args.from), false)?;
     let failed = || format!("cannot move {name}, and left it as it is");
     let kept = source.file.try_clone().with_context(failed)?;
-    let reader = ObjectReader::new(source.file, session.keyring(), &old).with_context(failed)?;
+    let reader = ObjectReader::new(source.file, from_keys.keyring(), &old);
+    let reader = reader
+        .map_err(|error| from_keys.explained(error))
+        .with_context(failed)?;
+    // Another subject's name takes it under that one's key.
+    let to_keys = session.keys_at(Some(&args.to), true)?;
+    let keyring = to_keys.sealing().with_context(failed)?;
     let progress = ByteProgress::new(format!("moving {name}"), source.length, global.json);
     // No more people may read it than before.
     let mode = about.permissions().mode() & 0o777;
@@ -57,7 +64,6 @@ pub(super) async fn run(args: &MoveFileArgs, global: &Global) -> anyhow::Result<
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let mut to = NewFile::begin(&args.to, args.force, mode)?;
-    let keyring = session.keyring();
     let at = |done| progress.at(done);
     let sealed = atrest_media::seal(reader, to.file(), keyring, &new, threads(), &at);
     let sealed = sealed.with_context(failed)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use atrest_core::object::{ObjectError, clear_len};
-use atrest_media::MediaError;
+use atrest_media::{FileKeys, MediaError};
 
 use super::place::Source;
 use super::report::FileReport;
@@ -22,7 +22,8 @@ pub(super) fn run(args: &VerifyFileArgs, global: &Global) -> anyhow::Result<Outc
     let mut reports = Vec::new();
     for path in &args.files {
         let id = session.logical_id(&args.id, Some(path))?;
-        reports.push(look(path, &session, &id, global));
+        let keys = session.keys_at(Some(path), false)?;
+        reports.push(look(path, &keys, &id, global));
     }
     let clean = reports.iter().all(|report| report.problem.is_none());
     if global.json {
@@ -36,7 +37,7 @@ pub(super) fn run(args: &VerifyFileArgs, global: &Global) -> anyhow::Result<Outc
     Ok(Outcome::from_clean(clean))
 }
 
-fn look(path: &Path, session: &Session, id: &[u8], global: &Global) -> FileReport {
+fn look(path: &Path, keys: &FileKeys, id: &[u8], global: &Global) -> FileReport {
     let name = path.display().to_string();
     let source = match Source::open(Some(path)) {
         Ok(source) => source,
@@ -52,11 +53,12 @@ fn look(path: &Path, session: &Session, id: &[u8], global: &Global) -> FileRepor
     let opened = atrest_media::open(
         source.file,
         nowhere,
-        session.keyring(),
+        keys.keyring(),
         id,
         threads(),
         &|done| progress.at(done),
     );
+    let opened = opened.map_err(|error| keys.explained(error));
     match opened {
         Ok(opened) => {
             FileReport::new(name, "sealed").object(opened.key, opened.clear, opened.sealed)
@@ -65,6 +67,7 @@ fn look(path: &Path, session: &Session, id: &[u8], global: &Global) -> FileRepor
             let state = match &error {
                 MediaError::Object(ObjectError::NotAnObject) => "not-an-object",
                 MediaError::Object(_) => "undecryptable",
+                MediaError::Forgotten(_) => "forgotten",
                 _ => "unreadable",
             };
             let mut report = FileReport::new(name, state);
@@ -72,6 +75,7 @@ fn look(path: &Path, session: &Session, id: &[u8], global: &Global) -> FileRepor
             report.key_id = match &error {
                 MediaError::Object(ObjectError::UnknownKey(key)) => Some(key.to_string()),
                 MediaError::Object(ObjectError::Unbound { key }) => Some(key.to_string()),
+                MediaError::Forgotten(key) => Some(key.to_string()),
                 _ => None,
             };
             report.problem = Some(error.to_string());

@@ -1,7 +1,6 @@
 //! `atrest inspect LOCATION PATH`: one file of the policy.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
@@ -42,12 +41,12 @@ pub(super) async fn run(
             files.location
         );
     }
+    let keys = session.keys_of(files).await?;
     let found = match Location::open(files, session).await? {
-        Location::Folder(folder) => folder.inspect(Path::new(path), session.keyring())?,
-        Location::Bucket(bucket) => {
-            let keyring = Arc::new(session.keyring().clone());
-            bucket.inspect(path, &keyring).await?
+        Location::Folder(folder) => {
+            tokio::task::block_in_place(|| folder.inspect(Path::new(path), &keys))?
         }
+        Location::Bucket(bucket) => bucket.inspect(path, &keys).await?,
     };
     if let Some(Skipped {
         why: Why::Vanished, ..
@@ -78,9 +77,16 @@ pub(super) async fn run(
 /// The report of one file, as one file.
 fn describe(path: &str, found: &Report, files: &FilesPolicy) -> FileReport {
     let file = format!("{}/{path}", files.location);
-    if let Some((key, tally)) = found.sealed.first_key_value() {
-        let sealed = sealed_len(tally.bytes).unwrap_or(u64::MAX);
-        return FileReport::new(file, "sealed").object(*key, tally.bytes, sealed);
+    if let Some(key) = found.only_key {
+        let sealed = found.sealed.values().next().unwrap_or(&found.by_subject);
+        let length = sealed_len(sealed.bytes).unwrap_or(u64::MAX);
+        return FileReport::new(file, "sealed").object(key, sealed.bytes, length);
+    }
+    if found.forgotten > 0 {
+        let mut report = FileReport::new(file, "forgotten");
+        let problem = "its key was destroyed when the subject that its name says was forgotten";
+        report.problem = Some(problem.to_owned());
+        return report;
     }
     if let Some(bad) = found.undecryptable.first() {
         let mut report = FileReport::new(file, "undecryptable");

@@ -28,6 +28,8 @@ pub(super) enum Inner {
 /// Keys, and the files that must not be served.
 pub(super) struct Keys {
     pub(super) keyring: Arc<Keyring>,
+    /// By the names of files, where they are of subjects.
+    pub(super) of_files: atrest_media::Keys,
     /// None for a bucket.
     pub(super) own: Vec<PathBuf>,
 }
@@ -72,20 +74,25 @@ impl Served<'_> {
             names::holds_none_of(&own, self.files, self.session.policy.directory())?;
         }
         let keyring = Arc::new(session.keyring().clone());
-        Ok(Keys { keyring, own })
+        let of_files = session.keys_of_now(self.files)?;
+        Ok(Keys {
+            keyring,
+            of_files,
+            own,
+        })
     }
 
     /// The location in clear, under these keys; the metrics name them.
     pub(super) fn store(&self, keys: &Keys) -> Arc<dyn ObjectStore> {
         self.tell(&keys.keyring, true);
-        let keyring = Arc::clone(&keys.keyring);
+        let of_files = &keys.of_files;
         let observer: Arc<dyn Observe> = Arc::new(self.metrics.clone());
         match &self.inner {
             Inner::Disk(disk) => {
-                let store = SealedStore::new(Arc::clone(disk), keyring, self.files.bind);
+                let store = SealedStore::new(Arc::clone(disk), of_files, self.files.bind);
                 Arc::new(store.observed(observer))
             }
-            Inner::Bucket(bucket) => Arc::new(bucket.sealed_store(keyring).observed(observer)),
+            Inner::Bucket(bucket) => Arc::new(bucket.sealed_store(of_files).observed(observer)),
         }
     }
 

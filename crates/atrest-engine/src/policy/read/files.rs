@@ -8,8 +8,9 @@ use toml::de::DeValue;
 use super::{Section, Source, kind};
 use crate::policy::error::{PolicyError, nearest_or_all};
 use crate::policy::files::FilesPolicy;
+use crate::policy::subject::ParseSubjectPatternError;
 
-const FILES: [&str; 5] = ["location", "include", "exclude", "suite", "bind"];
+const FILES: [&str; 6] = ["location", "include", "exclude", "suite", "bind", "subject"];
 
 impl Source<'_> {
     /// All of them, which must not overlap.
@@ -63,11 +64,21 @@ impl Source<'_> {
             None => ObjectBind::default(),
             Some((name, span)) => self.one_of(name, span, "bind", ObjectBind::NAMES)?,
         };
+        let subject = match self.string(section, "subject")? {
+            None => None,
+            Some((pattern, span)) => Some(pattern.parse().map_err(
+                |ParseSubjectPatternError { problem, next }| {
+                    let problem = format!("is `{pattern}`, which {problem}");
+                    self.bad(span, "subject", problem, next)
+                },
+            )?),
+        };
         Ok(FilesPolicy {
             location: location.to_owned(),
             include: self.globs(section, "include")?,
             exclude: self.globs(section, "exclude")?,
             bind,
+            subject,
             line: self.at(section.span.clone()).line,
         })
     }

@@ -1,0 +1,214 @@
+//! A location whose files are of people, under every verb.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::Place;
+
+async fn place() -> Place {
+    let place = Place::sqlite(10).await;
+    place.policy(&format!(
+        "[keys]\nkeyring = \"atrest.keyring\"\nroot = \"env:KEY\"\n\n[database]\nurl = \"{}\"\n\n\
+         [[files]]\nlocation = \"clips\"\nsubject = \"{{subject}}/**\"\n",
+        place.db.url()
+    ));
+    for (name, content) in [
+        ("anna/a", "hers"),
+        ("anna/b", "hers too"),
+        ("bert/a", "his"),
+        ("x", "x"),
+    ] {
+        let path = place.folder().join("clips").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    place.run(&["key", "init"]).expect(0);
+    place
+}
+
+fn one(json: &Value) -> &Value {
+    &json["files"][0]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_people_under_every_verb() {
+    let place = place().await;
+    let run = |arguments: &[&str], status| {
+        let arguments = [arguments, &["--json"]].concat();
+        place.run(&arguments).expect(status).json()
+    };
+    let plan = run(&["plan"], 0);
+    assert_eq!(
+        (&one(&plan)["due"], &one(&plan)["sealed_by_subject"]),
+        (&4.into(), &0.into())
+    );
+    let warned = one(&plan)["warnings"][0]["what"].as_str().unwrap();
+    assert!(
+        warned.starts_with("1 files do not fit the subject `{subject}/**`"),
+        "{warned}"
+    );
+    run(&["verify"], 1);
+    run(&["encrypt", "--dry-run"], 0);
+
+    let done = run(&["encrypt"], 0);
+    assert_eq!(one(&done)["sealed_by_subject"], 3);
+    assert_eq!(one(&done)["changed"], 4);
+    for verb in ["verify", "status"] {
+        let found = run(&[verb], 0);
+        assert_eq!(
+            (&one(&found)["sealed_by_subject"], &one(&found)["forgotten"]),
+            (&3.into(), &0.into())
+        );
+    }
+    place
+        .run(&["verify"])
+        .expect(0)
+        .says("3 files under keys of their subjects");
+    place
+        .run(&["file", "cat", "clips/anna/a"])
+        .expect(0)
+        .says("hers");
+    place
+        .run(&["file", "open", "clips/bert/a", "out"])
+        .expect(0);
+    assert_eq!(fs::read(place.folder().join("out")).unwrap(), b"his");
+    let key = |path: &str| run(&["file", "verify", path], 0)["files"][0]["key_id"].clone();
+    let (anna, bert) = (key("clips/anna/a"), key("clips/bert/a"));
+    assert_eq!(key("clips/anna/b"), anna);
+    assert_ne!(anna, bert);
+    assert_eq!(
+        run(&["inspect", "clips", "anna/a"], 0)["files"][0]["key_id"],
+        anna
+    );
+
+    // Another person's name takes a file under that one's key.
+    run(&["file", "mv", "clips/anna/b", "clips/bert/b"], 0);
+    assert_eq!(key("clips/bert/b"), bert);
+    fs::create_dir(place.folder().join("clips/carl")).unwrap();
+    run(&["file", "seal", "out", "clips/carl/a"], 0);
+    let carl = key("clips/carl/a");
+    assert!(carl != anna && carl != bert);
+    run(&["file", "mv", "clips/x", "clips/anna/x"], 0);
+    assert_eq!(key("clips/anna/x"), anna);
+
+    let copy = place.folder().join("copy/bert");
+    fs::create_dir_all(&copy).unwrap();
+    fs::copy(place.folder().join("clips/bert/a"), copy.join("a")).unwrap();
+    let compared = run(&["verify", "--against", "copy"], 0);
+    assert_eq!(
+        (&one(&compared)["same"], &one(&compared)["forgotten"]),
+        (&1.into(), &0.into())
+    );
+
+    place.run(&["key", "rotate"]).expect(0);
+    run(&["rotate"], 0);
+    assert_eq!(key("clips/anna/a"), anna, "hers is hers");
+    let done = run(&["decrypt"], 0);
+    assert_eq!(one(&done)["changed"], 5);
+    assert_eq!(
+        fs::read(place.folder().join("clips/bert/b")).unwrap(),
+        b"hers too"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_have_their_files_served() {
+    let place = place().await;
+    place.run(&["encrypt"]).expect(0);
+    let mut server = place
+        .command(&["serve", "--no-auth", "--listen", "127.0.0.1:0", "--json"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = std::io::BufReader::new(server.stderr.take().unwrap());
+    let mut line = String::new();
+    let url = loop {
+        line.clear();
+        assert_ne!(std::io::BufRead::read_line(&mut log, &mut line).unwrap(), 0);
+        let said: Value = serde_json::from_str(&line).unwrap_or_default();
+        if let Some(url) = said["fields"]["url"].as_str() {
+            break url.to_owned();
+        }
+    };
+    let host = url.trim_start_matches("http://").to_owned();
+    let ask = |request: &str, body: &str| {
+        let mut stream = TcpStream::connect(&host).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("GET /clips/anna/a", "").ends_with("hers"));
+    let put = ask("PUT /clips/dora/a", "new");
+    assert!(put.starts_with("HTTP/1.1 201"), "{put}");
+    assert!(ask("GET /clips/dora/a", "").ends_with("new"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let report = place.run(&["verify", "--json"]).expect(0).json();
+    assert_eq!(one(&report)["sealed_by_subject"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persons_files_are_forgotten() {
+    let place = place().await;
+    place.run(&["encrypt"]).expect(0);
+    let forgot = place.run(&["forget", "anna", "--now", "--yes"]).expect(0);
+    forgot.says("clips: 2 files, 2 unreadable, 0 still in clear");
+    let report = place.run(&["verify", "--json"]).expect(0).json();
+    assert_eq!(
+        (
+            &one(&report)["forgotten"],
+            &one(&report)["sealed_by_subject"]
+        ),
+        (&2.into(), &1.into())
+    );
+    let cat = place.run(&["file", "cat", "clips/anna/a"]).expect(2);
+    cat.says("was destroyed when the subject").hides("hers");
+    let looked = place
+        .run(&["file", "verify", "clips/anna/a", "--json"])
+        .expect(1)
+        .json();
+    assert_eq!(one(&looked)["state"], "forgotten");
+    let looked = place
+        .run(&["inspect", "clips", "anna/a", "--json"])
+        .expect(1)
+        .json();
+    assert_eq!(one(&looked)["state"], "forgotten");
+    place
+        .run(&["file", "mv", "clips/anna/a", "clips/bert/stolen"])
+        .expect(2);
+    assert!(!place.folder().join("clips/bert/stolen").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_keyring_nothing_is_done() {
+    let place = place().await;
+    let policy = fs::read_to_string(place.folder().join("atrest.toml")).unwrap();
+    place.policy(&policy.replace("keyring = \"atrest.keyring\"\nroot = ", "primary = "));
+    for arguments in [
+        &["encrypt"][..],
+        &["verify"],
+        &["file", "seal", "x", "clips/anna/z"],
+    ] {
+        fs::write(place.folder().join("x"), "x").unwrap();
+        place
+            .run(arguments)
+            .expect(2)
+            .says("names no keyring")
+            .says("atrest key init");
+    }
+    assert_eq!(
+        fs::read(place.folder().join("clips/anna/a")).unwrap(),
+        b"hers"
+    );
+    assert!(!place.folder().join("clips/anna/z").exists());
+}

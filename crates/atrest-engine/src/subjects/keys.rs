@@ -1,0 +1,123 @@
+//! The keys of one subject, for what is sealed outside of the engine: files, and the
+//! values of an application.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+
+use atrest_core::{KeyId, Keyring};
+use jiff::Timestamp;
+
+use super::ring::Ring;
+use super::{SubjectError, Subjects};
+
+/// The keys of one subject. Cloning shares them.
+#[derive(Clone)]
+pub struct SubjectKeys {
+    tag: Arc<str>,
+    ring: Arc<Ring>,
+}
+
+impl SubjectKeys {
+    /// Opens what is the subject's, and what was sealed under the shared keys before it
+    /// had its own. It seals for the subject only where [`Self::own`] is some.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.ring.keyring
+    }
+
+    /// The key that the subject's values and files are sealed under: the primary key of
+    /// [`Self::keyring`]. `None`: it is not made yet, or the subject is being forgotten.
+    #[must_use]
+    pub fn own(&self) -> Option<KeyId> {
+        self.ring.own
+    }
+
+    /// Whether a key is one of the subject's.
+    #[must_use]
+    pub fn is_own(&self, key: KeyId) -> bool {
+        self.ring.is_own(key)
+    }
+
+    /// Whether a key was the subject's and is destroyed, or is not to be used any more:
+    /// what names it was meant to be gone.
+    #[must_use]
+    pub fn is_forgotten(&self, key: KeyId) -> bool {
+        self.ring.destroyed.contains(&key)
+    }
+
+    /// Whether keys of the subject were destroyed.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        !self.ring.destroyed.is_empty()
+    }
+
+    /// Whether the subject is being forgotten: no key is made for it.
+    #[must_use]
+    pub fn is_being_forgotten(&self) -> bool {
+        self.ring.forgotten
+    }
+
+    /// The subject's tag: it names the subject to who has the index key, and nobody else.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// The keyring, to seal with.
+    ///
+    /// # Errors
+    /// [`SubjectError::Forgetting`]; [`SubjectError::NotKept`] where
+    /// [`Subjects::keyrings`] was not told to make keys.
+    pub fn sealing(&self) -> Result<&Keyring, SubjectError> {
+        let tag = || self.tag.to_string();
+        match (self.ring.own, self.ring.forgotten) {
+            (Some(_), _) => Ok(&self.ring.keyring),
+            (None, true) => Err(SubjectError::Forgetting { tag: tag() }),
+            (None, false) => Err(SubjectError::NotKept { tag: tag() }),
+        }
+    }
+}
+
+impl fmt::Debug for SubjectKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubjectKeys")
+            .field("tag", &self.tag)
+            .field("own", &self.ring.own)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Subjects {
+    /// The keys of each of these subjects, in one request to the database for those that
+    /// are not in memory. With `make`, each of them has a key to seal with (unless it is
+    /// being forgotten), which is durable and was read back.
+    ///
+    /// # Errors
+    /// The database's; [`SubjectError::Damaged`], [`SubjectError::Wrapped`],
+    /// [`SubjectError::NotKept`].
+    pub async fn keyrings<'s>(
+        &self,
+        subjects: impl IntoIterator<Item = &'s str>,
+        make: bool,
+    ) -> Result<HashMap<String, SubjectKeys>, SubjectError> {
+        let rings = self.rings(subjects, make, Timestamp::now()).await?;
+        let keys = |(subject, ring): (String, Arc<Ring>)| {
+            let tag = Arc::from(self.tag(&subject));
+            (subject, SubjectKeys { tag, ring })
+        };
+        Ok(rings.into_iter().map(keys).collect())
+    }
+
+    /// The keys that are everybody's.
+    #[must_use]
+    pub const fn shared(&self) -> &Keyring {
+        &self.shared
+    }
+
+    /// Lets go of what is in memory of a subject: the next request asks the database.
+    pub fn refresh(&self, subject: &str) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(subject);
+    }
+}
