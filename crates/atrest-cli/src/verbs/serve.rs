@@ -43,7 +43,7 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
         Some(_) => {
             let bucket = Bucket::of(files, session.aws())?;
             bucket.check().await?;
-            Inner::Bucket(bucket)
+            Inner::Bucket(Box::new(bucket))
         }
         None => {
             let disk = LocalFileSystem::new_with_prefix(&folder)

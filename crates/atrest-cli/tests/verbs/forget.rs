@@ -264,3 +264,45 @@ async fn a_policy_with_subjects_is_checked() {
     place.run(&["key", "init"]).expect(0);
     with(ring, "subject = \"nobody\"").says("nobody");
 }
+
+/// The keyring itself in the database, and two that change it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyring_in_the_database() {
+    for db in [
+        ScratchDatabase::sqlite().await,
+        ScratchDatabase::postgres().await,
+        ScratchDatabase::mariadb().await,
+    ] {
+        let place = Place::new(db, 20).await;
+        place.policy(&format!(
+            "[keys]\nkeyring = \"database\"\nroot = \"env:KEY\"\n\n[database]\nurl = \"{}\"\n\n\
+             [[column]]\ntable = \"people\"\nname = \"email\"\nsubject = \"id\"\n",
+            place.db.url()
+        ));
+        place.run(&["verify"]).expect(2).says("key init");
+        place.run(&["key", "init"]).expect(0);
+        place.run(&["key", "init"]).expect(2).says("there already");
+        place.run(&["encrypt", "--yes", "--apply-schema"]).expect(0);
+        place.run(&["key", "rotate"]).expect(0);
+        place.run(&["rotate", "--yes"]).expect(0);
+        place
+            .run(&["forget", "7", "--yes"])
+            .expect(0)
+            .says("1 unreadable");
+        place
+            .run(&["verify"])
+            .expect(0)
+            .says("17 values under keys of their subjects");
+        let rotating: Vec<_> = (0..3)
+            .map(|_| place.command(&["key", "rotate"]).spawn().unwrap())
+            .collect();
+        let ended = rotating.into_iter().map(|mut one| one.wait().unwrap());
+        let done: Vec<_> = ended.filter(|status| status.success()).collect();
+        assert!(!done.is_empty(), "of several that rotate at once one wins");
+        place
+            .run(&["key", "rewrap", "--root", "env:NEXT"])
+            .expect(0);
+        place.run(&["verify"]).expect(0);
+        assert!(!place.folder().join("atrest.keyring").exists());
+    }
+}

@@ -22,7 +22,7 @@ use crate::session::Session;
 /// Where the sealed objects are.
 pub(super) enum Inner {
     Disk(Arc<dyn ObjectStore>),
-    Bucket(Bucket),
+    Bucket(Box<Bucket>),
 }
 
 /// Keys, and the files that must not be served.
