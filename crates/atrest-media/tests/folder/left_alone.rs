@@ -90,7 +90,7 @@ fn what_atrest_needs_stays_clear() {
     let mut all = folder(dir.path());
     all.keep(&policy).unwrap();
     all.keep(&dir.path().join("not there")).unwrap();
-    let report = all.run(Operation::Encrypt, &keyring(), &Options::default());
+    let report = all.run(Operation::Encrypt, keyring(), &Options::default());
     let report = report.unwrap();
     assert_eq!(skipped(&report), [("atrest.toml", &Why::Kept)]);
     assert!(report.is_clean());

@@ -53,7 +53,7 @@ fn folder(root: &Path) -> Folder {
 }
 
 fn try_run(root: &Path, operation: Operation) -> Result<Report, FolderError> {
-    folder(root).run(operation, &keyring(), &Options::default())
+    folder(root).run(operation, keyring(), &Options::default())
 }
 
 fn run(root: &Path, operation: Operation) -> Report {

@@ -22,7 +22,7 @@ fn while_read(root: &Path, meanwhile: impl Fn() + Sync) -> Report {
         },
         ..Options::default()
     };
-    let report = folder(root).run(Operation::Encrypt, &keyring(), &options);
+    let report = folder(root).run(Operation::Encrypt, keyring(), &options);
     assert!(done.into_inner());
     report.unwrap()
 }
@@ -105,7 +105,7 @@ fn a_stop_leaves_each_file_whole() {
         },
         stop: stop.clone(),
     };
-    let report = folder(root).run(Operation::Encrypt, &keyring(), &options);
+    let report = folder(root).run(Operation::Encrypt, keyring(), &options);
     let report = report.unwrap();
     assert!(report.stopped && !report.is_clean());
     assert!((1..20).contains(&report.changed.files), "{report:?}");

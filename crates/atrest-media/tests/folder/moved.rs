@@ -7,13 +7,13 @@ fn two_sealed(bind: ObjectBind) -> (tempfile::TempDir, Folder) {
     fs::write(dir.path().join("one"), "the first").unwrap();
     fs::write(dir.path().join("two"), "the second").unwrap();
     let folder = Folder::new(dir.path(), &[], &[], bind).unwrap();
-    let report = folder.run(Operation::Encrypt, &keyring(), &Options::default());
+    let report = folder.run(Operation::Encrypt, keyring(), &Options::default());
     assert_eq!(report.unwrap().changed.files, 2);
     (dir, folder)
 }
 
 fn undecryptable(folder: &Folder, operation: Operation) -> Vec<String> {
-    let report = folder.run(operation, &keyring(), &Options::default());
+    let report = folder.run(operation, keyring(), &Options::default());
     let report = report.unwrap();
     assert_eq!(report.changed.files, 0);
     assert_eq!(report.clear.files, 0);
@@ -120,7 +120,7 @@ fn damage_in_the_middle_is_found_by_what_reads_all() {
         );
     }
     let options = Options::default();
-    let rotated = folder(dir.path()).run(Operation::Rotate, &next_keyring(), &options);
+    let rotated = folder(dir.path()).run(Operation::Rotate, next_keyring(), &options);
     assert_eq!(rotated.unwrap().undecryptable.len(), 1);
     assert_eq!(fs::read(&path).unwrap(), object);
     assert_eq!(contents(dir.path()).len(), 1, "nothing is left over");

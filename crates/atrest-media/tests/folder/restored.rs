@@ -28,7 +28,7 @@ fn sealed_and_copied(names: &[&str]) -> (tempfile::TempDir, tempfile::TempDir) {
 
 fn restored(folder: &Folder, copy: &Path, mode: RestoreMode) -> Restored {
     let options = Options::default();
-    folder.restore(copy, mode, &keyring(), &options).unwrap()
+    folder.restore(copy, mode, keyring(), &options).unwrap()
 }
 
 /// Name and reason of all that was skipped.

@@ -75,7 +75,7 @@ fn a_tree_comes_back_as_it_was() {
 
     let rotate = |root: &Path| {
         let options = Options::default();
-        folder(root).run(Operation::Rotate, &next_keyring(), &options)
+        folder(root).run(Operation::Rotate, next_keyring(), &options)
     };
     let rotated = rotate(root).unwrap();
     assert!(rotated.is_clean(), "{rotated:?}");
@@ -88,7 +88,7 @@ fn a_tree_comes_back_as_it_was() {
     );
 
     let options = Options::default();
-    let decrypted = folder(root).run(Operation::Decrypt, &next_keyring(), &options);
+    let decrypted = folder(root).run(Operation::Decrypt, next_keyring(), &options);
     let decrypted = decrypted.unwrap();
     assert!(decrypted.is_clean(), "{decrypted:?}");
     assert_eq!(decrypted.clear.files, files);
@@ -108,10 +108,10 @@ fn one_worker_does_as_much_as_many() {
             ..Options::default()
         };
         // More than wait at a time.
-        let report = folder(dir.path()).run(Operation::Look, &keyring(), &options);
+        let report = folder(dir.path()).run(Operation::Look, keyring(), &options);
         assert_eq!(report.unwrap().total, 600);
         for operation in [Operation::Encrypt, Operation::Verify, Operation::Decrypt] {
-            let report = few.run(operation, &keyring(), &options);
+            let report = few.run(operation, keyring(), &options);
             assert_eq!(report.unwrap().total, 10);
         }
     }
@@ -131,7 +131,7 @@ fn only_what_the_globs_name_is_sealed() {
         fs::write(root.join(name), name).unwrap();
     }
     let clips = Folder::new(root, &["*.mp4".into()], &["cache".into()], ObjectBind::Path).unwrap();
-    let report = clips.run(Operation::Encrypt, &keyring(), &Options::default());
+    let report = clips.run(Operation::Encrypt, keyring(), &Options::default());
     assert_eq!(report.unwrap().total, 1);
     let sealed = names.map(|name| is_object(&root.join(name)));
     assert_eq!(sealed, [true, false, false]);

@@ -50,10 +50,10 @@ impl Work {
             originals: Some(dir.join("kept")),
         };
         let done = match self {
-            Self::Encrypt => folder.run(Operation::Encrypt, &keyring(), &options),
-            Self::Rotate => folder.run(Operation::Rotate, &next_keyring(), &options),
-            Self::Decrypt => folder.run(Operation::Decrypt, &keyring(), &options),
-            Self::TakeOver => folder.take_over(&old, &keyring(), &options),
+            Self::Encrypt => folder.run(Operation::Encrypt, keyring(), &options),
+            Self::Rotate => folder.run(Operation::Rotate, next_keyring(), &options),
+            Self::Decrypt => folder.run(Operation::Decrypt, keyring(), &options),
+            Self::TakeOver => folder.take_over(&old, keyring(), &options),
         };
         done.unwrap()
     }

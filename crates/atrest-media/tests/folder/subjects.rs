@@ -170,7 +170,7 @@ fn every_person_has_a_key_of_their_own_and_all_comes_back() {
             .what
             .contains("1 files do not fit the subject `people/{subject}/**`")
     );
-    assert_eq!(fs::exists(place.scratch.path()).unwrap(), true);
+    assert!(fs::exists(place.scratch.path()).unwrap());
 
     let report = place.run(Operation::Encrypt, &keys);
     assert!(report.is_clean(), "{report:?}");

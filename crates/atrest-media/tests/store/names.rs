@@ -51,7 +51,7 @@ async fn a_folder_sealed_in_place_opens_through_the_store() {
     }
     let folder = Folder::new(dir.path(), &[], &[], ObjectBind::Path).unwrap();
     let report = folder
-        .run(Operation::Encrypt, &keyring(), &Options::default())
+        .run(Operation::Encrypt, keyring(), &Options::default())
         .unwrap();
     assert_eq!(report.changed.files, NAMES.len() as u64);
 
@@ -86,7 +86,7 @@ async fn what_the_store_sealed_is_decrypted_in_place_by_the_folder() {
     }
     let folder = Folder::new(dir.path(), &[], &[], ObjectBind::Path).unwrap();
     let report = folder
-        .run(Operation::Decrypt, &keyring(), &Options::default())
+        .run(Operation::Decrypt, keyring(), &Options::default())
         .unwrap();
     assert!(report.is_clean(), "{report:?}");
     for name in NAMES {
