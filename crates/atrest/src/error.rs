@@ -79,6 +79,18 @@ pub enum FieldError {
         /// Where the keyring is.
         keyring: String,
     },
+    /// An old copy of the keyring, which knows nothing of who was forgotten since.
+    #[error(
+        "the keyring {keyring} has generation {generation}, and this database was used with generation {newest}: it is an old copy, without the keys made and the subjects forgotten since; put the newest one back"
+    )]
+    OldKeyring {
+        /// Where the keyring is.
+        keyring: String,
+        /// How often it was changed.
+        generation: u64,
+        /// How often the newest one was.
+        newest: u64,
+    },
     /// The database that keeps subjects' keys.
     #[error(transparent)]
     Database(#[from] TargetError),

@@ -22,18 +22,22 @@ impl Fields {
     /// the table `atrest_keys`, and INSERT for [`FieldSubjects::keys_to_seal`].
     ///
     /// # Errors
-    /// [`FieldError::Database`]; [`FieldError::Subjects`] for a policy without a keyring.
+    /// [`FieldError::Database`]; else those of [`Self::subjects_in`].
     #[cfg(feature = "subjects")]
     pub async fn subjects(&self, url: &str) -> Result<FieldSubjects, FieldError> {
-        self.subjects_in(atrest_sql::connect(url).await?)
+        self.subjects_in(atrest_sql::connect(url).await?).await
     }
 
     /// As `subjects` (feature `subjects`), over a database that is connected already.
     ///
     /// # Errors
     /// [`FieldError::Subjects`] for a policy without a keyring,
-    /// [`FieldError::NoSubjectKeys`] for a keyring that never had subjects.
-    pub fn subjects_in(&self, database: Arc<dyn Database>) -> Result<FieldSubjects, FieldError> {
+    /// [`FieldError::NoSubjectKeys`] for a keyring that never had subjects,
+    /// [`FieldError::OldKeyring`] for an old copy of one.
+    pub async fn subjects_in(
+        &self,
+        database: Arc<dyn Database>,
+    ) -> Result<FieldSubjects, FieldError> {
         let opened = self.opened().ok_or(SubjectError::NoKeyring)?;
         let (Some(wrapping), Some(index)) = (opened.subjects(), opened.index()) else {
             return Err(FieldError::NoSubjectKeys {
@@ -49,6 +53,13 @@ impl Fields {
                 .collect(),
         };
         let subjects = Subjects::new(database, self.keyring(), keys);
+        if let Some(newest) = subjects.newer_than(opened.generation()).await? {
+            return Err(FieldError::OldKeyring {
+                keyring: opened.origin().to_owned(),
+                generation: opened.generation(),
+                newest,
+            });
+        }
         Ok(FieldSubjects(Arc::new(subjects)))
     }
 }

@@ -57,6 +57,18 @@ impl<'s> Place<'s> {
         Environment::new([("ROOT".to_owned(), self.root.clone())])
     }
 
+    /// Another process uses the database with a keyring of this generation.
+    async fn seen(&self, generation: u64) {
+        let database = atrest_sql::connect(self.scratch.url()).await.unwrap();
+        let keys = SubjectKeyring {
+            wrapping: self.opened.subjects().unwrap(),
+            index: self.opened.index().unwrap(),
+            forgotten: Vec::new(),
+        };
+        let subjects = Subjects::new(database, self.opened.data(), keys);
+        assert_eq!(subjects.witness(generation).await.unwrap(), None);
+    }
+
     /// As `atrest forget` does.
     async fn forget(&self, subject: &str, destroy: bool) {
         let database = atrest_sql::connect(self.scratch.url()).await.unwrap();
@@ -67,7 +79,7 @@ impl<'s> Place<'s> {
         };
         let subjects = Subjects::new(database, self.opened.data(), keys);
         let (tag, now) = (subjects.tag(subject), Timestamp::now());
-        subjects.forget(&tag, now, now).await.unwrap();
+        subjects.forget(subject, now, now).await.unwrap();
         if destroy {
             subjects.destroy(&tag, now).await.unwrap();
         }
@@ -212,6 +224,12 @@ async fn what_is_missing_is_said(scratch: &ScratchDatabase) {
     assert!(matches!(unknown, FieldError::Open { .. }), "{unknown}");
 
     people.keys_to_seal(["new"]).await.unwrap();
+    place.seen(place.opened.generation() + 1).await;
+    let error = fields.subjects(scratch.url()).await.unwrap_err();
+    assert!(matches!(error, FieldError::OldKeyring { .. }), "{error}");
+    scratch
+        .execute("DELETE FROM atrest_keys WHERE name = 'newest keyring'")
+        .await;
     scratch.execute("UPDATE atrest_keys SET mac = 'x'").await;
     let people = fields.subjects(scratch.url()).await.unwrap();
     let error = people.keys(["new"]).await.unwrap_err();

@@ -49,6 +49,21 @@ impl Subjects {
         Ok((seen.generation > generation).then_some(seen.generation))
     }
 
+    /// The newest generation that was ever used here, if that is a newer one than this.
+    /// Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::witness`].
+    pub async fn newer_than(&self, generation: u64) -> Result<Option<u64>, SubjectError> {
+        let names = [WITNESS.to_owned()];
+        let records = self.database.keys_read(&names).await?.unwrap_or_default();
+        let Some(record) = records.first() else {
+            return Ok(None);
+        };
+        let (seen, _) = self.prover.read::<Witness>(record)?;
+        Ok((seen.generation > generation).then_some(seen.generation))
+    }
+
     /// Whether a database has keys of subjects: then their keyring must be there, too.
     ///
     /// # Errors

@@ -117,7 +117,7 @@ async fn there_and_back(server: &str) {
 
     let subjects = subjects(&scratch).await;
     let (tag, now) = (subjects.tag("p2"), Timestamp::now());
-    subjects.forget(&tag, now, now).await.unwrap();
+    subjects.forget("p2", now, now).await.unwrap();
     subjects.destroy(&tag, now).await.unwrap();
     let all = keys(&scratch).await;
     let report = done(&place, Operation::Verify, &all).await;

@@ -103,7 +103,7 @@ impl Place {
         let subjects = self.subjects(Vec::new());
         let (tag, now) = (subjects.tag(subject), Timestamp::now());
         self.runtime.block_on(async {
-            let state = subjects.forget(&tag, now, now).await.unwrap();
+            let state = subjects.forget(subject, now, now).await.unwrap();
             let keys = state.alive();
             subjects.destroy(&tag, now).await.unwrap();
             (tag.clone(), keys)
@@ -348,7 +348,7 @@ fn who_is_being_forgotten_gets_nothing_sealed() {
     let later = now + jiff::SignedDuration::from_hours(24);
     place
         .runtime
-        .block_on(subjects.forget(&tag, later, now))
+        .block_on(subjects.forget("p1", later, now))
         .unwrap();
     place.put("people/p1/new", b"made up");
     let report = place.run(Operation::Encrypt, &keys);

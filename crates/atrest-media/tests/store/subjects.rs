@@ -121,7 +121,7 @@ async fn a_key_that_another_process_made_is_found_and_one_that_it_destroyed_is_g
 
     let subjects = subjects(&scratch).await;
     let (tag, now) = (subjects.tag("anna"), Timestamp::now());
-    subjects.forget(&tag, now, now).await.unwrap();
+    subjects.forget("anna", now, now).await.unwrap();
     subjects.destroy(&tag, now).await.unwrap();
     let three = store(&scratch, &inner, ObjectBind::Path).await;
     let error = read(&three, "anna/a").await.unwrap_err();
@@ -139,7 +139,7 @@ async fn a_key_that_another_process_made_is_found_and_one_that_it_destroyed_is_g
 
     let tag = subjects.tag("bert");
     let later = now + jiff::SignedDuration::from_hours(1);
-    subjects.forget(&tag, later, now).await.unwrap();
+    subjects.forget("bert", later, now).await.unwrap();
     let four = store(&scratch, &inner, ObjectBind::Path).await;
     for error in [
         four.put(&path("bert/b"), "more".into()).await.unwrap_err(),
