@@ -220,7 +220,7 @@ pub async fn what_is_asked_for_is_given(scratch: &ScratchDatabase) {
 }
 
 /// The keys of a destroyed subject are overwritten in the file, not only let go.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_no_copy_of_a_destroyed_key() {
     let scratch = ScratchDatabase::sqlite().await;
     people(&scratch).await;
