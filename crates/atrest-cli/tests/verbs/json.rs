@@ -100,7 +100,7 @@ async fn every_verb_prints_what_the_documentation_lists() {
             .ends_with("kept.atrest")
     );
     let json = run(&["verify"], 0);
-    envelope(&json, "verify", &[]);
+    envelope(&json, "verify", &["subjects_back"]);
     first(&json, "columns", COLUMN);
 
     let json = run(&["verify", "--against", "kept.atrest"], 0);

@@ -68,7 +68,7 @@ async fn keys_are_made_once_and_for_the_owner_alone() {
     place
         .run(&["key", "generate", "--password", "env:APP_PASSWORD"])
         .expect(0)
-        .says("password:env:APP_PASSWORD?salt=");
+        .says("password:env:APP_PASSWORD?kdf=argon2id&salt=");
 }
 
 #[tokio::test]
