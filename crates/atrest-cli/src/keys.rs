@@ -55,6 +55,13 @@ impl<'a> PolicyKeys<'a> {
         self.load_of(primary)
     }
 
+    /// Every key, of a keyring that has another root than the policy names.
+    pub(crate) async fn load_under(&self, root: &str) -> anyhow::Result<LoadedKeyring> {
+        let (store, text) = self.document().await?;
+        let (text, origin) = (&*text, &*store.name());
+        self.load_of(Primary::Text { text, origin, root })
+    }
+
     /// Every key, of a keyring whose key recovery shares gave.
     pub(crate) fn load_recovered(
         &self,

@@ -289,8 +289,7 @@ impl Session {
         &self,
         database: &Arc<dyn Database>,
     ) -> anyhow::Result<Option<Arc<Subjects>>> {
-        let columns = self.policy.columns.iter().all(|c| c.subject.is_none());
-        if columns && self.policy.files.iter().all(|f| f.subject.is_none()) {
+        if !self.policy.has_subjects() {
             return Ok(None);
         }
         let opened = self.opened()?;

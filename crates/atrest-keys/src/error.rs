@@ -271,6 +271,25 @@ pub enum KeySourceError {
     Random(#[from] RandomError),
 }
 
+impl KeySourceError {
+    /// The server of keys that did not give them, and why; `None`: it is about something
+    /// else.
+    #[must_use]
+    pub fn remote(&self) -> Option<(&str, RemoteProblem)> {
+        use crate::keyring::KeyringError;
+        match self {
+            Self::Remote {
+                origin, problem, ..
+            } => Some((origin, *problem)),
+            Self::Document(error) => match &**error {
+                KeyringError::Root { source, .. } | KeyringError::Source(source) => source.remote(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// What a server that keeps keys has to complain of, or we of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteProblem {

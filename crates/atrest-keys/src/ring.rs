@@ -6,7 +6,7 @@ use std::sync::Arc;
 use atrest_core::{Key, KeyId, Keyring};
 
 use crate::keyring::{KeyringError, KeyringFile, KeyringStore as _, OpenKeyring};
-use crate::{Environment, KeySourceError, Settings, Stamp, Warning, list, source};
+use crate::{Environment, Health, KeySource, KeySourceError, Settings, Stamp, Warning, list, source};
 
 /// A keyring, and where each key of it stands.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct LoadedKeyring {
     /// How the files behind the sources, and a keyring file, looked before they were
     /// read.
     pub stamps: Vec<Stamp>,
+    /// How the requests went that this took, by source; empty where no server was asked.
+    pub requests: Vec<(String, Health)>,
 }
 
 impl LoadedKeyring {
@@ -141,6 +143,7 @@ struct Found {
     files: Vec<PathBuf>,
     warnings: Vec<Warning>,
     stamps: Vec<Stamp>,
+    requests: Vec<(String, Health)>,
 }
 
 impl Found {
@@ -159,6 +162,7 @@ impl Found {
         }
         self.stamps.extend(source.stamp());
         let keys = source.keys(env)?;
+        self.asked(&*source);
         self.files.extend(source.file().map(Path::to_owned));
         let count = keys.len();
         for (index, key) in keys.into_iter().enumerate() {
@@ -182,9 +186,16 @@ impl Found {
         }
         self.stamps.extend(source.stamp());
         let opened = OpenKeyring::open(text, origin, &*source, root, env).map_err(Box::new)?;
+        self.asked(&*source);
         self.files.extend(source.file().map(Path::to_owned));
         self.push_all(&opened)?;
         Ok(opened)
+    }
+
+    fn asked(&mut self, source: &dyn KeySource) {
+        let health = source.health();
+        self.requests
+            .extend(health.map(|health| (source.name().to_owned(), health)));
     }
 
     fn push_all(&mut self, opened: &OpenKeyring) -> Result<(), KeySourceError> {
@@ -224,6 +235,7 @@ impl Found {
             warnings: self.warnings,
             opened,
             stamps: self.stamps,
+            requests: self.requests,
         })
     }
 }

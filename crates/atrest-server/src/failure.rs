@@ -10,12 +10,15 @@ use object_store::Error;
 
 use crate::problem::Problem;
 use crate::state::Shared;
+use crate::switch::WithoutKeys;
 
 /// Why a request failed that was in order itself; a label of `atrest_failures_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// No key, or not what was sealed there.
     Refused,
+    /// The keys may not be used now.
+    Keys,
     /// No room.
     Full,
     /// The store did not answer, or not as it should.
@@ -28,6 +31,7 @@ impl Failure {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Refused => "refused",
+            Self::Keys => "keys",
             Self::Full => "full",
             Self::Store => "store",
             Self::Interrupted => "interrupted",
@@ -37,6 +41,7 @@ impl Failure {
     /// What kind of failure this is, if it is the server's side that failed.
     pub(crate) fn of(error: &Error) -> Option<Self> {
         match status(error) {
+            StatusCode::SERVICE_UNAVAILABLE => Some(Self::Keys),
             StatusCode::INSUFFICIENT_STORAGE => Some(Self::Full),
             StatusCode::INTERNAL_SERVER_ERROR => Some(Self::Refused),
             StatusCode::BAD_GATEWAY => Some(Self::Store),
@@ -89,6 +94,9 @@ fn problem(error: &Error, name: &impl ToString) -> Problem {
         StatusCode::INSUFFICIENT_STORAGE => {
             "there is no room left, and nothing was kept; ask who runs this server"
         }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "the server may not use its keys now; try again later. Its log says why"
+        }
         // The object's own error says what to do, and shows no secret.
         StatusCode::INTERNAL_SERVER_ERROR => {
             let detail = match object_error(error) {
@@ -114,6 +122,9 @@ fn status(error: &Error) -> StatusCode {
     }
     if is_gone(error) {
         return StatusCode::GONE;
+    }
+    if cause(error, |error| error.downcast_ref::<WithoutKeys>()).is_some() {
+        return StatusCode::SERVICE_UNAVAILABLE;
     }
     if object_error(error).is_some() {
         return StatusCode::INTERNAL_SERVER_ERROR;

@@ -50,6 +50,25 @@ impl Metrics {
         });
     }
 
+    /// When a key was made, in seconds since 1970: its age is `time()` less that.
+    pub fn key_created(&self, key: &impl ToString, created: f64) {
+        self.with(|| {
+            gauge!("atrest_key_created_timestamp_seconds", "key" => key.to_string()).set(created);
+        });
+    }
+
+    /// A server of keys was asked, and answered or did not.
+    pub fn key_source(&self, source: &impl ToString, answered: bool) {
+        let source = source.to_string();
+        self.with(|| {
+            let value = if answered { 1.0 } else { 0.0 };
+            gauge!("atrest_key_source_up", "source" => source.clone()).set(value);
+            let result = if answered { "answered" } else { "failed" };
+            counter!("atrest_key_source_requests_total", "source" => source, "result" => result)
+                .increment(1);
+        });
+    }
+
     /// The keys were to be read again, and could or could not be used.
     pub fn keys_read(&self, used: bool) {
         self.with(|| counter!("atrest_key_reads_total", "result" => result(used)).increment(1));
@@ -111,6 +130,7 @@ impl Metrics {
             }
             for kind in [
                 Failure::Refused,
+                Failure::Keys,
                 Failure::Full,
                 Failure::Store,
                 Failure::Interrupted,
@@ -165,6 +185,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "atrest_key_reads_total",
         "Times that the keys were read again, by result.",
     ),
+    (
+        "atrest_key_source_requests_total",
+        "Requests to servers of keys, by source and result.",
+    ),
     ("atrest_opened_bytes_total", "Clear bytes that were opened."),
     ("atrest_sealed_bytes_total", "Clear bytes that were sealed."),
 ];
@@ -185,8 +209,16 @@ const HISTOGRAMS: &[(&str, &str)] = &[
 const GAUGES: &[(&str, &str)] = &[
     ("atrest_http_connections", "Connections that are open."),
     (
+        "atrest_key_created_timestamp_seconds",
+        "When a key of the keyring was made.",
+    ),
+    (
         "atrest_key_info",
         "Keys by id and role: 1 at hand, 0 no longer.",
+    ),
+    (
+        "atrest_key_source_up",
+        "Whether a server of keys answered when it was asked last.",
     ),
 ];
 

@@ -1,21 +1,23 @@
 //! A store in whose place another can be put while requests go on.
 
 use std::fmt;
+use std::future::ready;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _, once};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
 /// A store that passes everything on to the one that is in force: the same objects, opened
 /// with other keys. What was begun goes on with the one that it was begun with: contents
-/// that are being read, uploads, lists.
+/// that are being read, uploads, lists. With none in force every request is answered with
+/// 503.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,20 +30,34 @@ use object_store::{
 /// # let _ = store;
 /// ```
 pub struct Switch {
-    in_force: RwLock<Arc<dyn ObjectStore>>,
+    in_force: RwLock<Option<Arc<dyn ObjectStore>>>,
 }
+
+/// Why nothing is done: the keys may not be used now.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys may not be used now, since their source does not give them any more")]
+pub(crate) struct WithoutKeys;
 
 impl Switch {
     /// With a first store.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self {
-            in_force: RwLock::new(store),
+            in_force: RwLock::new(Some(store)),
         }
     }
 
     /// Puts a store in the place of the one before: what is begun from now on, it does.
     pub fn put(&self, store: Arc<dyn ObjectStore>) {
+        self.set(Some(store));
+    }
+
+    /// Lets go of the store: nothing is begun from now on, until one is put.
+    pub fn close(&self) {
+        self.set(None);
+    }
+
+    fn set(&self, store: Option<Arc<dyn ObjectStore>>) {
         // A pointer cannot be half written.
         let mut in_force = self
             .in_force
@@ -50,9 +66,12 @@ impl Switch {
         *in_force = store;
     }
 
-    fn now(&self) -> Arc<dyn ObjectStore> {
+    fn now(&self) -> Result<Arc<dyn ObjectStore>> {
         let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&in_force)
+        in_force.clone().ok_or_else(|| Error::Generic {
+            store: "Switch",
+            source: Box::new(WithoutKeys),
+        })
     }
 }
 
@@ -65,7 +84,7 @@ impl ObjectStore for Switch {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        self.now().put_opts(location, payload, options).await
+        self.now()?.put_opts(location, payload, options).await
     }
 
     async fn put_multipart_opts(
@@ -73,26 +92,32 @@ impl ObjectStore for Switch {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.now().put_multipart_opts(location, options).await
+        self.now()?.put_multipart_opts(location, options).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.now().get_opts(location, options).await
+        self.now()?.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.now().get_ranges(location, ranges).await
+        self.now()?.get_ranges(location, ranges).await
     }
 
     fn delete_stream(
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.now().delete_stream(locations)
+        match self.now() {
+            Ok(store) => store.delete_stream(locations),
+            Err(error) => once(ready(Err(error))).boxed(),
+        }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.now().list(prefix)
+        match self.now() {
+            Ok(store) => store.list(prefix),
+            Err(error) => once(ready(Err(error))).boxed(),
+        }
     }
 
     fn list_with_offset(
@@ -100,32 +125,38 @@ impl ObjectStore for Switch {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.now().list_with_offset(prefix, offset)
+        match self.now() {
+            Ok(store) => store.list_with_offset(prefix, offset),
+            Err(error) => once(ready(Err(error))).boxed(),
+        }
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.now().list_with_delimiter(prefix).await
+        self.now()?.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.now().copy_opts(from, to, options).await
+        self.now()?.copy_opts(from, to, options).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.now().rename_opts(from, to, options).await
+        self.now()?.rename_opts(from, to, options).await
     }
 }
 
 impl fmt::Display for Switch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Switch({})", self.now())
+        match self.now() {
+            Ok(store) => write!(f, "Switch({store})"),
+            Err(_) => f.write_str("Switch"),
+        }
     }
 }
 
 impl fmt::Debug for Switch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Switch")
-            .field("in_force", &self.now())
+            .field("in_force", &self.now().ok())
             .finish()
     }
 }

@@ -43,8 +43,8 @@ Examples:
 
 The old root opens the keyring a last time. The new one has to wrap and unwrap before
 anything is replaced. Then `root` in the policy is changed (--no-edit prints the line
-instead). Interrupted in between, every verb says which root the keyring has: write that
-into the policy.")]
+instead). Interrupted in between, every verb says which root the keyring has: run the
+same command again, or write that into the policy.")]
     Rewrap(RewrapArgs),
     /// Destroy a key that nothing needs any more.
     #[command(after_help = "\

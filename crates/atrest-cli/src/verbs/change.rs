@@ -85,6 +85,10 @@ pub(crate) async fn run(
     let backups = Backups::new(connected.session.keyring(), backup, args.backup.is_some());
     let result = columns(&connected, operation, &options, &backups, global).await;
     let written = backups.finish();
+    let rewrapped = match (operation, &connected.subjects, &result) {
+        (Operation::Rotate, Some(subjects), Ok(_)) => subjects.rewrap().await?,
+        _ => 0,
+    };
     let result = match result {
         Ok(columns) => {
             locations.keep(&written)?;
@@ -116,11 +120,20 @@ pub(crate) async fn run(
         )
         .files(&files)?;
         envelope.backups = written;
+        if operation == Operation::Rotate {
+            envelope = envelope.with("subjects_rewrapped", rewrapped)?;
+        }
         for (name, value) in more {
             envelope = envelope.with(name, value)?;
         }
         envelope.print()?;
     } else {
+        if rewrapped > 0 {
+            line(&format!(
+                "keys of {} subjects are under the active key; their values are as they were",
+                count(rewrapped)
+            ));
+        }
         next(operation, clean, !files.is_empty(), &written);
     }
     Ok(Outcome::from_clean(clean))

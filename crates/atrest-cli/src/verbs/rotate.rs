@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::bail;
 use atrest_engine::Operation;
 use atrest_engine::report::ColumnReport;
-use atrest_keys::keyring::{KeyPurpose, KeyState, OpenKeyring};
+use atrest_keys::keyring::{KeyEntry, KeyPurpose, KeyState, OpenKeyring};
 use atrest_media::folder;
 use jiff::Timestamp;
 
@@ -33,48 +33,75 @@ pub(crate) async fn run(args: &RotateArgs, global: &Global) -> anyhow::Result<Ou
         );
     }
     let now = Timestamp::now();
-    let due = life::due(keyring, after, now).any(|key| key.purpose == KeyPurpose::Data);
-    let mut key = None;
-    if due && !change.dry_run {
-        let rotated = key_rotate::rotate(&session, KeyPurpose::Data).await?;
-        if !global.json {
-            key_rotate::say(&rotated);
+    let due: Vec<_> = life::due(keyring, after, now)
+        .map(|key| key.purpose)
+        .collect();
+    let (mut key, mut subjects_key) = (None, None);
+    if !change.dry_run {
+        for purpose in &due {
+            // The one before it was of another generation.
+            let rotated = key_rotate::rotate(&Session::load(global)?, *purpose).await?;
+            if !global.json {
+                key_rotate::say(&rotated);
+            }
+            let made = Some(rotated.key.to_string());
+            match purpose {
+                KeyPurpose::Subjects => subjects_key = made,
+                _ => key = made,
+            }
         }
-        key = Some(rotated.key.to_string());
     }
+    let due = !due.is_empty();
     if !due && !is_begun(keyring, global).await? {
         if global.json {
             let columns: Vec<ColumnReport> = Vec::new();
             Envelope::new("rotate", true, columns, begin.elapsed().as_secs_f64())
                 .with("due", false)?
                 .with("key", key)?
+                .with("subjects_key", subjects_key)?
                 .print()?;
         } else {
             line("No key is due: nothing was done.");
         }
         return Ok(Outcome::Clean);
     }
-    let more = vec![("due", due.into()), ("key", key.into())];
+    let more = vec![
+        ("due", due.into()),
+        ("key", key.into()),
+        ("subjects_key", subjects_key.into()),
+    ];
     super::change::run(Operation::Rotate, change, None, more, global).await
 }
 
-/// Whether a rotation was begun that did not come to its end: a run is open, no run over
-/// a column has ended since the key became active, or a file has another key.
+/// Whether a rotation was begun that did not come to its end: keys of subjects are under
+/// another key, a run is open, no run over a column has ended since the key became active,
+/// or a file has another key.
 async fn is_begun(keyring: &OpenKeyring, global: &Global) -> anyhow::Result<bool> {
-    let of_data = |state| {
+    let of = |purpose, state| {
         let keys = keyring.entries().iter();
-        keys.filter(move |key| key.purpose == KeyPurpose::Data && key.state == state)
+        keys.filter(move |key| key.purpose == purpose && key.state == state)
     };
-    let Some(active) = of_data(KeyState::Active).next() else {
+    let Some(active) = of(KeyPurpose::Data, KeyState::Active).next() else {
         return Ok(false);
     };
-    if of_data(KeyState::DecryptOnly).next().is_none() {
+    let rotated = |purpose| of(purpose, KeyState::DecryptOnly).next().is_some();
+    let (values, subjects) = (rotated(KeyPurpose::Data), rotated(KeyPurpose::Subjects));
+    if !values && !subjects {
         return Ok(false);
     }
     let connected = Connected::open(global).await?;
     let columns = connected.columns(global)?;
     let mut begun = false;
-    if !columns.is_empty() {
+    if let Some(subjects) = &connected.subjects {
+        let needed = subjects.needed().await?;
+        let is_old = |key: &&KeyEntry| needed.contains_key(&key.id);
+        begun = keyring
+            .entries()
+            .iter()
+            .filter(|key| key.state == KeyState::DecryptOnly)
+            .any(|key| is_old(&key));
+    }
+    if values && !begun && !columns.is_empty() {
         let engine = connected.engine()?;
         begun = !engine.open_runs().await?.is_empty();
         let journal = engine.journal().await?;
@@ -86,7 +113,7 @@ async fn is_begun(keyring: &OpenKeyring, global: &Global) -> anyhow::Result<bool
             begun |= ended.is_some_and(|ended| ended < active.created);
         }
     }
-    if !begun && !connected.files(global)?.is_empty() {
+    if values && !begun && !connected.files(global)?.is_empty() {
         let locations = Locations::open(&connected, None, global).await?;
         let found = locations.run(folder::Operation::Look, |_| {}).await?;
         let active = active.id.to_string();

@@ -1,5 +1,6 @@
 //! `atrest serve`: one location of the policy over HTTP.
 
+mod follow;
 mod keys;
 mod log;
 mod names;
@@ -32,7 +33,7 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
         return token(role);
     }
     // From the beginning: before it is listened to, it would end the process.
-    let hangup = keys::hangup()?;
+    let hangup = follow::hangup()?;
     let session = Session::load(global)?;
     let policy = &session.policy;
     let files = files(policy, args.location.as_deref())?;

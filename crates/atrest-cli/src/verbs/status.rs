@@ -36,7 +36,8 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         &runs,
         &|id| connected.session.origin(id),
     );
-    super::key::life::add(&mut usage, &connected.session);
+    let subjects = super::key::list::of_subjects(&connected).await?;
+    super::key::life::add(&mut usage, subjects.as_ref(), &connected.session);
     let records: Vec<_> = columns
         .iter()
         .filter_map(|policy| Some((policy.id(), journal.column(&policy.id())?)))

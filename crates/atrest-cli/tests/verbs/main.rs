@@ -18,6 +18,7 @@ mod forget;
 mod interrupted;
 mod json;
 mod keyring;
+mod killed;
 mod life;
 mod look;
 #[cfg(unix)]

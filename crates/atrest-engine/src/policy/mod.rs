@@ -120,6 +120,13 @@ impl Policy {
         read::policy(text, origin)
     }
 
+    /// Whether a column or a location names its subject.
+    #[must_use]
+    pub fn has_subjects(&self) -> bool {
+        self.columns.iter().any(|column| column.subject.is_some())
+            || self.files.iter().any(|files| files.subject.is_some())
+    }
+
     /// The folder that relative paths in the policy start from.
     #[must_use]
     pub fn directory(&self) -> &Path {

@@ -13,9 +13,6 @@ use serde::Serialize;
 use super::record::{Forget, Hold, NAME, Proven, place};
 use super::{SubjectError, Subjects};
 
-/// Records read at once when all are gone through.
-const PAGE: u32 = 1000;
-
 /// What is known of a subject's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SubjectState {
@@ -180,14 +177,8 @@ impl Subjects {
     pub async fn unfinished(&self) -> Result<Vec<SubjectState>, SubjectError> {
         let mut found = Vec::new();
         let mut after = NAME.to_owned();
-        loop {
-            let page = self.database.keys_page(&after, PAGE).await?;
-            let Some(last) = page.last() else {
-                return Ok(found);
-            };
-            after.clone_from(&last.name);
-            for record in page.iter().filter(|record| record.name.starts_with(NAME)) {
-                let state = SubjectState::of(&self.prover.prove(record)?);
+        while let Some(page) = self.page(&mut after).await? {
+            for state in page.iter().map(SubjectState::of) {
                 let gone = self.forgotten.get(&state.tag);
                 let back = state
                     .alive()
@@ -201,6 +192,7 @@ impl Subjects {
                 }
             }
         }
+        Ok(found)
     }
 
     /// The subject whose erasure was asked for, by name.
@@ -209,15 +201,15 @@ impl Subjects {
     /// [`SubjectError::Unknown`]; [`SubjectError::NothingToUndo`]; when the keyring does
     /// not open the name.
     pub async fn named(&self, tag: &str) -> Result<String, SubjectError> {
-        let record = self.known(tag).await?;
-        let forget = record
-            .body
-            .forget
-            .ok_or_else(|| SubjectError::NothingToUndo {
-                tag: tag.to_owned(),
-            })?;
-        let mut clear = Vec::new();
-        FieldOpener::new(&self.shared)
+        self.name_in(&self.known(tag).await?)
+    }
+
+    pub(super) fn name_in(&self, record: &Proven) -> Result<String, SubjectError> {
+        let tag = &record.tag;
+        let forget = record.body.forget.as_ref();
+        let forget = forget.ok_or_else(|| SubjectError::NothingToUndo { tag: tag.clone() })?;
+        let (mut opener, mut clear) = (FieldOpener::new(&self.shared), Vec::new());
+        opener
             .open(
                 Form::Text,
                 &place(tag),
@@ -231,7 +223,7 @@ impl Subjects {
             })
     }
 
-    fn seal(&self, tag: &str, subject: &str) -> Result<String, SubjectError> {
+    pub(super) fn seal(&self, tag: &str, subject: &str) -> Result<String, SubjectError> {
         let (suite, form) = (Suite::Xaes256Gcm, Form::Text);
         let token = seal_one(
             &self.shared,

@@ -13,6 +13,7 @@ mod forget;
 mod keys;
 pub mod receipt;
 mod record;
+mod rewrap;
 mod ring;
 mod source;
 mod witness;

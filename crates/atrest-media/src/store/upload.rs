@@ -75,6 +75,9 @@ impl Upload {
             return Err(ObjectError::TooLong);
         }
         self.failed = true;
+        // At once and no more: a vector that doubles as it grows holds twice the part.
+        let slots = data.content_length() / CHUNK_LEN + 1;
+        self.pending.reserve_exact(slots * SLOT_LEN);
         for clear in data {
             let began = Instant::now();
             self.sealing.push(clear, &mut self.pending)?;

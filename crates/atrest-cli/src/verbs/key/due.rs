@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use anyhow::bail;
 use atrest_engine::report::KeyUsage;
-use atrest_keys::keyring::KeyPurpose;
 use jiff::Timestamp;
 
 use super::life;
@@ -28,7 +27,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
     let due: Vec<_> = life::due(keyring, Some(after), now).collect();
     if global.json {
         let mut usage = KeyUsage::uncounted(session.keyring(), &|id| session.origin(id));
-        life::add(&mut usage, &session);
+        life::add(&mut usage, None, &session);
         super::envelope("key due", due.is_empty(), begin.elapsed().as_secs_f64())
             .with("keyring", keyring.origin())?
             .with("keys", usage)?
@@ -36,12 +35,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Outcome> {
         return Ok(Outcome::from_clean(due.is_empty()));
     }
     for key in &due {
-        let next = match key.purpose {
-            KeyPurpose::Data => "atrest rotate --due",
-            _ => "atrest key rotate --purpose subjects",
-        };
         line(&format!(
-            "key {} ({}) is {} old, and keys are to be rotated after {}: {next}",
+            "key {} ({}) is {} old, and keys are to be rotated after {}: atrest rotate --due",
             key.id,
             key.purpose.name(),
             life::age(key.age(now)),

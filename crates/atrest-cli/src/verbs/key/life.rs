@@ -1,7 +1,9 @@
 //! What a keyring says of its keys, beside what was counted of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use atrest_core::KeyId;
 use atrest_engine::report::{KeyLife, KeyUsage};
 use atrest_keys::keyring::{KeyEntry, KeyPurpose, KeyState, OpenKeyring};
 use jiff::Timestamp;
@@ -27,8 +29,13 @@ pub(crate) fn due(
         .filter(move |key| is_due(key, after, now))
 }
 
-/// Adds what the keyring says of each key, and the keys that hold no values.
-pub(crate) fn add(usage: &mut Vec<KeyUsage>, session: &Session) {
+/// Adds what the keyring says of each key, and the keys that hold no values; with
+/// `subjects`, how many of their records each protects.
+pub(crate) fn add(
+    usage: &mut Vec<KeyUsage>,
+    subjects: Option<&BTreeMap<KeyId, u64>>,
+    session: &Session,
+) {
     let Some(keyring) = &session.keys.opened else {
         return;
     };
@@ -44,26 +51,45 @@ pub(crate) fn add(usage: &mut Vec<KeyUsage>, session: &Session) {
             due: Some(is_due(entry, after, now)),
         };
         if let Some(known) = usage.iter_mut().find(|usage| usage.key == id) {
+            let records = subjects.and_then(|subjects| subjects.get(&entry.id));
             if entry.state == KeyState::Destroyed {
                 known.reason = "it was destroyed: they are lost".to_owned();
+            } else if let (Some(true), Some(records)) = (known.can_retire, records) {
+                known.can_retire = Some(false);
+                known.reason = protects(*records);
             }
             known.life = life;
             continue;
         }
-        let (role, reason) = match (entry.state, entry.purpose) {
-            (KeyState::Destroyed, _) => ("destroyed", "it was destroyed"),
-            (state, KeyPurpose::Subjects) => (role(state), "it wraps the keys of data subjects"),
-            (state, KeyPurpose::Index) => (role(state), "it makes the tags of data subjects"),
-            (state, KeyPurpose::Data) => (role(state), ""),
+        let records = subjects.map(|subjects| subjects.get(&entry.id).copied().unwrap_or(0));
+        let (can_retire, reason) = match (entry.state, entry.purpose) {
+            (KeyState::Destroyed, _) => (None, "it was destroyed".to_owned()),
+            (KeyState::Active, KeyPurpose::Subjects) => (
+                Some(false),
+                "it wraps the keys of data subjects".to_owned(),
+            ),
+            (KeyState::DecryptOnly, KeyPurpose::Subjects) => match records {
+                None => (None, "it may wrap keys of data subjects: not counted".to_owned()),
+                Some(0) => (
+                    Some(true),
+                    "no subject's key is wrapped by it; in backups of the database from before, they are".to_owned(),
+                ),
+                Some(records) => (Some(false), protects(records)),
+            },
+            (_, KeyPurpose::Index) => (
+                Some(false),
+                "it makes the tags of data subjects".to_owned(),
+            ),
+            (_, KeyPurpose::Data) => (None, String::new()),
         };
         usage.push(KeyUsage {
             key: id,
-            role,
+            role: role(entry.state),
             source: keyring.origin().to_owned(),
             values: None,
             files: None,
-            can_retire: None,
-            reason: reason.to_owned(),
+            can_retire,
+            reason,
             life,
         });
     }
@@ -72,8 +98,14 @@ pub(crate) fn add(usage: &mut Vec<KeyUsage>, session: &Session) {
 fn role(state: KeyState) -> &'static str {
     match state {
         KeyState::Active => "primary",
-        _ => "previous",
+        KeyState::DecryptOnly => "previous",
+        KeyState::Destroyed => "destroyed",
     }
+}
+
+/// What a key holds of subjects' records.
+pub(super) fn protects(records: u64) -> String {
+    format!("{records} records of data subjects need it: run atrest rotate")
 }
 
 /// An age as people say it.

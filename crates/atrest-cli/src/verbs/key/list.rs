@@ -1,7 +1,9 @@
 //! `atrest key list`.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
+use atrest_core::KeyId;
 use atrest_engine::RunOptions;
 use atrest_engine::report::{ColumnReport, KeyUsage, key_usage};
 use atrest_media::folder;
@@ -18,11 +20,11 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     let session = Session::load(global)?;
     let nothing = session.policy.columns.is_empty() && session.policy.files.is_empty();
-    let (session, mut usage) = match nothing {
+    let (session, mut usage, subjects) = match nothing {
         true => uncounted(session),
         false => counted(session, global).await?,
     };
-    life::add(&mut usage, &session);
+    life::add(&mut usage, subjects.as_ref(), &session);
     if global.json {
         let columns: Vec<ColumnReport> = Vec::new();
         let file = session.path;
@@ -36,9 +38,15 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
-/// With how many values and files each key holds, when the database can be reached and
-/// the locations are there.
-async fn counted(session: Session, global: &Global) -> anyhow::Result<(Session, Vec<KeyUsage>)> {
+/// How many records of subjects each key of the keyring protects.
+pub(crate) type OfSubjects = BTreeMap<KeyId, u64>;
+
+/// With how many values and files each key holds, and how many records of subjects, when
+/// the database can be reached and the locations are there.
+async fn counted(
+    session: Session,
+    global: &Global,
+) -> anyhow::Result<(Session, Vec<KeyUsage>, Option<OfSubjects>)> {
     if !session.policy.columns.is_empty()
         && let Err(error) = session.database().await
     {
@@ -55,7 +63,26 @@ async fn counted(session: Session, global: &Global) -> anyhow::Result<(Session, 
     };
     let usage = count(&connected, &locations, global).await?;
     drop(locations);
-    Ok((connected.session, usage))
+    let subjects = of_subjects(&connected).await?;
+    connected.close().await;
+    Ok((connected.session, usage, subjects))
+}
+
+/// How many records of subjects each key protects, where the policy names subjects.
+pub(crate) async fn of_subjects(connected: &Connected) -> anyhow::Result<Option<OfSubjects>> {
+    match &connected.subjects {
+        Some(subjects) => Ok(Some(subjects.needed().await?)),
+        None => Ok(None),
+    }
+}
+
+/// What of the subjects' records needs a key, in words.
+pub(super) async fn needed_by_subjects(
+    connected: &Connected,
+    id: KeyId,
+) -> anyhow::Result<Option<String>> {
+    let needed = of_subjects(connected).await?.unwrap_or_default();
+    Ok(needed.get(&id).map(|records| life::protects(*records)))
 }
 
 pub(super) async fn count(
@@ -80,7 +107,7 @@ pub(super) async fn count(
     ))
 }
 
-fn uncounted(session: Session) -> (Session, Vec<KeyUsage>) {
+fn uncounted(session: Session) -> (Session, Vec<KeyUsage>, Option<OfSubjects>) {
     let usage = KeyUsage::uncounted(session.keyring(), &|id| session.origin(id));
-    (session, usage)
+    (session, usage, None)
 }

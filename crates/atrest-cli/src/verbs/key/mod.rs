@@ -8,7 +8,7 @@ mod export;
 mod generate;
 mod init;
 pub(super) mod life;
-mod list;
+pub(crate) mod list;
 mod recover;
 mod replace;
 mod retire;

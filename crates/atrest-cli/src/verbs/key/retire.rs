@@ -34,10 +34,10 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
         // Copies of before may still be there: they go.
         (KeyState::Destroyed, _) => Vec::new(),
         (_, KeyPurpose::Data) => needed_by(&session, id, args, global).await?,
-        (_, other) => vec![format!(
-            "keys of data subjects may need it: nothing counts those of purpose {}",
-            other.name()
-        )],
+        (_, KeyPurpose::Subjects) => needed_by_subjects(&session, id, global).await?,
+        (_, KeyPurpose::Index) => {
+            vec!["every subject's keys are found by it, and proven".to_owned()]
+        }
     };
     needed.dedup();
     if !needed.is_empty() && !args.force {
@@ -91,6 +91,24 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
     Ok(Outcome::Clean)
 }
 
+/// Which records of subjects need a key, in words.
+async fn needed_by_subjects(
+    session: &Session,
+    id: KeyId,
+    global: &Global,
+) -> anyhow::Result<Vec<String>> {
+    if !session.policy.has_subjects() {
+        bail!(
+            "{} names no subject, so nothing proves that no subject's key needs key {id}; name them, or use --force",
+            session.policy.origin
+        );
+    }
+    let connected = Connected::open(global).await?;
+    let needed = list::needed_by_subjects(&connected, id).await?;
+    connected.close().await;
+    Ok(needed.into_iter().collect())
+}
+
 /// What needs a key, in words; nothing: nothing does.
 async fn needed_by(
     session: &Session,
@@ -106,6 +124,7 @@ async fn needed_by(
         let locations = Locations::open(&connected, None, global).await?;
         let usage = list::count(&connected, &locations, global).await?;
         drop(locations);
+        needed.extend(list::needed_by_subjects(&connected, id).await?);
         let name = id.to_string();
         for key in usage.iter().filter(|key| key.key == name) {
             if key.can_retire != Some(true) {

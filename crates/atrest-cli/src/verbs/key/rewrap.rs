@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
+use atrest_keys::LoadedKeyring;
 use atrest_keys::keyring::OpenKeyring;
 use jiff::Timestamp;
 
@@ -18,7 +19,13 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
     let unopened = Unopened::read(global)?;
     let keys = unopened.keys();
     // The old root first: without it there is nothing to wrap.
-    let loaded = keys.load()?;
+    let loaded = match keys.load() {
+        Ok(loaded) => loaded,
+        Err(error) => match keys.load_under(&args.root).await {
+            Ok(moved) => return finish(&unopened, &moved, args, global, begin),
+            Err(_) => return Err(error),
+        },
+    };
     let opened = loaded.opened.as_deref();
     let opened = opened.with_context(|| crate::keys::no_keyring(&unopened.policy))?;
     let root = keys.source(&args.root)?;
@@ -40,13 +47,7 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
     let after = change.store(&*store, &*root, keys.environment).await?;
     let written = policy_line(&unopened, &args.root, !args.no_edit);
     if global.json {
-        super::envelope("key rewrap", true, begin.elapsed().as_secs_f64())
-            .with("keyring", store.name())?
-            .with("generation", after.generation())?
-            .with("root", &args.root)?
-            .with("policy", written.then_some(&unopened.path))?
-            .print()?;
-        return Ok(Outcome::Clean);
+        return json(&unopened, &after, written, args, begin);
     }
     line(&format!(
         "{}: {} keys under {}; no value and no file was touched",
@@ -62,5 +63,47 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
     line(
         "Older copies of the keyring still open with the old root: remove them where nobody should have both.",
     );
+    Ok(Outcome::Clean)
+}
+
+/// The keyring has this root already, and the policy another: a rewrap was interrupted
+/// between the two.
+fn finish(
+    unopened: &Unopened,
+    moved: &LoadedKeyring,
+    args: &RewrapArgs,
+    global: &Global,
+    begin: Instant,
+) -> anyhow::Result<Outcome> {
+    let opened = moved.opened.as_deref();
+    let opened = opened.with_context(|| crate::keys::no_keyring(&unopened.policy))?;
+    let written = policy_line(unopened, &args.root, !args.no_edit);
+    if global.json {
+        return json(unopened, opened, written, args, begin);
+    }
+    line(&format!(
+        "{}: it was under {} already, by a rewrap that was interrupted; nothing else was left to do",
+        opened.origin(),
+        args.root
+    ));
+    if args.renew_keyring_key {
+        line("If that one was without --renew-keyring-key, run this once more.");
+    }
+    Ok(Outcome::Clean)
+}
+
+fn json(
+    unopened: &Unopened,
+    keyring: &OpenKeyring,
+    written: bool,
+    args: &RewrapArgs,
+    begin: Instant,
+) -> anyhow::Result<Outcome> {
+    super::envelope("key rewrap", true, begin.elapsed().as_secs_f64())
+        .with("keyring", keyring.origin())?
+        .with("generation", keyring.generation())?
+        .with("root", &args.root)?
+        .with("policy", written.then_some(&unopened.path))?
+        .print()?;
     Ok(Outcome::Clean)
 }

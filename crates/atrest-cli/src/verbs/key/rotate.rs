@@ -30,9 +30,7 @@ pub(super) async fn run(args: &KeyRotateArgs, global: &Global) -> anyhow::Result
         return Ok(Outcome::Clean);
     }
     say(&rotated);
-    if purpose == KeyPurpose::Data {
-        line("Next: let the application load the keyring anew, then atrest rotate");
-    }
+    line("Next: let the application load the keyring anew, then atrest rotate");
     Ok(Outcome::Clean)
 }
 

@@ -1,19 +1,19 @@
-//! The keys of a server that runs, and how they become others: read again on SIGHUP.
+//! The keys of a server that runs.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use atrest_core::Keyring;
 use atrest_core::object::{open_object, seal_object};
 use atrest_engine::policy::FilesPolicy;
+use atrest_keys::LoadedKeyring;
+use atrest_keys::keyring::KeyPurpose;
 use atrest_media::Observe;
 use atrest_media::bucket::Bucket;
 use atrest_media::store::SealedStore;
-use atrest_server::{Metrics, Switch};
+use atrest_server::Metrics;
 use object_store::ObjectStore;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{names, own_files};
 use crate::args::{Global, ServeArgs};
@@ -32,6 +32,8 @@ pub(super) struct Keys {
     pub(super) of_files: atrest_media::Keys,
     /// None for a bucket.
     pub(super) own: Vec<PathBuf>,
+    /// As they were read.
+    pub(super) loaded: LoadedKeyring,
 }
 
 /// What is in force now.
@@ -46,7 +48,7 @@ impl InForce {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn put(&self, keys: Arc<Keys>) {
+    pub(super) fn put(&self, keys: Arc<Keys>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 }
@@ -79,12 +81,13 @@ impl Served<'_> {
             keyring,
             of_files,
             own,
+            loaded: session.keys.clone(),
         })
     }
 
     /// The location in clear, under these keys; the metrics name them.
     pub(super) fn store(&self, keys: &Keys) -> Arc<dyn ObjectStore> {
-        self.tell(&keys.keyring, true);
+        self.tell(keys, true);
         let of_files = &keys.of_files;
         let observer: Arc<dyn Observe> = Arc::new(self.metrics.clone());
         match &self.inner {
@@ -96,7 +99,8 @@ impl Served<'_> {
         }
     }
 
-    fn tell(&self, keyring: &Keyring, at_hand: bool) {
+    pub(super) fn tell(&self, keys: &Keys, at_hand: bool) {
+        let keyring = &*keys.keyring;
         let primary = keyring.primary().id();
         for key in keyring.keys() {
             let role = if key.id() == primary {
@@ -106,46 +110,18 @@ impl Served<'_> {
             };
             self.metrics.key(&key.id(), role, at_hand);
         }
-    }
-
-    /// Reads the keys again on each signal, for ever. What cannot be used leaves those in
-    /// force that are.
-    pub(super) async fn follow(
-        self,
-        mut hangup: Signal,
-        in_force: &InForce,
-        switch: &Switch,
-    ) -> Infallible {
-        loop {
-            if hangup.recv().await.is_none() {
-                // No signal will come any more.
-                std::future::pending::<()>().await;
-            }
-            // Reading files and deriving keys takes a moment.
-            let read = tokio::task::block_in_place(|| self.again(in_force));
-            self.metrics.keys_read(read.is_ok());
-            match read {
-                Ok(keys) => {
-                    self.tell(&in_force.now().keyring, false);
-                    switch.put(self.store(&keys));
-                    let keys = Arc::new(keys);
-                    in_force.put(Arc::clone(&keys));
-                    let (primary, count) =
-                        (keys.keyring.primary().id(), keys.keyring.keys().count());
-                    tracing::info!(%primary, keys = count, "the keys were read again");
-                }
-                Err(error) => {
-                    let why = format!("{error:#}");
-                    tracing::error!(
-                        why,
-                        "the keys could not be read again, and those in force stay"
-                    );
-                }
-            }
+        let entries = keys.loaded.opened.iter().flat_map(|it| it.entries());
+        for entry in entries.filter(|entry| entry.purpose == KeyPurpose::Data) {
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "seconds since 1970 are far below 2^52"
+            )]
+            let created = entry.created.as_second() as f64;
+            self.metrics.key_created(&entry.id, created);
         }
     }
 
-    fn again(&self, in_force: &InForce) -> anyhow::Result<Keys> {
+    pub(super) fn again(&self, in_force: &InForce) -> anyhow::Result<Keys> {
         let (session, warnings) = Session::read_again(self.global)?;
         for warning in warnings {
             tracing::warn!(warning, "of the keys");
@@ -173,11 +149,6 @@ impl Served<'_> {
         }
         Ok(keys)
     }
-}
-
-/// The signal; until it is listened to, it ends the process.
-pub(super) fn hangup() -> anyhow::Result<Signal> {
-    signal(SignalKind::hangup()).context("cannot listen to SIGHUP")
 }
 
 /// What the primary key seals, the keyring opens.
