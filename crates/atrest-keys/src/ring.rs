@@ -6,7 +6,9 @@ use std::sync::Arc;
 use atrest_core::{Key, KeyId, Keyring};
 
 use crate::keyring::{KeyringError, KeyringFile, KeyringStore as _, OpenKeyring};
-use crate::{Environment, Health, KeySource, KeySourceError, Settings, Stamp, Warning, list, source};
+use crate::{
+    Environment, Health, KeySource, KeySourceError, Settings, Stamp, Warning, list, source,
+};
 
 /// A keyring, and where each key of it stands.
 #[derive(Debug, Clone)]

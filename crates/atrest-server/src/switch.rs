@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _, once};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
 /// A store that passes everything on to the one that is in force: the same objects, opened
@@ -55,6 +55,12 @@ impl Switch {
     /// Lets go of the store: nothing is begun from now on, until one is put.
     pub fn close(&self) {
         self.set(None);
+    }
+
+    /// Whether a store is in force.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.now().is_ok()
     }
 
     fn set(&self, store: Option<Arc<dyn ObjectStore>>) {

@@ -71,6 +71,7 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
     let switch = Arc::new(Switch::new(location.store(&keys)));
     let in_force = Arc::new(InForce::new(keys));
     let (own, ready) = (Arc::clone(&in_force), Arc::clone(&in_force));
+    let opens = Arc::clone(&switch);
     let (served, root) = (folder.clone(), folder.clone());
     let mut builder = Server::builder(Arc::clone(&switch) as _)
         .accepts(names::accepted(files)?)
@@ -79,7 +80,10 @@ pub(crate) async fn run(args: ServeArgs, global: &Global) -> anyhow::Result<Outc
         .tokens(tokens(policy.serve.as_ref(), args.tokens.as_deref())?)
         .limits(limits(&args))
         .metrics(metrics)
-        .ready_when(move || (!on_disk || folder.read_dir().is_ok()) && works(&ready.now().keyring));
+        .ready_when(move || {
+            let reads = !on_disk || folder.read_dir().is_ok();
+            reads && opens.is_open() && works(&ready.now().keyring)
+        });
     if on_disk {
         builder = builder.on_disk();
     }
