@@ -123,6 +123,11 @@ class Sqlite:
     def connect(self):
         return sqlite3.connect(self.path, isolation_level=None)
 
+    def sql(self, text):
+        connection = self.connect()
+        connection.execute(text)
+        connection.close()
+
     def make(self, table, rows):
         for old in self.path.parent.glob("bench.db*"):
             old.unlink()

@@ -18,6 +18,7 @@ import keys
 import micro
 import objects
 import serve
+import subjects
 import trees
 
 PAGE = Path("docs/performance.md")
@@ -31,6 +32,7 @@ PARTS = {
     "mariadb": lambda options, folder: columns.measure(backends.Mariadb, options, folder),
     "sqlite": lambda options, folder: columns.measure(backends.Sqlite, options, folder),
     "keys": keys.measure,
+    "subjects": lambda options, folder: subjects.measure(options, Path(folder)),
     "memory": columns.memory,
 }
 
