@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use atrest::policy_keys::protects;
 use atrest_core::KeyId;
 use atrest_engine::RunOptions;
 use atrest_engine::report::{ColumnReport, KeyUsage, key_usage};
@@ -82,7 +83,7 @@ pub(super) async fn needed_by_subjects(
     id: KeyId,
 ) -> anyhow::Result<Option<String>> {
     let needed = of_subjects(connected).await?.unwrap_or_default();
-    Ok(needed.get(&id).map(|records| life::protects(*records)))
+    Ok(needed.get(&id).map(|records| protects(*records)))
 }
 
 pub(super) async fn count(

@@ -23,11 +23,11 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
         Ok(loaded) => loaded,
         Err(error) => match keys.load_under(&args.root).await {
             Ok(moved) => return finish(&unopened, &moved, args, global, begin),
-            Err(_) => return Err(error),
+            Err(_) => return Err(error.into()),
         },
     };
     let opened = loaded.opened.as_deref();
-    let opened = opened.with_context(|| crate::keys::no_keyring(&unopened.policy))?;
+    let opened = opened.ok_or_else(|| keys.no_keyring())?;
     let root = keys.source(&args.root)?;
     if let Some(warning) = root.weakness() {
         return Err(atrest_keys::KeySourceError::WeakPrimary { warning }.into());
@@ -76,7 +76,7 @@ fn finish(
     begin: Instant,
 ) -> anyhow::Result<Outcome> {
     let opened = moved.opened.as_deref();
-    let opened = opened.with_context(|| crate::keys::no_keyring(&unopened.policy))?;
+    let opened = opened.ok_or_else(|| unopened.keys().no_keyring())?;
     let written = policy_line(unopened, &args.root, !args.no_edit);
     if global.json {
         return json(unopened, opened, written, args, begin);

@@ -99,7 +99,8 @@ impl Served<'_> {
                     tracing::info!(%primary, keys = count, "the keys were read again");
                 }
                 Err(error) => {
-                    let remote = error.downcast_ref().and_then(KeySourceError::remote);
+                    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+                    let remote = causes.find_map(KeySourceError::remote);
                     if let Some((source, _)) = &remote {
                         self.metrics.key_source(source, false);
                     }
