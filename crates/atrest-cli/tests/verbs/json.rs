@@ -131,9 +131,9 @@ async fn every_verb_prints_what_the_documentation_lists() {
     first(&json, "figures", "A figure");
 
     place.keys("primary = \"env:NEXT\"\nprevious = [\"env:KEY\"]");
-    for verb in ["rotate", "decrypt"] {
+    for (verb, more) in [("rotate", &["subjects_rewrapped"][..]), ("decrypt", &[])] {
         let json = run(&[verb], 0);
-        envelope(&json, verb, &[]);
+        envelope(&json, verb, more);
         first(&json, "columns", COLUMN);
     }
 }
@@ -151,11 +151,15 @@ async fn every_verb_of_a_keyring_prints_what_the_documentation_lists() {
     };
     let first_key = run("key init", &[], &["keyring", "generation", "key"]);
     run("encrypt", &["--backup", "kept.atrest"], &[]);
-    run("rotate", &["--due"], &["due", "key"]);
+    run(
+        "rotate",
+        &["--due"],
+        &["due", "key", "subjects_key", "subjects_rewrapped"],
+    );
     let rotated = ["keyring", "generation", "key", "previous_key"];
     run("key rotate", &[], &rotated);
     run("key rotate", &["--purpose", "subjects"], &rotated);
-    run("rotate", &["--no-backup"], &[]);
+    run("rotate", &["--no-backup"], &["subjects_rewrapped"]);
     let made = run(
         "key export",
         &["--shares", "2/2", "--out", "shares"],

@@ -157,7 +157,7 @@ async fn a_wrong_root_is_refused_before_anything_else_happens() {
     for verb in [
         &["encrypt"][..],
         &["key", "rotate"],
-        &["key", "rewrap", "--root", "env:KEY"],
+        &["key", "rewrap", "--root", "env:NEXT"],
     ] {
         place.run(verb).expect(2).says("does not open");
     }

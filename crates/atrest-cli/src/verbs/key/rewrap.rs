@@ -66,8 +66,8 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
     Ok(Outcome::Clean)
 }
 
-/// The keyring has this root already, and the policy another: a rewrap was interrupted
-/// between the two.
+/// The keyring has this root already, and the policy another that does not open it: as a
+/// rewrap leaves it that was interrupted between the two.
 fn finish(
     unopened: &Unopened,
     moved: &LoadedKeyring,
@@ -82,12 +82,12 @@ fn finish(
         return json(unopened, opened, written, args, begin);
     }
     line(&format!(
-        "{}: it was under {} already, by a rewrap that was interrupted; nothing else was left to do",
+        "{}: it was under {} already; only the policy was left to do",
         opened.origin(),
         args.root
     ));
     if args.renew_keyring_key {
-        line("If that one was without --renew-keyring-key, run this once more.");
+        line("Whether its keyring key is new is not known: run this once more to make one.");
     }
     Ok(Outcome::Clean)
 }
