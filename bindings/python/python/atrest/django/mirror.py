@@ -1,0 +1,6 @@
+def register():
+    pass
+
+
+def check_field(field):
+    return []
