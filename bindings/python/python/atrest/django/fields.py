@@ -17,7 +17,7 @@ from atrest.django import conf
 from atrest.django.codecs import BYTES, codec_of
 from atrest.django.column import Column
 from atrest.django.lookups import OnlyNull, OnlyNullCaseless, check_expression, refuse_lookup
-from atrest.django.unreadable import EncryptedAttribute, Unreadable, raise_for
+from atrest.django.unreadable import Unreadable, raise_for
 
 #: The arguments that encryption adds to a field's own.
 OPTIONS = ("context", "suite", "allow_plaintext")
@@ -32,7 +32,6 @@ class EncryptedField:
     allow_plaintext  also read values that are still in clear: for the migration only.
     """
 
-    descriptor_class = EncryptedAttribute
     non_db_attrs = (*models.Field.non_db_attrs, *OPTIONS)
 
     def __init__(

@@ -21,8 +21,8 @@ class Unreadable:
     __slots__ = ("_error", "_field")
 
     def __init__(self, error: atrest.AtrestError, field: Any) -> None:
-        object.__setattr__(self, "_error", error)
-        object.__setattr__(self, "_field", field)
+        self._error, self._field = error, field
+        watch(field)
 
     def __repr__(self) -> str:
         return f"<unreadable {self._field}>"
@@ -56,8 +56,17 @@ def raise_for(value: Unreadable, instance: Any = None) -> NoReturn:
     raise placed from error
 
 
+def watch(field: Any) -> None:
+    """Has the field's attribute look at each value from now on.
+
+    Until the first value that does not open it is Django's own, which costs nothing.
+    """
+    if not isinstance(vars(field.model).get(field.attname), EncryptedAttribute):
+        setattr(field.model, field.attname, EncryptedAttribute(field))
+
+
 class EncryptedAttribute(DeferredAttribute):
-    """An encrypted field on an instance."""
+    """An encrypted field on instances: raises where the value is unreadable."""
 
     def __get__(self, instance: Any, cls: type | None = None) -> Any:
         if instance is None:
