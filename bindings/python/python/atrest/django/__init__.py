@@ -27,6 +27,7 @@ from atrest.django.fields import (
     EncryptedTextField,
     EncryptedUUIDField,
 )
+from atrest.django.probe import prove_keys
 
 __all__ = [
     "EncryptedBinaryField",
@@ -43,4 +44,5 @@ __all__ = [
     "EncryptedTextField",
     "EncryptedUUIDField",
     "encrypt",
+    "prove_keys",
 ]
