@@ -38,11 +38,6 @@ class EncryptColumns(Operation):
         kwargs = {} if self.backup is None else {"backup": self.backup}
         return type(self).__name__, [self.model_name, *self.field_names], kwargs
 
-    @property
-    def places(self) -> list[tuple[str, str]]:
-        """(model, field) in lower case and as named."""
-        return [(self.model_name.lower(), name) for name in self.field_names]
-
     def state_forwards(self, app_label: str, state: Any) -> None:
         pass
 
