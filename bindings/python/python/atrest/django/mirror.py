@@ -1,6 +1,0 @@
-def register():
-    pass
-
-
-def check_field(field):
-    return []
