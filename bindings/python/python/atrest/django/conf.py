@@ -118,7 +118,7 @@ def key_config() -> KeyConfig:
 
 
 def _listed(value: Any) -> list[str]:
-    items = [value] if isinstance(value, (str, bytes)) else list(value)
+    items = list(value) if isinstance(value, (list, tuple)) else [value]
     if not items:
         raise ImproperlyConfigured("the list of encryption keys in settings is empty; name one key at least")
     for item in items:

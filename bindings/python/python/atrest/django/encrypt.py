@@ -41,6 +41,8 @@ def encrypt(
     if generated and isinstance(field, generated):
         raise ImproperlyConfigured("a GeneratedField is computed by the database, which has no key")
     _, _, args, kwargs = field.clone().deconstruct()
+    if isinstance(field, models.SlugField):
+        kwargs.setdefault("db_index", False)  # which it has unasked
     return _encrypted_class(type(field))(
         *args, **kwargs, context=context, suite=suite, allow_plaintext=allow_plaintext
     )
