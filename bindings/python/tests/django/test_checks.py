@@ -2,7 +2,7 @@
 
 import pytest
 from clinic.admin import PatientAdmin
-from clinic.models import Mixed, Patient
+from clinic.models import Patient
 from django.apps import apps
 from django.core import checks
 from django.db import connections, models
@@ -71,13 +71,13 @@ def test_admin_options_that_would_raise(monkeypatch):
 
 
 def test_allow_plaintext_is_reminded_of():
-    reminded = [m.obj for m in checks.run_checks() if m.id == "atrest.W012"]
-    assert set(reminded) == {Mixed._meta.get_field("value"), Mixed._meta.get_field("number")}
+    (reminded,) = [m.msg for m in checks.run_checks() if m.id == "atrest.W012"]
+    assert "clinic.Mixed.value, clinic.Mixed.number:" in reminded
 
 
+@pytest.mark.parametrize("alias", ["postgres", "mariadb"])  # SQLite's columns hold anything
 def test_a_column_that_is_too_narrow_or_no_text(alias):
     connection = connections[alias]
-    quote = connection.ops.quote_name
     with connection.schema_editor() as editor:
         before, after = Patient._meta.get_field("notes"), models.CharField(max_length=40)
         after.set_attributes_from_name("notes")
@@ -89,7 +89,6 @@ def test_a_column_that_is_too_narrow_or_no_text(alias):
         with connection.schema_editor() as editor:
             editor.alter_field(Patient, after, before)
     assert "atrest.W011" not in ids(checks.run_checks(databases=[alias]))
-    assert quote
 
 
 def policy(tmp_path, *columns):

@@ -40,7 +40,8 @@ class Column:
         if not self._field.reads_plaintext:
             return native.open
         read = native.read
-        return lambda stored: read(stored)[0]
+        # SQLite gives numbers for what is still in clear in a column of numbers.
+        return lambda stored: read(repr(stored) if isinstance(stored, (int, float)) else stored)[0]
 
     def reread(self, stored: Any) -> Any:
         """The clear value of what did not open, under newer keys if there are any; else Unreadable."""

@@ -83,6 +83,13 @@ class EncryptedField:
     def get_internal_type(self) -> str:
         return "BinaryField" if self.codec is BYTES else "TextField"
 
+    def db_type(self, connection: Any) -> str | None:
+        # SQLite keeps 15 digits of a float that it turns into text. A column of floats
+        # holds tokens as well, so it stays one.
+        if connection.vendor == "sqlite" and isinstance(self, models.FloatField):
+            return connection.data_types["FloatField"]
+        return super().db_type(connection)
+
     @cached_property
     def column_id(self) -> str:
         """`table.column`, as commands and reports name it."""

@@ -20,6 +20,8 @@ SHORT = 128
 
 def narrow(connection: Any, field: Any) -> str | None:
     """Why the column cannot hold tokens; None if it can. Raises DatabaseError without the table."""
+    if connection.vendor == "sqlite":
+        return None  # its columns hold anything, of any length
     with connection.cursor() as cursor:
         if field.model._meta.db_table not in connection.introspection.table_names(cursor):
             return None
