@@ -111,7 +111,7 @@ def key_config() -> KeyConfig:
             backup = getattr(settings, f"{name}_BACKUP", None) or ()
             return _from_values(name, value, backup, f"settings.{name}")
     raise ImproperlyConfigured(
-        "no encryption key is configured. Make one with `python -m atrest generate-key`, keep a "
+        "no encryption key is configured. Make one with `manage.py generate_encryption_key`, keep a "
         "copy where the database is not, and set ATREST = {\"KEYS\": \"env:FIELD_ENCRYPTION_KEY\"} "
         "in settings with the key in that variable (or \"file:/path\", or any other key source)"
     )

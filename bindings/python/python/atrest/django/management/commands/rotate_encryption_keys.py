@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 import atrest
 from atrest.django import conf, policy
+from atrest.django.keys import in_force
 from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, number
 
 
@@ -39,6 +40,8 @@ class Command(ColumnCommand):
                 raise CommandError("--old-key needs --new-key here: the project's keys are a keyring")
             keys = policy.with_keys(keys, [primary], old)
         self.prepare(options, keys=keys)
+        if new:
+            self.remind(new)
         if options["dry_run"]:
             self.plan("rotate", options)
             return
@@ -49,16 +52,15 @@ class Command(ColumnCommand):
         self.say(f"{number(changed)} values encrypted anew in {report['seconds']:.1f} s")
         for line in key_summary(report):
             self.say(line)
-        if new:
-            self.remind(new)
         self.finish(report)
 
     def remind(self, new: str) -> None:
-        """Says what to do if the application does not know the new key yet."""
-        given = new if not conf.is_source(new) else os.environ.get(new.removeprefix("env:")) if new.startswith("env:") else None
-        known = atrest.django.keys.in_force.keyring().ids
-        if given is None or atrest.key_id(given) not in known:
+        """Says, before anything is done, if the application does not know the new key."""
+        given = os.environ.get(new.removeprefix("env:")) if new.startswith("env:") else new
+        if conf.is_source(given or ""):
+            return
+        if given is None or atrest.key_id(given) not in in_force.keyring().ids:
             self.say(
-                "The application does not know this key yet. Now, before it writes or reads on: put the new key "
-                "first and the old one behind it in the project's keys."
+                "The application does not know this key yet, and cannot read what is encrypted under it. While "
+                "it runs, first put the new key before the old one in the project's keys; then rotate."
             )
