@@ -60,6 +60,30 @@ def test_a_stale_instance_writes_no_old_value_back(profile):
     assert (user.first_name, copy.encrypted_first_name, user.last_name) == ("Augusta", "Augusta", "King")
 
 
+def test_a_copy_that_was_never_filled_takes_nothing_away(profile):
+    Profile.objects.update(encrypted_email="", encrypted_first_name="")
+    _, user = fresh(profile)
+    user.email = "new@example.org"
+    user.save()
+    copy, user = fresh(profile)
+    assert (user.email, user.first_name) == ("new@example.org", "Ada")
+    assert (copy.encrypted_email, copy.encrypted_first_name) == ("new@example.org", "Ada")
+    Profile.objects.update(encrypted_email="")
+    Profile.objects.get().save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == "new@example.org"
+
+
+def test_a_stale_instance_brings_no_cleared_value_back(profile):
+    _, stale = fresh(profile)
+    copy, _ = fresh(profile)
+    copy.encrypted_email = ""
+    copy.save()
+    stale.save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == ""
+
+
 def test_update_fields_touch_only_what_they_name(profile):
     _, user = fresh(profile)
     user.email, user.first_name = "new@example.org", "Nobody"

@@ -1,8 +1,8 @@
 """Keeps mirrors in step when either side is saved.
 
 Each side remembers what it was loaded with. On a save, a value that was changed since
-goes to the other side; one that was not is first taken from the other side, so that a
-stale instance does not write an old value back.
+goes to the other side; one that was not is first read anew, so that a stale instance
+does not write an old value back. A copy that was never filled is filled.
 """
 
 from __future__ import annotations
@@ -61,23 +61,34 @@ class Side:
         values.pop(_BLANKED, None)
 
     def before(self, instance: Any, using: str, update_fields: Any = None) -> None:
-        """Before the row is written: takes what the other side knows better, notes what to send."""
+        """Before the row is written: takes what is stored by now, notes what to send."""
         own = instance.__dict__
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
-        there = self._other(instance, using, [t for _, t in names]) if names else None
-        changed = {here: other for here, other in names if self._changed(instance, here)}
-        pending = {other: own[here] for here, other in changed.items()}
-        if not self.mirror.empties:
-            if there is not None:
-                own.update({here: there[other] for here, other in names if here not in changed})
-        elif self.is_copy:
-            # What the original still has in clear moves here.
-            moved = {here: other for here, other in names if there is not None and there[other]}
-            own.update({here: there[other] for here, other in moved.items() if here not in changed})
-            pending = {other: self.mirror.blank(other) for other in moved.values()}
-        else:
-            own[_HELD] = there is not None
-        own[_PENDING] = pending
+        here, there = self._stored(instance, using, names) if names else ({}, None)
+        changed = {h for h, _ in names if self._changed(instance, h)}
+        own[_PENDING] = pending = {}
+        own[_HELD] = there is not None
+        for mine, theirs in names:
+            if self.mirror.empties and not self.is_copy:
+                if mine in changed:
+                    pending[theirs] = own[mine]
+                continue
+            if mine not in changed and here:
+                own[mine] = here[mine]
+            if there is None:
+                continue
+            if self.mirror.empties:
+                # What the original still has in clear moves here.
+                if mine not in changed and there[theirs]:
+                    own[mine] = there[theirs]
+                if there[theirs]:
+                    pending[theirs] = self.mirror.blank(theirs)
+            elif mine in changed:
+                pending[theirs] = own[mine]
+            elif self.is_copy and not own[mine] and there[theirs]:
+                own[mine] = there[theirs]
+            elif not self.is_copy and own[mine] and not there[theirs]:
+                pending[theirs] = own[mine]
 
     def after(self, instance: Any, using: str, **_: Any) -> None:
         """After the row was written: sends what changed."""
@@ -105,11 +116,20 @@ class Side:
         target = mirror.relation.target_field.attname
         return mirror.original_model._base_manager.using(using).filter(**{target: owner})
 
-    def _other(self, instance: Any, using: str, names: list[str]) -> dict[str, Any] | None:
-        """The other side's stored values; None without a row there."""
-        if not self.is_copy and instance.pk is None:
-            return None
-        return self._others(instance, using).values(*names).first()
+    def _stored(self, instance: Any, using: str, names: list[tuple[str, str]]) -> tuple[dict[str, Any], Any]:
+        """What this row holds by now ({} for a new one), and the other side's (None without a row there)."""
+        if instance._state.adding or instance.pk is None:
+            if instance.pk is None and not self.is_copy:
+                return {}, None
+            return {}, self._others(instance, using).values(*(t for _, t in names)).first()
+        relation = self.mirror.relation
+        path = relation.name if self.is_copy else relation.related_query_name()
+        wanted = [*(h for h, _ in names), f"{path}__pk", *(f"{path}__{t}" for _, t in names)]
+        row = type(instance)._base_manager.using(using).filter(pk=instance.pk).values(*wanted).first()
+        if row is None:
+            return {}, None
+        there = {t: row[f"{path}__{t}"] for _, t in names} if row[f"{path}__pk"] is not None else None
+        return {h: row[h] for h, _ in names}, there
 
     def _refresh_cached(self, instance: Any, pending: dict[str, Any]) -> None:
         """An instance of the other side that hangs on this one shows the same."""
