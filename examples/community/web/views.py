@@ -23,4 +23,6 @@ def profile(request: HttpRequest) -> JsonResponse:
         user.save()
         own.bio = request.POST.get("bio", own.bio)
         own.save()
-    return JsonResponse({"name": user.get_full_name(), "email": user.email, "discord": own.discord_username, "bio": own.bio})
+    return JsonResponse(
+        {"name": user.get_full_name(), "email": user.email, "discord": own.discord_username, "bio": own.bio}
+    )

@@ -152,7 +152,9 @@ def encrypt():
         with open(os.devnull, "w") as nowhere:
             return {
                 "seconds": seconds(
-                    lambda: call_command("encrypt_fields", backup_file=backup, skip_checks=True, stdout=nowhere, verbosity=0)
+                    lambda: call_command(
+                        "encrypt_fields", backup_file=backup, skip_checks=True, stdout=nowhere, verbosity=0
+                    )
                 )
             }
     finally:

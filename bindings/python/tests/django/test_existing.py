@@ -25,7 +25,11 @@ class Project:
     def __init__(self, alias, folder):
         self.alias, self.folder = alias, folder
         self.connection = connections[alias]
-        database = {k: v for k, v in self.connection.settings_dict.items() if k in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")}
+        database = {
+            k: v
+            for k, v in self.connection.settings_dict.items()
+            if k in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
+        }
         if alias == "sqlite":
             database["NAME"] = str(folder / "app.db")
         (folder / "ward_migrations").mkdir()
@@ -86,7 +90,14 @@ def sealed(raw):
         name: clear
         for name, values in raw.items()
         if name not in ("id", "name")
-        and (clear := [v for v in values if v is not None and not (v.startswith("ar1.") if isinstance(v, str) else isinstance(v, bytes) and v[:1] == b"\x01")])
+        and (
+            clear := [
+                v
+                for v in values
+                if v is not None
+                and not (v.startswith("ar1.") if isinstance(v, str) else isinstance(v, bytes) and v[:1] == b"\x01")
+            ]
+        )
     }
 
 
@@ -109,7 +120,9 @@ def test_from_clear_through_every_step_and_back(project):
     plan = project.manage("mixed", "encrypt_fields", "--dry-run")
     assert "ward.Patient.text" in plan and "Nothing was changed" in plan
     assert len(sealed(project.raw())) == 17
-    out = project.manage("mixed", "encrypt_fields", "--batch-size", "2", "--backup-file", str(project.folder / "b.atrest"))
+    out = project.manage(
+        "mixed", "encrypt_fields", "--batch-size", "2", "--backup-file", str(project.folder / "b.atrest")
+    )
     assert "values encrypted" in out and (project.folder / "b.atrest").stat().st_mode & 0o777 == 0o600
     assert sealed(project.raw()) == {}
     assert "0 values encrypted" in project.manage("mixed", "encrypt_fields", "--no-backup")
@@ -121,7 +134,9 @@ def test_from_clear_through_every_step_and_back(project):
     assert project.manage("sealed", "rows", "touch").splitlines() == clear
     assert sealed(project.raw()) == {}
     new = atrest.generate_key()
-    out = project.manage("sealed", "rotate_encryption_keys", "--new-key", "env:NEW", "--batch-size", "2", "--no-backup", NEW=new)
+    out = project.manage(
+        "sealed", "rotate_encryption_keys", "--new-key", "env:NEW", "--batch-size", "2", "--no-backup", NEW=new
+    )
     assert atrest.key_id(new) in out and "does not know this key yet" in out
     project.environment["WARD_KEY"] = f"{new},{project.key}"
     assert project.rows("sealed") == clear
@@ -201,6 +216,7 @@ def test_renaming_a_field_keeps_its_context_or_is_refused(project):
     project.manage("sealed", "rows", "write")
     assert "context='ward_patient.text'" in project.manage("sealed", "migrate", "ward", "-v0", status=1)
     rename.write_text(
-        head + "        migrations.AlterField('patient', 'story', atrest.django.EncryptedTextField(null=True, context='ward_patient.text')),\n    ]\n"
+        head
+        + "        migrations.AlterField('patient', 'story', atrest.django.EncryptedTextField(null=True, context='ward_patient.text')),\n    ]\n"
     )
     project.manage("sealed", "migrate", "ward", "-v0")

@@ -22,7 +22,9 @@ SAMPLES = {
     "float": 0.1 + 0.2,
     "decimal": decimal.Decimal("-12345678901234.567890"),
     "date": datetime.date(1, 1, 1),
-    "datetime": datetime.datetime(2026, 2, 3, 4, 5, 6, 789, datetime.timezone(datetime.timedelta(hours=-9, minutes=-30))),
+    "datetime": datetime.datetime(
+        2026, 2, 3, 4, 5, 6, 789, datetime.timezone(datetime.timedelta(hours=-9, minutes=-30))
+    ),
     "boolean": False,
     "binary": bytes(range(256)),
     "uuid": uuid.UUID(int=7),
@@ -110,7 +112,9 @@ def test_get_or_create_by_an_encrypted_value_raises(default):
     assert made and Patient.objects.get(pk=patient.pk).email == "a@example.org"
 
 
-@pytest.mark.parametrize("value", [F("name"), Lower("name"), Value("clear"), Value("x", output_field=models.TextField())], ids=str)
+@pytest.mark.parametrize(
+    "value", [F("name"), Lower("name"), Value("clear"), Value("x", output_field=models.TextField())], ids=str
+)
 def test_an_expression_that_would_store_clear_text_is_refused(alias, value, stored):
     patient = Patient.objects.using(alias).create(name="ada", email="a@example.org")
     with pytest.raises(FieldError, match="is encrypted.*save"):

@@ -23,7 +23,9 @@ def configured(**names):
 
 
 def errors(**kwargs):
-    return {m.id: m for m in checks.run_checks(**kwargs) if m.id and m.id.startswith("atrest.") and m.level >= checks.ERROR}
+    return {
+        m.id: m for m in checks.run_checks(**kwargs) if m.id and m.id.startswith("atrest.") and m.level >= checks.ERROR
+    }
 
 
 def test_the_projects_check_is_clean():

@@ -52,7 +52,9 @@ def test_what_goes_in_comes_out(alias, name):
     @given(st.lists(st.none() | VALUES[name], min_size=1, max_size=8))
     def holds(values):
         objects.all().delete()
-        values = [v[: Everything._meta.get_field(name).max_length] if name in ("char", "url") and v else v for v in values]
+        values = [
+            v[: Everything._meta.get_field(name).max_length] if name in ("char", "url") and v else v for v in values
+        ]
         objects.bulk_create([Everything(**{name: value}) for value in values])
         rows = list(objects.order_by("pk"))
         assert [getattr(row, name) for row in rows] == values

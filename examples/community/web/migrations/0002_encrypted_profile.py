@@ -8,7 +8,9 @@ from django.db import migrations
 class Migration(migrations.Migration):
     dependencies = [("web", "0001_initial")]
     operations = [
-        migrations.AlterField("profile", "discord_username", atrest.django.EncryptedCharField(blank=True, max_length=50)),
+        migrations.AlterField(
+            "profile", "discord_username", atrest.django.EncryptedCharField(blank=True, max_length=50)
+        ),
         migrations.AlterField("profile", "bio", atrest.django.EncryptedTextField(blank=True)),
         migrations.AddField(
             "profile", "encrypted_email", atrest.django.EncryptedEmailField(blank=True, default="", max_length=254)

@@ -59,13 +59,19 @@ def check_field(field: Any) -> list[checks.CheckMessage]:
     elif field.db_index:
         found.append(
             checks.Error(
-                "An index on an encrypted field finds nothing.", hint=f"Remove db_index. {KEYED_HASH}", obj=field, id="atrest.E002"
+                "An index on an encrypted field finds nothing.",
+                hint=f"Remove db_index. {KEYED_HASH}",
+                obj=field,
+                id="atrest.E002",
             )
         )
     if getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED:
         found.append(
             checks.Error(
-                "The database would store db_default in clear: it has no key.", hint="Use default.", obj=field, id="atrest.E003"
+                "The database would store db_default in clear: it has no key.",
+                hint="Use default.",
+                obj=field,
+                id="atrest.E003",
             )
         )
     return found
@@ -89,11 +95,16 @@ def check_models(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
             (set(c.fields), c.name) for c in meta.constraints if isinstance(c, models.UniqueConstraint) and c.fields
         ]
         indexes = [(set(i.fields_orders and [f for f, _ in i.fields_orders]), i.name) for i in meta.indexes if i.fields]
-        for groups, id, what in ((unique, "atrest.E001", "would never be violated"), (indexes, "atrest.E002", "finds nothing")):
+        for groups, id, what in (
+            (unique, "atrest.E001", "would never be violated"),
+            (indexes, "atrest.E002", "finds nothing"),
+        ):
             for group, name in groups:
                 for hit in sorted(group & names):
                     found.append(
-                        checks.Error(f"{name} covers the encrypted field {hit!r}, and {what}.", hint=KEYED_HASH, obj=model, id=id)
+                        checks.Error(
+                            f"{name} covers the encrypted field {hit!r}, and {what}.", hint=KEYED_HASH, obj=model, id=id
+                        )
                     )
         for name in meta.ordering or ():
             if isinstance(name, str) and name.lstrip("-+") in names:
@@ -135,7 +146,9 @@ def check_keys(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     try:
         warnings = in_force.warnings()
     except (atrest.AtrestError, ImproperlyConfigured) as error:
-        return [checks.Error(f"The encryption keys cannot be used: {error}", hint="See docs/keys.md.", id="atrest.E010")]
+        return [
+            checks.Error(f"The encryption keys cannot be used: {error}", hint="See docs/keys.md.", id="atrest.E010")
+        ]
     found: list[checks.CheckMessage] = [checks.Warning(str(text), id="atrest.W010") for text in warnings]
     if mixed := [str(field) for field in fields if field.reads_plaintext]:
         found.append(

@@ -24,9 +24,7 @@ class Column:
         keyring = in_force.keyring()
         if keyring is not self._keyring:
             field = self._field
-            self._native = atrest.Field(
-                keyring, field.column_context, suite=field.column_suite, id=field.column_id
-            )
+            self._native = atrest.Field(keyring, field.column_context, suite=field.column_suite, id=field.column_id)
             self._keyring = keyring
         return self._native
 

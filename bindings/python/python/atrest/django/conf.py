@@ -83,9 +83,7 @@ def policy_path() -> Path | None:
     named = get("POLICY")
     if get("KEYS") is not None:
         if named is not None:
-            raise ImproperlyConfigured(
-                "settings.ATREST names both KEYS and POLICY; keep the one that has your keys"
-            )
+            raise ImproperlyConfigured("settings.ATREST names both KEYS and POLICY; keep the one that has your keys")
         return None
     if named is not None:
         return base_dir() / named
@@ -112,8 +110,8 @@ def key_config() -> KeyConfig:
             return _from_values(name, value, backup, f"settings.{name}")
     raise ImproperlyConfigured(
         "no encryption key is configured. Make one with `manage.py generate_encryption_key`, keep a "
-        "copy where the database is not, and set ATREST = {\"KEYS\": \"env:FIELD_ENCRYPTION_KEY\"} "
-        "in settings with the key in that variable (or \"file:/path\", or any other key source)"
+        'copy where the database is not, and set ATREST = {"KEYS": "env:FIELD_ENCRYPTION_KEY"} '
+        'in settings with the key in that variable (or "file:/path", or any other key source)'
     )
 
 

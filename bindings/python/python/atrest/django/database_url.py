@@ -60,7 +60,7 @@ def _url(scheme: str, authority: str, name: str, options: dict[str, str]) -> str
 def _unsupported(alias: str, option: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(
         f"DATABASES[{alias!r}] uses the option {option!r}, which the engine cannot follow; give it a "
-        f"URL of its own: ATREST = {{\"DATABASE_URLS\": {{{alias!r}: \"...\"}}}} (docs/policy.md)"
+        f'URL of its own: ATREST = {{"DATABASE_URLS": {{{alias!r}: "..."}}}} (docs/policy.md)'
     )
 
 

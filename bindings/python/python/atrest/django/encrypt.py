@@ -43,9 +43,7 @@ def encrypt(
     _, _, args, kwargs = field.clone().deconstruct()
     if isinstance(field, models.SlugField):
         kwargs.setdefault("db_index", False)  # which it has unasked
-    return _encrypted_class(type(field))(
-        *args, **kwargs, context=context, suite=suite, allow_plaintext=allow_plaintext
-    )
+    return _encrypted_class(type(field))(*args, **kwargs, context=context, suite=suite, allow_plaintext=allow_plaintext)
 
 
 class _Wrapped(EncryptedField):

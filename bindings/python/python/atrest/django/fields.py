@@ -251,5 +251,3 @@ class EncryptedBinaryField(EncryptedField, models.BinaryField):
 
 class EncryptedUUIDField(EncryptedField, models.UUIDField):
     """A UUID."""
-
-

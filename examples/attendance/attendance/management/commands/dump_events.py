@@ -10,6 +10,8 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT id, person, kind, latitude, longitude, peventlogextras FROM peopleeventlog ORDER BY id")
+            cursor.execute(
+                "SELECT id, person, kind, latitude, longitude, peventlogextras FROM peopleeventlog ORDER BY id"
+            )
             for row in cursor.fetchall():
                 self.stdout.write(repr(row))

@@ -18,7 +18,13 @@ class Command(BaseCommand):
     def handle(self, first, count, **options):
         password = make_password("correct horse")
         User.objects.bulk_create(
-            User(username=f"member{n}", email=f"member{n}@example.org", first_name=f"Member{n}", last_name="Example", password=password)
+            User(
+                username=f"member{n}",
+                email=f"member{n}@example.org",
+                first_name=f"Member{n}",
+                last_name="Example",
+                password=password,
+            )
             for n in range(first, first + count)
         )
         with connection.cursor() as cursor:
@@ -27,5 +33,7 @@ class Command(BaseCommand):
             columns = ", ".join(["user_id", "expertise", "discord_username", "bio", *new])
             for user in User.objects.filter(profile=None).only("pk", "username"):
                 values = [user.pk, "gardening", f"{user.username}#0001", f"I am {user.username} 🌱", *("" for _ in new)]
-                cursor.execute(f"INSERT INTO web_profile ({columns}) VALUES ({', '.join(['%s'] * len(values))})", values)
+                cursor.execute(
+                    f"INSERT INTO web_profile ({columns}) VALUES ({', '.join(['%s'] * len(values))})", values
+                )
         self.stdout.write(f"{count} members in clear")

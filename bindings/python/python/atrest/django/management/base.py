@@ -26,7 +26,9 @@ class ColumnCommand(BaseCommand):
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias in DATABASES")
         parser.add_argument("--app", action="append", default=[], metavar="LABEL", help="only this app's models")
         parser.add_argument("--model", action="append", default=[], metavar="[APP.]MODEL", help="only this model")
-        parser.add_argument("--field", action="append", default=[], metavar="[[APP.]MODEL.]FIELD", help="only this field")
+        parser.add_argument(
+            "--field", action="append", default=[], metavar="[[APP.]MODEL.]FIELD", help="only this field"
+        )
         parser.add_argument("--batch-size", type=int, metavar="ROWS", help="rows in one transaction")
         parser.add_argument("--workers", type=int, metavar="N", help="connections that work at once")
         if self.changes:

@@ -65,7 +65,9 @@ def declared_by(model: type[models.Model]) -> Iterator[Mirror]:
             if not isinstance(_field(model, copy), EncryptedField):
                 raise ImproperlyConfigured(f"{model._meta.label}.{copy} is a mirror's copy and not encrypted")
             if originals == "empty" and there.unique and not there.null:
-                raise ImproperlyConfigured(f"{there} is unique, so the column cannot be emptied; keep it out of mirrors")
+                raise ImproperlyConfigured(
+                    f"{there} is unique, so the column cannot be emptied; keep it out of mirrors"
+                )
         yield Mirror(model, relation, tuple(pairs), originals == "empty")
 
 

@@ -19,12 +19,16 @@ class Command(ColumnCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--backup-file", metavar="PATH", help="encrypted backup of the old values (default: a dated file)")
+        parser.add_argument(
+            "--backup-file", metavar="PATH", help="encrypted backup of the old values (default: a dated file)"
+        )
         parser.add_argument("--no-backup", action="store_true", help="keep no backup")
         parser.add_argument("--skip-encrypted", action="store_true", help="always so; accepted for older scripts")
         parser.add_argument("--max-rate", type=int, metavar="ROWS", help="rows a second at most")
         parser.add_argument(
-            "--accept-lookalikes", action="store_true", help="values that look like tokens of no key of ours are clear text"
+            "--accept-lookalikes",
+            action="store_true",
+            help="values that look like tokens of no key of ours are clear text",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -20,7 +20,9 @@ class Command(ColumnCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--pk", action="append", metavar="VALUE", help="one row (of one field)")
-        parser.add_argument("--reveal", action="store_true", help="with --pk: show the stored value also if it is clear")
+        parser.add_argument(
+            "--reveal", action="store_true", help="with --pk: show the stored value also if it is clear"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.prepare(options)

@@ -50,7 +50,9 @@ class Command(BaseCommand):
                 f'set mirrors_originals = "keep" on {mirror.model._meta.label} and deploy that first: until then '
                 f"the application would empty the originals again"
             )
-        work = {"fill": bulk.fill, "empty-originals": bulk.empty, "restore-originals": bulk.restore}.get(what, bulk.compare)
+        work = {"fill": bulk.fill, "empty-originals": bulk.empty, "restore-originals": bulk.restore}.get(
+            what, bulk.compare
+        )
         counts = work(mirror, options["database"], options["batch_size"])
         if what != "verify":
             self.stdout.write(f"{mirror.model._meta.label}: {counts.changed:,} values written")
