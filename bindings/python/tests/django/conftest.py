@@ -121,7 +121,12 @@ def default():
 
 
 def empty(alias):
+    """No rows of ours, and nothing that an engine's run left."""
     from django.apps import apps
+    from django.db import connections
+
+    with connections[alias].cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS atrest_journal")
 
     for model in [*apps.get_app_config("clinic").get_models(), apps.get_model("auth", "User")]:
         model._base_manager.using(alias).all().delete()

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
+import atrest
 from atrest.django import conf, toml
 from atrest.django.database_url import database_url
 
@@ -62,22 +65,38 @@ def column_id(field: Any) -> str:
     return f"{table(field.model)}.{field.column}"
 
 
-def with_keys(config: conf.KeyConfig, new: list[str], old: list[str]) -> conf.KeyConfig:
-    """The configuration with `new` encrypting, and `old` and today's keys decrypting.
+def with_keys(config: conf.KeyConfig, new: str | None, old: list[str]) -> conf.KeyConfig:
+    """The configuration with `new` encrypting (None: as today), and `old` and today's keys decrypting.
 
-    Each is a key or a source. Keys become variables, so that none is in the policy's text.
+    Each is a key or a source. Keys become variables, so that none is in the policy's
+    text. One that is given twice counts once. Raises KeySourceError for one that cannot
+    be used, ImproperlyConfigured if the project's keys are a keyring.
     """
+    if "primary" not in config.table:
+        raise ImproperlyConfigured(
+            "the project's keys are a keyring: make its new key with `atrest key rotate`, then run this without "
+            "--new-key and --old-key"
+        )
     given: dict[str, str] = {}
-
-    def source(name: str, key: str) -> str:
-        if conf.is_source(key):
-            return key
-        given[name] = key
-        return f"env:{name}"
-
-    first = [source(f"NEW_KEY_{n}", key) for n, key in enumerate(new, 1)]
-    rest = [source(f"OLD_KEY_{n}", key) for n, key in enumerate(old, 1)]
-    rest_of_table = {k: v for k, v in config.table.items() if k not in ("primary", "previous", "keyring", "root")}
-    today = [config.table[k] for k in ("primary",) if k in config.table] + list(config.table.get("previous", []))
-    table = {**rest_of_table, "primary": first[0], "previous": [*first[1:], *rest, *today]}
-    return replace(config, table=table, environment=ChainMap(given, config.environment))  # type: ignore[arg-type]
+    environment = ChainMap(given, config.environment)  # type: ignore[arg-type]
+    today = [config.table["primary"], *config.table.get("previous", [])]
+    asked = [] if new is None else [new]
+    ordered = [*asked, *today, *old] if new is None else [*asked, *old, *today]
+    sources: list[str] = []
+    seen: set[str] = set()
+    for number, key in enumerate(ordered, 1):
+        source = key
+        if not conf.is_source(key):
+            source = f"env:GIVEN_KEY_{number}"
+            given[source.removeprefix("env:")] = key
+        keyring = atrest.Keyring.from_source(
+            source,
+            environment=environment,
+            directory=config.directory,
+            allow_readable_files=config.table.get("allow_readable_files", False),
+        )
+        if not seen.issuperset(keyring.ids):
+            sources.append(source)
+            seen.update(keyring.ids)
+    table = {**config.table, "primary": sources[0], "previous": sources[1:]}
+    return replace(config, table=table, environment=environment)

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -64,7 +65,7 @@ class ColumnCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> Any:
         try:
             return super().execute(*args, **options)
-        except (atrest.PolicyError, atrest.KeySourceError) as error:
+        except (atrest.AtrestError, ImproperlyConfigured) as error:
             raise CommandError(str(error), returncode=2) from error
 
     # --- what is printed -----------------------------------------------------------------

@@ -32,13 +32,8 @@ class Command(ColumnCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         new, old = options["new_key"], options["old_key"]
         keys = conf.key_config()
-        if new:
-            keys = policy.with_keys(keys, [new], old)
-        elif old:
-            primary = keys.table.get("primary")
-            if not primary:
-                raise CommandError("--old-key needs --new-key here: the project's keys are a keyring")
-            keys = policy.with_keys(keys, [primary], old)
+        if new or old:
+            keys = policy.with_keys(keys, new, old)
         self.prepare(options, keys=keys)
         if new:
             self.remind(new)
