@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use atrest_engine::backup::Backups;
+use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::Policy;
 use atrest_engine::report::{ColumnReport, FilesReport};
 use atrest_engine::{Operation, RunOptions};
@@ -12,7 +12,6 @@ use atrest_media::folder;
 
 use crate::Outcome;
 use crate::args::{ChangeArgs, EncryptArgs, Global};
-use crate::backup_name;
 use crate::files::Locations;
 use crate::output::{Envelope, count, line, rate, warn};
 use crate::session::{Connected, options};
@@ -105,7 +104,7 @@ pub(crate) async fn run(
         }
     };
     connected.close().await;
-    let clean = reports.iter().all(|r| is_clean(operation, r))
+    let clean = reports.iter().all(|r| r.is_clean(Some(operation)))
         && files.iter().all(|r| r.is_clean(Some(operation)));
     if global.json {
         let mut envelope = Envelope::new(
@@ -186,15 +185,6 @@ async fn files(
     })
 }
 
-/// Nothing is left to do.
-fn is_clean(operation: Operation, report: &ColumnReport) -> bool {
-    let left = match operation {
-        Operation::Encrypt | Operation::Rotate => report.plaintext,
-        Operation::Decrypt => report.sealed_total(),
-    };
-    left == 0 && report.undecryptable == 0 && report.skipped == 0 && report.settled
-}
-
 fn summary(operation: Operation, report: &ColumnReport) {
     let mut text = format!(
         "{}: {} {} ({}), {} encrypted, {} in clear, {} null",
@@ -267,21 +257,9 @@ fn backup_path(connected: &Connected, args: &ChangeArgs) -> anyhow::Result<Optio
     }
     let path = match &args.backup {
         Some(path) => path.clone(),
-        None => {
-            let now = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S");
-            fresh(connected.session.policy.directory(), &now.to_string())
-        }
+        None => backup::name::fresh(connected.session.policy.directory()),
     };
     std::path::absolute(&path)
         .with_context(|| format!("{} is no path for a backup; name another", path.display()))
         .map(Some)
-}
-
-/// A name that no file has: two runs may begin in one second.
-fn fresh(folder: &Path, now: &str) -> PathBuf {
-    let first = folder.join(backup_name::new(now, None));
-    std::iter::once(first.clone())
-        .chain((2..100).map(|n| folder.join(backup_name::new(now, Some(n)))))
-        .find(|path| !path.exists())
-        .unwrap_or(first)
 }
