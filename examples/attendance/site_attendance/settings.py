@@ -26,6 +26,15 @@ ATREST = {
 }
 
 
+if os.environ.get("DATABASE_URL", "").startswith("mysql:"):
+    try:
+        import MySQLdb  # noqa: F401
+    except ModuleNotFoundError:
+        import pymysql  # in its place
+
+        pymysql.install_as_MySQLdb()
+
+
 def database(url: str) -> dict:
     """postgres://, mysql:// or sqlite:path."""
     parts = urlsplit(url)

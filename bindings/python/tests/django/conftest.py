@@ -16,6 +16,13 @@ from django.conf import settings
 
 import atrest
 
+try:
+    import MySQLdb  # noqa: F401
+except ModuleNotFoundError:  # which has no wheel for Linux
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+
 sys.path.insert(0, str(Path(__file__).parent))
 ALIASES = ["sqlite", "postgres", "mariadb"]
 FOLDER = tempfile.mkdtemp(prefix="atrest-django-")

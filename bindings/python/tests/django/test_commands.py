@@ -155,7 +155,7 @@ def test_a_schema_that_was_not_migrated_is_told(default):
 
 
 def test_every_column_of_everything(alias):
-    from test_fields import SAMPLES
+    from test_model_fields import SAMPLES
 
     Everything.objects.using(alias).create(**SAMPLES)
     out = run("verify_fields", alias, model=["Everything"])
@@ -167,3 +167,12 @@ def test_benchmark_and_key(capsys):
     call_command("generate_encryption_key")
     out, err = capsys.readouterr()
     assert "seal" in out and atrest.key_id(out.split()[-1]) in err
+
+
+def test_progress_on_a_terminal(default, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    Mixed.objects.bulk_create(Mixed(value="x") for _ in range(600))
+    with connections[default].cursor() as cursor:
+        cursor.execute("UPDATE clinic_mixed SET value = 'clear'")
+    out = run("encrypt_fields", default, field=["Mixed.value"], no_backup=True, max_rate=300, batch_size=50)
+    assert "clinic.Mixed.value, " in out and " of 600 rows" in out and "rows/s" in out

@@ -34,7 +34,8 @@ def url(alias, tmp_path):
 def test_from_clear_rows_to_the_rollback(url, example):
     done = subprocess.run(
         [EXAMPLES / example / "run"],
-        env={**os.environ, "DATABASE_URL": url, "PYTHON": sys.executable},
+        # The tests' own PATH may hold the virtual environment only.
+        env={**os.environ, "DATABASE_URL": url, "PYTHON": sys.executable, "PATH": f"{os.environ['PATH']}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.forms import modelform_factory
 from django.test import Client
-from test_fields import SAMPLES
+from test_model_fields import SAMPLES
 
 DATA = {
     "name": "Ada",

@@ -2,6 +2,13 @@ import json
 import os
 from pathlib import Path
 
+try:
+    import MySQLdb  # noqa: F401
+except ModuleNotFoundError:
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+
 BASE_DIR = Path(os.environ["WARD_FOLDER"])
 SECRET_KEY = "tests"
 USE_TZ = True
