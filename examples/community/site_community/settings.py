@@ -55,6 +55,7 @@ def database(url: str) -> dict:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
+        "OPTIONS": {"charset": "utf8mb4"} if engine == "mysql" else {},
     }
 
 

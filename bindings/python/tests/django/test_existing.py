@@ -31,6 +31,8 @@ class Project:
         }
         if alias == "sqlite":
             database["NAME"] = str(folder / "app.db")
+        elif alias == "mariadb":
+            database["OPTIONS"] = {"charset": "utf8mb4"}  # Django 4.2 takes three bytes a character by itself
         (folder / "ward_migrations").mkdir()
         (folder / "ward_migrations" / "__init__.py").touch()
         self.key = atrest.generate_key()
