@@ -5,6 +5,7 @@ must be set. Databases of our own are made on them, and dropped at the end.
 """
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -109,6 +110,7 @@ def databases():
         with connections[alias].cursor() as cursor:
             cursor.execute(f"DROP DATABASE {NAME}" + (" WITH (FORCE)" if alias == "postgres" else ""))
         connections[alias].close()
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(params=ALIASES)
