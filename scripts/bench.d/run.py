@@ -16,6 +16,7 @@ import columns
 import files
 import keys
 import micro
+import models_django
 import objects
 import serve
 import subjects
@@ -31,6 +32,7 @@ PARTS = {
     "postgres": lambda options, folder: columns.measure(backends.Postgres, options, folder),
     "mariadb": lambda options, folder: columns.measure(backends.Mariadb, options, folder),
     "sqlite": lambda options, folder: columns.measure(backends.Sqlite, options, folder),
+    "django": models_django.measure,
     "keys": keys.measure,
     "subjects": lambda options, folder: subjects.measure(options, Path(folder)),
     "memory": columns.memory,

@@ -1,0 +1,150 @@
+"""The canonical text of each type of value: what is sealed in place of the value itself.
+
+It is what the database writes when it casts the clear column to text, or takes back
+when the text is cast to the clear type. So the engine's `encrypt` of an existing column,
+these fields, and a migration back all mean the same text. Reading accepts what any of
+the databases writes (`true` and `1`, `2026-01-02 03:04:05+00` and `...05.000000`).
+
+| type | text |
+|---|---|
+| integer | decimal digits |
+| float | Python's shortest exact form |
+| decimal | with the field's decimal places |
+| date, time | ISO 8601 |
+| datetime | ISO 8601 in UTC with offset; without one where the database has no time zones |
+| duration | the interval, or microseconds where the database has none |
+| boolean | `1`, `0` |
+| UUID | with dashes, or 32 hex digits where the database stores it so |
+| JSON | `json.dumps` with the field's encoder; NaN is refused, as it is no JSON |
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.backends.utils import format_number
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime, parse_duration, parse_time
+from django.utils.duration import duration_microseconds, duration_string
+
+
+class Codec(NamedTuple):
+    """`to_text(field, value, connection)` and back; `read` None means the text is the value."""
+
+    write: Callable[[Any, Any, Any], Any]
+    read: Callable[[Any, Any, Any], Any] | None
+
+
+def _parsed(parse: Callable[[str], Any], text: str) -> Any:
+    value = parse(text)
+    if value is None:
+        raise ValueError("the decrypted text is of another type")
+    return value
+
+
+def _write_decimal(field: Any, value: Any, connection: Any) -> str:
+    return format_number(field.to_python(value), field.max_digits, field.decimal_places)
+
+
+def _read_decimal(field: Any, text: str, connection: Any) -> decimal.Decimal:
+    try:
+        value = decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        raise ValueError("the decrypted text is no decimal") from None
+    places = field.decimal_places
+    # SQLite drops trailing zeros of a clear column.
+    if places is not None and value.is_finite() and value.as_tuple().exponent > -places:
+        value = value.quantize(decimal.Decimal(1).scaleb(-places), context=decimal.Context(prec=1000))
+    return value
+
+
+def _write_datetime(field: Any, value: datetime.datetime, connection: Any) -> str:
+    value = connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, datetime.datetime) and timezone.is_aware(value):
+        value = value.astimezone(datetime.timezone.utc)
+    return str(value)
+
+
+def _read_datetime(field: Any, text: str, connection: Any) -> datetime.datetime:
+    from django.conf import settings
+
+    value = _parsed(parse_datetime, text)
+    if settings.USE_TZ and timezone.is_naive(value):
+        return timezone.make_aware(value, connection.timezone)
+    if not settings.USE_TZ and timezone.is_aware(value):
+        return timezone.make_naive(value, connection.timezone or timezone.get_default_timezone())
+    return value
+
+
+def _write_duration(field: Any, value: datetime.timedelta, connection: Any) -> str:
+    if connection.features.has_native_duration_field:
+        return duration_string(value)
+    return str(duration_microseconds(value))
+
+
+def _read_duration(field: Any, text: str, connection: Any) -> datetime.timedelta:
+    if text.lstrip("-").isdigit():
+        return datetime.timedelta(microseconds=int(text))
+    return _parsed(parse_duration, text)
+
+
+def _read_boolean(field: Any, text: str, connection: Any) -> bool:
+    try:
+        return {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}[text.lower()]
+    except KeyError:
+        raise ValueError("the decrypted text is no boolean") from None
+
+
+def _write_uuid(field: Any, value: Any, connection: Any) -> str:
+    value = field.to_python(value)
+    return str(value) if connection.features.has_native_uuid_field else value.hex
+
+
+def _write_json(field: Any, value: Any, connection: Any) -> str:
+    return json.dumps(value, cls=field.encoder, allow_nan=False)
+
+
+def _write_any(field: Any, value: Any, connection: Any) -> str:
+    """The text that Django's serializers write: `value_to_string`, whose way back is `to_python`."""
+
+    class Holder:
+        pass
+
+    setattr(Holder, field.attname, value)
+    return field.value_to_string(Holder)
+
+
+TEXT = Codec(lambda field, value, connection: str(value), None)
+BYTES = Codec(lambda field, value, connection: value, None)
+ANY = Codec(_write_any, lambda field, text, connection: field.to_python(text))
+
+#: By Django's class; the nearest in a field's MRO counts.
+CODECS: dict[type, Codec] = {
+    models.CharField: TEXT,
+    models.TextField: TEXT,
+    models.FilePathField: TEXT,
+    models.BinaryField: BYTES,
+    models.IntegerField: Codec(lambda f, v, c: str(v), lambda f, t, c: int(t)),
+    models.FloatField: Codec(lambda f, v, c: repr(v), lambda f, t, c: float(t)),
+    models.DecimalField: Codec(_write_decimal, _read_decimal),
+    models.DateField: Codec(lambda f, v, c: v.isoformat(), lambda f, t, c: _parsed(parse_date, t)),
+    models.DateTimeField: Codec(_write_datetime, _read_datetime),
+    models.TimeField: Codec(lambda f, v, c: v.isoformat(), lambda f, t, c: _parsed(parse_time, t)),
+    models.DurationField: Codec(_write_duration, _read_duration),
+    models.BooleanField: Codec(lambda f, v, c: "1" if v else "0", _read_boolean),
+    models.UUIDField: Codec(_write_uuid, lambda f, t, c: uuid.UUID(t)),
+    # PostgreSQL's inet has a netmask in its text.
+    models.GenericIPAddressField: Codec(lambda f, v, c: str(v), lambda f, t, c: t.partition("/")[0]),
+    models.JSONField: Codec(_write_json, lambda f, t, c: json.loads(t, cls=f.decoder)),
+}
+
+
+def codec_of(field_class: type) -> Codec:
+    """The codec for a field class."""
+    return next((CODECS[base] for base in field_class.__mro__ if base in CODECS), ANY)

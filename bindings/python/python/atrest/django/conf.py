@@ -1,0 +1,143 @@
+"""What the project's settings say about encryption.
+
+The keys come from one of these, the first that is there:
+
+1. `ATREST["KEYS"]`: a key, a key source (`"file:..."`), or a list of them. The first
+   encrypts, all decrypt.
+2. `ATREST["POLICY"]`: the path of an `atrest.toml`, whose `[keys]` are used.
+3. A setting of an older library, a key or a list: FIELD_ENCRYPTION_KEY,
+   MESSAGE_ENCRYPTION_KEY or BIOMETRIC_ENCRYPTION_KEY; with `_BACKUP` appended, keys that
+   only decrypt.
+4. `atrest.toml` in BASE_DIR.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import ChainMap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from atrest.django import toml
+
+#: Every name that ATREST may hold, with its default.
+DEFAULTS: dict[str, Any] = {
+    "KEYS": None,
+    "POLICY": None,
+    "SUITE": "xaes-256-gcm",
+    "ALLOW_PLAINTEXT": False,
+    "BACKUPS": None,
+    "DATABASE_URLS": {},
+    "RELOAD_SECONDS": 5,
+}
+#: Settings of the libraries that people come from.
+OLD_NAMES = ("FIELD_ENCRYPTION_KEY", "MESSAGE_ENCRYPTION_KEY", "BIOMETRIC_ENCRYPTION_KEY")
+SUITES = ("xaes-256-gcm", "a256cbc-hs512", "fernet")
+
+# A source has a scheme; no spelling of a key has a colon.
+_SOURCE = re.compile(r"[a-z][a-z0-9-]*:")
+
+
+@dataclass(frozen=True)
+class KeyConfig:
+    """The `[keys]` of a policy, and what its sources may read. Shows no secret."""
+
+    table: dict[str, Any]
+    environment: Mapping[str, str] = field(repr=False)
+    directory: Path
+    origin: str
+
+
+def is_source(text: str) -> bool:
+    """Whether the text names a key source (`file:...`) and is no key itself."""
+    return _SOURCE.match(text) is not None
+
+
+def get(name: str) -> Any:
+    """One setting of ATREST, or its default.
+
+    Raises ImproperlyConfigured for a name in ATREST that is not known.
+    """
+    given = getattr(settings, "ATREST", None) or {}
+    for unknown in given.keys() - DEFAULTS.keys():
+        near = get_close_matches(unknown, DEFAULTS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(DEFAULTS)}"
+        raise ImproperlyConfigured(f"settings.ATREST has the unknown name {unknown!r}{hint}")
+    return given.get(name, DEFAULTS[name])
+
+
+def base_dir() -> Path:
+    """The folder from which relative paths start."""
+    return Path(getattr(settings, "BASE_DIR", None) or Path.cwd())
+
+
+def policy_path() -> Path | None:
+    """The project's atrest.toml, or None when the keys are in settings."""
+    named = get("POLICY")
+    if get("KEYS") is not None:
+        if named is not None:
+            raise ImproperlyConfigured("settings.ATREST names both KEYS and POLICY; keep the one that has your keys")
+        return None
+    if named is not None:
+        return base_dir() / named
+    if any(getattr(settings, name, None) for name in OLD_NAMES):
+        return None
+    found = base_dir() / "atrest.toml"
+    return found if found.exists() else None
+
+
+def key_config() -> KeyConfig:
+    """Where the keys come from. Nothing is read from a source yet.
+
+    Raises ImproperlyConfigured when settings name none.
+    """
+    path = policy_path()
+    if path is not None:
+        table = toml.read(path).get("keys", {})
+        return KeyConfig(table, os.environ, path.parent, str(path))
+    if (keys := get("KEYS")) is not None:
+        return _from_values("ATREST_KEY", keys, (), 'settings.ATREST["KEYS"]')
+    for name in OLD_NAMES:
+        if value := getattr(settings, name, None):
+            backup = getattr(settings, f"{name}_BACKUP", None) or ()
+            return _from_values(name, value, backup, f"settings.{name}")
+    raise ImproperlyConfigured(
+        "no encryption key is configured. Make one with `manage.py generate_encryption_key`, keep a "
+        'copy where the database is not, and set ATREST = {"KEYS": "env:FIELD_ENCRYPTION_KEY"} '
+        'in settings with the key in that variable (or "file:/path", or any other key source)'
+    )
+
+
+def _listed(value: Any) -> list[str]:
+    items = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not items:
+        raise ImproperlyConfigured("the list of encryption keys in settings is empty; name one key at least")
+    for item in items:
+        if not isinstance(item, (str, bytes)):
+            raise ImproperlyConfigured(
+                f"an encryption key in settings is a {type(item).__name__}; write str or bytes, or a list of them"
+            )
+    return [item.decode("ascii", "replace") if isinstance(item, bytes) else item for item in items]
+
+
+def _from_values(name: str, value: Any, backup: Any, origin: str) -> KeyConfig:
+    """Keys as they stand in settings reach the native module as variables."""
+    given: dict[str, str] = {}
+    sources: list[str] = []
+    old = _listed(backup) if backup else []
+    for number, item in enumerate(_listed(value) + old):
+        if is_source(item):
+            sources.append(item)
+            continue
+        variable = name if number == 0 else f"{name}_{number + 1}"
+        given[variable] = item
+        sources.append(f"env:{variable}")
+    table = {"primary": sources[0], "previous": sources[1:]}
+    return KeyConfig(table, ChainMap(given, os.environ), base_dir(), origin)  # type: ignore[arg-type]

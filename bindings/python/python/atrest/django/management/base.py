@@ -1,0 +1,203 @@
+"""What the commands over encrypted columns share: arguments, the engine, progress, totals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+
+import atrest
+from atrest.django import conf, policy
+from atrest.django.columns import Selection, choose
+
+
+class ColumnCommand(BaseCommand):
+    """Runs the Rust engine over the chosen fields' columns."""
+
+    #: Whether `--dry-run` and a backup make sense.
+    changes = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias in DATABASES")
+        parser.add_argument("--app", action="append", default=[], metavar="LABEL", help="only this app's models")
+        parser.add_argument("--model", action="append", default=[], metavar="[APP.]MODEL", help="only this model")
+        parser.add_argument(
+            "--field", action="append", default=[], metavar="[[APP.]MODEL.]FIELD", help="only this field"
+        )
+        parser.add_argument("--batch-size", type=int, metavar="ROWS", help="rows in one transaction")
+        parser.add_argument("--workers", type=int, metavar="N", help="connections that work at once")
+        if self.changes:
+            parser.add_argument("--dry-run", action="store_true", help="say what would be done; change nothing")
+
+    # --- the engine ----------------------------------------------------------------------
+
+    def prepare(self, options: dict[str, Any], keys: conf.KeyConfig | None = None) -> None:
+        """Chooses the fields and makes the engine."""
+        selection = Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"]))
+        alias = options["database"]
+        if alias not in connections:
+            raise CommandError(f"DATABASES has no {alias!r}; there are: {', '.join(connections)}")
+        self.fields = choose(alias, selection)
+        made = policy.compose(connections[alias], self.fields, keys=keys)
+        self.labels = {policy.column_id(f): str(f) for f in self.fields}
+        self.engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
+        self.progress = Progress(self, options["verbosity"])
+
+    def run(self, verb: str, options: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """One verb of the engine. Its errors become CommandErrors, without a traceback."""
+        chosen: dict[str, Any] = {"progress": self.progress, **more}
+        for name in ("batch_size", "workers"):
+            if options.get(name) is not None:
+                chosen[name] = options[name]
+        try:
+            return getattr(self.engine, verb)(**chosen)
+        except atrest.AtrestError as error:
+            raise CommandError(str(error), returncode=2) from error
+        finally:
+            self.progress.clear()
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute(*args, **options)
+        except (atrest.AtrestError, ImproperlyConfigured) as error:
+            raise CommandError(str(error), returncode=2) from error
+
+    # --- what is printed -----------------------------------------------------------------
+
+    def say(self, text: str = "") -> None:
+        self.stdout.write(text)
+
+    def totals(self, columns: Iterable[dict[str, Any]]) -> None:
+        """One line a column: how many rows, and in what state."""
+        for column in columns:
+            self.say(f"{self.label(column)}: {state(column)}")
+            for note in column.get("notes") or ():
+                self.say(f"  {note}")
+            if rows := column.get("undecryptable_rows"):
+                self.say(f"  undecryptable, first keys: {', '.join(map(str, rows))}")
+
+    def plan(self, operation: str, options: dict[str, Any]) -> bool:
+        """Prints what an operation would do. True if nothing stands in its way."""
+        report = self.run("plan", options, operation=operation)
+        for column in report["columns"]:
+            verb = {"encrypt": "encrypted", "rotate": "encrypted anew", "decrypt": "decrypted"}[operation]
+            self.say(f"{self.label(column)}: {state(column)}; {number(column['due'])} would be {verb}")
+            if (schema := column.get("schema")) is not None:
+                self.say(f"  the column must become {schema['sealed_type']}: run the migration first")
+            for kind in ("refusals", "warnings"):
+                for finding in column.get(kind) or ():
+                    self.say(f"  {kind[:-1]}: {finding['what']}; {finding['next']}")
+        self.say("Nothing was changed (--dry-run).")
+        return all(not c.get("refusals") for c in report["columns"])
+
+    def label(self, column: dict[str, Any]) -> str:
+        """The field, by its column's report."""
+        return self.labels.get(column["column"], column["column"])
+
+    def finish(self, report: dict[str, Any]) -> None:
+        """Names the backups; raises CommandError with status 1 if something is left."""
+        for path in report.get("backups") or ():
+            self.say(f"backup: {path}")
+        if not report["ok"]:
+            raise CommandError("something is left to do, see above", returncode=1)
+
+
+class Progress:
+    """Prints how far a verb is: one line that is written over on a terminal, else one every ten seconds."""
+
+    def __init__(self, command: ColumnCommand, verbosity: int) -> None:
+        self._out, self._labels, self._quiet = command.stderr, command.labels, verbosity == 0
+        self._terminal = sys.stderr.isatty()
+        self._column, self._phase, self._rows = "", "", 0
+        self._read = self._changed = 0
+        self._begun = self._said = monotonic()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "pass":
+            self._column = self._labels.get(event["column"], event["column"])
+            self._phase, self._rows = event["phase"], event.get("rows") or 0
+            self._read = self._changed = 0
+            self._begun = monotonic()
+        elif kind == "rows":
+            self._read, self._changed = event["read"], event["changed"]
+            self._show()
+        elif kind == "pass_end":
+            self.clear()
+        elif kind == "note" and not self._quiet:
+            self.clear()
+            self._out.write(f"{self._labels.get(event.get('column'), '')}: {event['text']}")
+
+    def _show(self) -> None:
+        now = monotonic()
+        if self._quiet or now - self._said < (0.1 if self._terminal else 10):
+            return
+        self._said = now
+        rate = self._read / max(now - self._begun, 1e-3)
+        of = f" of {number(self._rows)}" if self._rows else ""
+        left = f", {(self._rows - self._read) / rate:,.0f} s left" if self._rows > self._read and rate else ""
+        text = f"{self._column}, {self._phase}: {number(self._read)}{of} rows, {rate:,.0f} rows/s{left}"
+        self._out.write(f"\r\x1b[K{text}" if self._terminal else text, ending="" if self._terminal else "\n")
+
+    def clear(self) -> None:
+        """Takes an unfinished line away."""
+        if self._terminal and not self._quiet:
+            self._out.write("\r\x1b[K", ending="")
+
+
+def number(n: int) -> str:
+    """1234567 as 1,234,567."""
+    return f"{n:,}"
+
+
+def percent(part: int, whole: int) -> str:
+    """Never rounded up to 100."""
+    if part >= whole:
+        return "100 %"
+    return f"{part * 1000 // whole / 10} %"
+
+
+def sealed(column: dict[str, Any]) -> int:
+    """How many values of a report are encrypted."""
+    return sum((column.get("sealed") or {}).values()) + (column.get("sealed_by_subject") or 0)
+
+
+def state(column: dict[str, Any]) -> str:
+    """A report's numbers in words."""
+    values = column["total"] - column["null"]
+    parts = [
+        f"{number(column['total'])} rows",
+        f"{number(sealed(column))} encrypted ({percent(sealed(column), values)})",
+        f"{number(column['plaintext'])} in clear",
+        f"{number(column['null'])} null",
+    ]
+    if column["undecryptable"]:
+        parts.append(f"{number(column['undecryptable'])} UNDECRYPTABLE")
+    return ", ".join(parts)
+
+
+def backup_argument(given: str | None, none: bool) -> str | bool:
+    """The engine's `backup`: a path, or False for none. A folder gets a dated name of ours."""
+    from django.utils import timezone
+
+    if none:
+        return False
+    if given:
+        return str(Path(given).absolute())
+    folder = conf.get("BACKUPS") or conf.base_dir()
+    return str(Path(folder).absolute() / f"atrest-backup-{timezone.now():%Y-%m-%dT%H-%M-%SZ}.atrest")
+
+
+def key_summary(report: dict[str, Any]) -> list[str]:
+    """Which key encrypts how many values of all columns."""
+    counts: dict[str, int] = {}
+    for column in report["columns"]:
+        for key, count in (column.get("sealed") or {}).items():
+            counts[key] = counts.get(key, 0) + count
+    return [f"key {key}: {number(count)} values" for key, count in sorted(counts.items())]

@@ -1,0 +1,69 @@
+"""`manage.py mirror_fields`: encrypted copies of rows that are there already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS
+
+from atrest.django.mirror import bulk
+from atrest.django.mirror.declared import Mirror, all_mirrors
+
+
+class Command(BaseCommand):
+    help = (
+        "Works on models that declare mirrors. --verify (the default) compares, --fill makes each copy what "
+        "its original is, --empty-originals empties those whose copy holds the same, --restore-originals is "
+        "the way back."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        what = parser.add_mutually_exclusive_group()
+        for name in ("verify", "fill", "empty-originals", "restore-originals"):
+            what.add_argument(f"--{name}", action="store_const", const=name, dest="what")
+        parser.set_defaults(what="verify")
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias in DATABASES")
+        parser.add_argument("--model", metavar="APP.MODEL", help="only this model's mirrors")
+        parser.add_argument("--batch-size", type=int, default=1000, metavar="ROWS", help="rows in one transaction")
+        parser.add_argument("--dry-run", action="store_true", help="compare only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        mirrors = [m for m in all_mirrors() if options["model"] in (None, m.model._meta.label)]
+        if not mirrors:
+            raise CommandError("no model declares mirrors, or none is called so (write app.Model)")
+        clean = True
+        for mirror in mirrors:
+            clean &= self.one(mirror, options)
+        if not clean:
+            raise CommandError("originals and copies are not the same everywhere, see above", returncode=1)
+
+    def one(self, mirror: Mirror, options: dict[str, Any]) -> bool:
+        what = "verify" if options["dry_run"] else options["what"]
+        if what == "empty-originals" and not mirror.empties:
+            raise CommandError(
+                f'set mirrors_originals = "empty" on {mirror.model._meta.label} and deploy that first: until then '
+                f"the application would write the originals back"
+            )
+        if what == "restore-originals" and mirror.empties:
+            raise CommandError(
+                f'set mirrors_originals = "keep" on {mirror.model._meta.label} and deploy that first: until then '
+                f"the application would empty the originals again"
+            )
+        work = {"fill": bulk.fill, "empty-originals": bulk.empty, "restore-originals": bulk.restore}.get(
+            what, bulk.compare
+        )
+        counts = work(mirror, options["database"], options["batch_size"])
+        if what != "verify":
+            self.stdout.write(f"{mirror.model._meta.label}: {counts.changed:,} values written")
+            counts = bulk.compare(mirror, options["database"], options["batch_size"])
+        names = ", ".join(f"{mirror.relation.name}.{o} = {c}" for o, c in mirror.pairs)
+        self.stdout.write(
+            f"{mirror.model._meta.label} ({names}): {counts.rows:,} rows, {counts.same:,} pairs the same, "
+            f"{counts.only_original:,} not copied, {counts.only_copy:,} in the copy only, {counts.differ:,} different"
+        )
+        if counts.first:
+            self.stdout.write(f"  different, first keys: {', '.join(map(str, counts.first))}")
+        if counts.without > 0:
+            self.stdout.write(f"  {counts.without:,} of {mirror.original_model._meta.label} have no row to hold copies")
+        return counts.differ == 0 and counts.only_original == 0 and (mirror.empties or counts.only_copy == 0)

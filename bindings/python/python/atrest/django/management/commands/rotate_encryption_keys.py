@@ -1,0 +1,61 @@
+"""`manage.py rotate_encryption_keys`: encrypts every value anew under another key."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+import atrest
+from atrest.django import conf, policy
+from atrest.django.keys import in_force
+from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, number
+
+
+class Command(ColumnCommand):
+    help = (
+        "Encrypts every value anew under the new key. Without --new-key, under the first of the "
+        "project's keys. Afterwards put the new key first in settings, keep the old one behind it "
+        "until verify_fields names it no more. A key on the command line is seen by others of the "
+        "machine and kept in the shell's history: give a source (env:NEW_KEY, file:/path) instead."
+    )
+    changes = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--old-key", action="append", default=[], metavar="KEY|SOURCE", help="also decrypts")
+        parser.add_argument("--new-key", metavar="KEY|SOURCE", help="encrypts from now on")
+        parser.add_argument("--backup-file", metavar="PATH", help="backup of the old tokens (default: a dated file)")
+        parser.add_argument("--no-backup", action="store_true", help="keep no backup")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        new, old = options["new_key"], options["old_key"]
+        keys = conf.key_config()
+        if new or old:
+            keys = policy.with_keys(keys, new, old)
+        self.prepare(options, keys=keys)
+        if new:
+            self.remind(new)
+        if options["dry_run"]:
+            self.plan("rotate", options)
+            return
+        backup = backup_argument(options["backup_file"], options["no_backup"])
+        report = self.run("rotate", options, backup=backup)
+        self.totals(report["columns"])
+        changed = sum(column["changed"] for column in report["columns"])
+        self.say(f"{number(changed)} values encrypted anew in {report['seconds']:.1f} s")
+        for line in key_summary(report):
+            self.say(line)
+        self.finish(report)
+
+    def remind(self, new: str) -> None:
+        """Says, before anything is done, if the application does not know the new key."""
+        given = os.environ.get(new.removeprefix("env:")) if new.startswith("env:") else new
+        if conf.is_source(given or ""):
+            return
+        if given is None or atrest.key_id(given) not in in_force.keyring().ids:
+            self.say(
+                "The application does not know this key yet, and cannot read what is encrypted under it. While "
+                "it runs, first put the new key before the old one in the project's keys; then rotate."
+            )

@@ -1,0 +1,87 @@
+"""The data step of a migration: encrypts columns, and decrypts them on the way back.
+
+    class Migration(migrations.Migration):
+        atomic = False
+        dependencies = [("people", "0002_encrypted_email")]
+        operations = [EncryptColumns("Person", "email", "phone")]
+
+It runs the Rust engine, which has connections of its own and sees what is committed only:
+hence a migration of its own, after the one that changes the fields, with atomic = False.
+A table without rows is passed over, so that test databases can be made anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.migrations.operations.base import Operation
+
+import atrest
+from atrest.django import policy
+from atrest.django.fields import EncryptedField
+
+
+class EncryptColumns(Operation):
+    """Encrypts these fields' rows (all encrypted fields of the model if none is named)."""
+
+    reversible = True
+    reduces_to_sql = False
+    atomic = False
+    #: Forwards seals, backwards opens.
+    encrypts = True
+
+    def __init__(self, model_name: str, *field_names: str, backup: str | None = None) -> None:
+        self.model_name, self.field_names, self.backup = model_name, field_names, backup
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        kwargs = {} if self.backup is None else {"backup": self.backup}
+        return type(self).__name__, [self.model_name, *self.field_names], kwargs
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        pass
+
+    def describe(self) -> str:
+        names = ", ".join(self.field_names) or "the encrypted fields"
+        return f"{'Encrypt' if self.encrypts else 'Decrypt'} {names} of {self.model_name}"
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._run("encrypt" if self.encrypts else "decrypt", app_label, schema_editor, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._run("decrypt" if self.encrypts else "encrypt", app_label, schema_editor, to_state)
+
+    def _run(self, verb: str, app_label: str, schema_editor: Any, state: Any) -> None:
+        connection = schema_editor.connection
+        model = state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(connection.alias, model):
+            return
+        if not model._base_manager.using(connection.alias).exists():
+            return
+        if connection.in_atomic_block:
+            raise ImproperlyConfigured(
+                f"{type(self).__name__} works outside of Django's transaction. Put it into a migration of its "
+                f"own, after the one that changes the fields, with atomic = False"
+            )
+        made = policy.compose(connection, self._fields(model))
+        engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
+        report = getattr(engine, verb)(backup=self.backup or False)
+        if not report["ok"]:
+            raise atrest.EngineError(
+                f"{self.describe()} left something: look with `manage.py verify_fields`, then migrate again"
+            )
+
+    def _fields(self, model: Any) -> list[Any]:
+        if not self.field_names:
+            return [f for f in model._meta.local_concrete_fields if isinstance(f, EncryptedField)]
+        fields = [model._meta.get_field(name) for name in self.field_names]
+        for field in fields:
+            if not isinstance(field, EncryptedField):
+                raise ImproperlyConfigured(f"{field} is not encrypted at this point of the migrations")
+        return fields
+
+
+class DecryptColumns(EncryptColumns):
+    """The same the other way round: before a migration that makes fields clear again."""
+
+    encrypts = False

@@ -1,0 +1,125 @@
+"""Mirrors of rows that are there already: fill, compare, empty, restore. Page by page, each in a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from atrest.django.mirror.declared import Mirror
+
+
+@dataclass
+class Counts:
+    """What was found, by "original -> copy", and what was written."""
+
+    rows: int = 0
+    changed: int = 0
+    #: Owners without a row that could hold their copies.
+    without: int = 0
+    same: int = 0
+    differ: int = 0
+    #: The original has a value and the copy has none; and the reverse.
+    only_original: int = 0
+    only_copy: int = 0
+    first: list[Any] = field(default_factory=list)
+
+    def note(self, pk: Any, original: Any, copy: Any) -> None:
+        """Counts one pair."""
+        if (original or "") == (copy or ""):
+            self.same += 1
+        elif not copy:
+            self.only_original += 1
+        elif not original:
+            self.only_copy += 1
+        else:
+            self.differ += 1
+            if len(self.first) < 20:
+                self.first.append(pk)
+
+
+def compare(mirror: Mirror, using: str, batch: int) -> Counts:
+    """Counts only."""
+    return _each(mirror, using, batch, lambda owner, row: (set(), set()))
+
+
+def fill(mirror: Mirror, using: str, batch: int) -> Counts:
+    """Makes each copy what its original is. A blank original leaves its copy."""
+
+    def work(owner: Any, row: Any) -> tuple[set[str], set[str]]:
+        copies = set()
+        for original, copy in mirror.pairs:
+            value = owner.__dict__[original]
+            if value and value != getattr(row, copy):
+                setattr(row, copy, value)
+                copies.add(copy)
+        return set(), copies
+
+    return _each(mirror, using, batch, work)
+
+
+def empty(mirror: Mirror, using: str, batch: int) -> Counts:
+    """Empties the originals whose copy holds the same. Others are left, and counted as different."""
+
+    def work(owner: Any, row: Any) -> tuple[set[str], set[str]]:
+        originals = set()
+        for original, copy in mirror.pairs:
+            if owner.__dict__[original] and owner.__dict__[original] == getattr(row, copy):
+                owner.__dict__[original] = mirror.blank(original)
+                originals.add(original)
+        return originals, set()
+
+    return _each(mirror, using, batch, work)
+
+
+def restore(mirror: Mirror, using: str, batch: int) -> Counts:
+    """The way back: fills empty originals from their copies."""
+
+    def work(owner: Any, row: Any) -> tuple[set[str], set[str]]:
+        originals = set()
+        for original, copy in mirror.pairs:
+            if getattr(row, copy) and not owner.__dict__[original]:
+                owner.__dict__[original] = getattr(row, copy)
+                originals.add(original)
+        return originals, set()
+
+    return _each(mirror, using, batch, work)
+
+
+Work = Callable[[Any, Any], tuple[set[str], set[str]]]
+
+
+def _each(mirror: Mirror, using: str, batch: int, work: Work) -> Counts:
+    counts = Counts()
+    owners = mirror.original_model._base_manager.using(using)
+    counts.without = owners.count() - mirror.model._base_manager.using(using).count()
+    for rows in _pages(mirror, using, batch):
+        for row in rows:
+            owner = getattr(row, mirror.relation.name)
+            counts.rows += 1
+            for original, copy in mirror.pairs:
+                counts.note(row.pk, owner.__dict__[original], getattr(row, copy))
+            originals, copies = work(owner, row)
+            # update(), not save(): no signals, and these columns only.
+            if copies:
+                mirror.model._base_manager.using(using).filter(pk=row.pk).update(**{c: getattr(row, c) for c in copies})
+            if originals:
+                owners.filter(pk=owner.pk).update(**{o: owner.__dict__[o] for o in originals})
+            counts.changed += len(originals) + len(copies)
+    return counts
+
+
+def _pages(mirror: Mirror, using: str, batch: int) -> Iterator[list[Any]]:
+    """The rows with copies, in key order, locked together with their owners where the database can."""
+    last: Any = None
+    rows = mirror.model._base_manager.using(using).select_related(mirror.relation.name).order_by("pk")
+    while True:
+        with transaction.atomic(using):
+            page = rows if last is None else rows.filter(pk__gt=last)
+            found = list(page.select_for_update()[:batch])
+            yield found
+        if len(found) < batch:
+            return
+        last = found[-1].pk

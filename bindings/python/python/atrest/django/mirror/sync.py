@@ -1,0 +1,166 @@
+"""Keeps mirrors in step when either side is saved.
+
+Each side remembers what it was loaded with. On a save, a value that was changed since
+goes to the other side; one that was not is first read anew, so that a stale instance
+does not write an old value back. A copy that was never filled is filled.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.db.models.query_utils import DeferredAttribute
+from django.db.models.signals import post_init, post_save, pre_save
+
+from atrest.django.mirror.declared import Mirror, all_mirrors
+
+# Kept in an instance's __dict__: what it was loaded with; what goes to the other side after
+# the save; originals that were blanked on purpose; whether there is a row for the copies.
+_LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
+
+
+def register() -> None:
+    """Connects the signals of every mirror. Called when the app is ready."""
+    for mirror in all_mirrors():
+        for is_copy, model in ((True, mirror.model), (False, mirror.original_model)):
+            side = Side(mirror, is_copy)
+            for signal, receive in ((post_init, side.loaded), (pre_save, side.before), (post_save, side.after)):
+                name = f"atrest.mirror.{mirror.model._meta.label}.{mirror.relation.name}.{is_copy}"
+                signal.connect(partial(_call, receive), sender=model, weak=False, dispatch_uid=name)
+        if mirror.empties:
+            for original, copy in mirror.pairs:
+                field = mirror.original_model._meta.get_field(original)
+                setattr(mirror.original_model, field.attname, EmptiedAttribute(field, mirror, copy))
+                field.pre_save = partial(_written, field, mirror)
+
+
+def _call(receive: Any, *, instance: Any, raw: bool = False, using: str | None = None, **kwargs: Any) -> None:
+    # Fixtures hold both sides already.
+    if not raw:
+        receive(instance, using=using, update_fields=kwargs.get("update_fields"))
+
+
+def _written(field: Any, mirror: Mirror, instance: Any, add: bool) -> Any:
+    """What goes into an emptied original's column: a blank, as soon as there is a row for the copy."""
+    return mirror.blank(field.name) if instance.__dict__.get(_HELD) else instance.__dict__[field.attname]
+
+
+class Side:
+    """One side of a mirror: the copies (the profile), or the originals (the user)."""
+
+    def __init__(self, mirror: Mirror, is_copy: bool) -> None:
+        self.mirror, self.is_copy = mirror, is_copy
+        #: Names here, names on the other side.
+        self.names = [(c, o) if is_copy else (o, c) for o, c in mirror.pairs]
+
+    def loaded(self, instance: Any, **_: Any) -> None:
+        """Remembers what the instance came with."""
+        values = instance.__dict__
+        values.setdefault(_LOADED, {}).update({here: values[here] for here, _ in self.names if here in values})
+        values.pop(_BLANKED, None)
+
+    def before(self, instance: Any, using: str, update_fields: Any = None) -> None:
+        """Before the row is written: takes what is stored by now, notes what to send."""
+        own = instance.__dict__
+        names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
+        here, there = self._stored(instance, using, names) if names else ({}, None)
+        changed = {h for h, _ in names if self._changed(instance, h)}
+        own[_PENDING] = pending = {}
+        own[_HELD] = there is not None
+        for mine, theirs in names:
+            if self.mirror.empties and not self.is_copy:
+                if mine in changed:
+                    pending[theirs] = own[mine]
+                continue
+            if mine not in changed and here:
+                own[mine] = here[mine]
+            if there is None:
+                continue
+            if self.mirror.empties:
+                # What the original still has in clear moves here.
+                if mine not in changed and there[theirs]:
+                    own[mine] = there[theirs]
+                if there[theirs]:
+                    pending[theirs] = self.mirror.blank(theirs)
+            elif mine in changed:
+                pending[theirs] = own[mine]
+            elif self.is_copy and not own[mine] and there[theirs]:
+                own[mine] = there[theirs]
+            elif not self.is_copy and own[mine] and not there[theirs]:
+                pending[theirs] = own[mine]
+
+    def after(self, instance: Any, using: str, **_: Any) -> None:
+        """After the row was written: sends what changed."""
+        pending = instance.__dict__.pop(_PENDING, {})
+        if pending:
+            self._others(instance, using).update(**pending)
+            self._refresh_cached(instance, pending)
+        self.loaded(instance)
+
+    def _changed(self, instance: Any, name: str) -> bool:
+        value = instance.__dict__[name]
+        if instance._state.adding:
+            return bool(value)
+        if not self.is_copy and self.mirror.empties:
+            # In memory an emptied original is blank unless somebody assigned it.
+            return bool(value) or name in instance.__dict__.get(_BLANKED, ())
+        loaded = instance.__dict__.get(_LOADED, {})
+        return name not in loaded or (value is not loaded[name] and value != loaded[name])
+
+    def _others(self, instance: Any, using: str) -> Any:
+        mirror = self.mirror
+        if not self.is_copy:
+            return mirror.copies_of(instance, using)
+        owner = getattr(instance, mirror.relation.attname)
+        target = mirror.relation.target_field.attname
+        return mirror.original_model._base_manager.using(using).filter(**{target: owner})
+
+    def _stored(self, instance: Any, using: str, names: list[tuple[str, str]]) -> tuple[dict[str, Any], Any]:
+        """What this row holds by now ({} for a new one), and the other side's (None without a row there)."""
+        if instance._state.adding or instance.pk is None:
+            if instance.pk is None and not self.is_copy:
+                return {}, None
+            return {}, self._others(instance, using).values(*(t for _, t in names)).first()
+        relation = self.mirror.relation
+        path = relation.name if self.is_copy else relation.related_query_name()
+        wanted = [*(h for h, _ in names), f"{path}__pk", *(f"{path}__{t}" for _, t in names)]
+        row = type(instance)._base_manager.using(using).filter(pk=instance.pk).values(*wanted).first()
+        if row is None:
+            return {}, None
+        there = {t: row[f"{path}__{t}"] for _, t in names} if row[f"{path}__pk"] is not None else None
+        return {h: row[h] for h, _ in names}, there
+
+    def _refresh_cached(self, instance: Any, pending: dict[str, Any]) -> None:
+        """An instance of the other side that hangs on this one shows the same."""
+        relation = self.mirror.relation
+        name = relation.name if self.is_copy else relation.remote_field.get_accessor_name()
+        cached = instance._state.fields_cache.get(name)
+        if cached is not None:
+            cached.__dict__.update(pending)
+            cached.__dict__.setdefault(_LOADED, {}).update(pending)
+
+
+class EmptiedAttribute(DeferredAttribute):
+    """An original whose column is empty: reads its value from the copy."""
+
+    def __init__(self, field: Any, mirror: Mirror, copy: str) -> None:
+        super().__init__(field)
+        self.mirror, self.copy = mirror, copy
+
+    def __get__(self, instance: Any, cls: type | None = None) -> Any:
+        if instance is None:
+            return self
+        name = self.field.attname
+        value = instance.__dict__[name] if name in instance.__dict__ else super().__get__(instance, cls)
+        own = instance.__dict__
+        if value or instance._state.adding or name in own.get(_BLANKED, ()):
+            return value
+        copies = getattr(instance, self.mirror.relation.remote_field.get_accessor_name(), None)
+        return value if copies is None else getattr(copies, self.copy) or value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        name = self.field.attname
+        instance.__dict__[name] = value
+        blanked = instance.__dict__.setdefault(_BLANKED, set())
+        (blanked.discard if value else blanked.add)(name)

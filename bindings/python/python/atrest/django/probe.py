@@ -1,0 +1,102 @@
+"""A look at the columns as they are in a database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections, models
+from django.db.models.functions import Cast
+
+from atrest.django.codecs import BYTES
+from atrest.django.columns import all_fields
+from atrest.django.keys import in_force
+
+#: Values that are looked at from each end of the primary key.
+SAMPLES = 20
+#: A token of an empty value has 60 characters; of a short one some more.
+SHORT = 128
+
+
+def narrow(connection: Any, field: Any) -> str | None:
+    """Why the column cannot hold tokens; None if it can. Raises DatabaseError without the table."""
+    if connection.vendor == "sqlite":
+        return None  # its columns hold anything, of any length
+    with connection.cursor() as cursor:
+        if field.model._meta.db_table not in connection.introspection.table_names(cursor):
+            return None
+        described = connection.introspection.get_table_description(cursor, field.model._meta.db_table)
+    column = next((c for c in described if c.name == field.column), None)
+    if column is None:
+        return "is not there yet"
+    kind = connection.introspection.get_field_type(column.type_code, column)
+    if kind in ("TextField", "BinaryField"):
+        return None
+    if kind != "CharField":
+        return f"has the type of a {kind}, which holds no tokens"
+    # A varchar: its clear values may be as long as the field says.
+    width = column.display_size or column.internal_size
+    need = SHORT if field.max_length is None else 60 + -(-field.max_length * 4 // 3)
+    if isinstance(width, int) and 0 < width < need:
+        return f"has {width} characters, and tokens of this field up to {need}"
+    return None
+
+
+def wrong_keys(connection: Any, field: Any) -> bool:
+    """Whether the column holds tokens, and of those looked at none opens."""
+    native = field.column_values.native()
+    objects = field.model._base_manager.using(connection.alias).order_by()
+    seen = opened = 0
+    for order in ("pk", "-pk"):
+        for stored in _raw(connection, objects.order_by(order), field):
+            kind = native.inspect(stored).kind
+            seen += kind in ("sealed", "undecryptable")
+            opened += kind == "sealed"
+    return seen > 0 and opened == 0
+
+
+def _raw(connection: Any, queryset: Any, field: Any) -> list[Any]:
+    return [_bytes(value) for value in _raw_query(queryset, field)[:SAMPLES]]
+
+
+def _raw_query(queryset: Any, field: Any) -> Any:
+    """The stored values, not opened: a cast to the column's own type has no converter of ours."""
+    clear = models.BinaryField() if field.codec is BYTES else models.TextField()
+    chosen = queryset.filter(**{f"{field.name}__isnull": False}).annotate(atrest_raw=Cast(field.name, clear))
+    return chosen.values_list("atrest_raw", flat=True)
+
+
+def _bytes(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def prove_keys(*aliases: str) -> None:
+    """Raises ImproperlyConfigured unless the keys can be read and open what is stored.
+
+    For wsgi.py and asgi.py, behind get_wsgi_application(): a server with the wrong keys
+    then does not start. Without aliases, all databases are looked at. Raises
+    KeySourceError when there are no keys.
+    """
+    in_force.keyring()
+    for alias in aliases or connections:
+        for field in all_fields(alias):
+            try:
+                wrong = wrong_keys(connections[alias], field)
+            except DatabaseError:
+                continue  # no table yet
+            if wrong:
+                raise ImproperlyConfigured(
+                    f"{field}: none of the values in database {alias!r} opens with the keys in force "
+                    f"({', '.join(in_force.keyring().ids)}). Give the keys that the data was encrypted with."
+                )
+
+
+def holds_tokens(connection: Any, field: Any) -> bool:
+    """Whether any value of the column is a token, or looks like one. Reads until the first."""
+    native = field.column_values.native()
+    objects = field.model._base_manager.using(connection.alias)
+    try:
+        values = _raw_query(objects, field).iterator(chunk_size=1000)
+        return any(native.inspect(_bytes(value)).kind in ("sealed", "undecryptable") for value in values)
+    except DatabaseError:
+        return False  # no such table: a database that is made anew

@@ -1,0 +1,83 @@
+"""What stands in place of a stored value that does not open.
+
+One damaged row must not take the other rows of a queryset with it, and must never pass
+for a value. So it is loaded as an `Unreadable`: the instance's attribute raises, naming
+model, primary key and field, and anything done with the object itself (from
+`values()`) raises too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.db.models.query_utils import DeferredAttribute
+
+import atrest
+
+
+class Unreadable:
+    """Raises its error whatever is done with it, but `repr`."""
+
+    __slots__ = ("_error", "_field")
+
+    def __init__(self, error: atrest.AtrestError, field: Any) -> None:
+        self._error, self._field = error, field
+        watch(field)
+
+    def __repr__(self) -> str:
+        return f"<unreadable {self._field}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise_for(self)
+
+
+def _raises(self: Unreadable, *_: object) -> NoReturn:
+    raise_for(self)
+
+
+for _name in (
+    "str bytes format bool eq ne lt le gt ge hash len iter next contains getitem int float index "
+    "add radd sub mul mod truediv floordiv neg abs round and or xor call fspath reduce reduce_ex"
+).split():
+    setattr(Unreadable, f"__{_name}__", _raises)
+
+
+def raise_for(value: Unreadable, instance: Any = None) -> NoReturn:
+    """Raises the error of the same class, with where the value stands.
+
+    It has the attributes `model`, `pk` (None when it is not known) and `field`.
+    """
+    error, field = value._error, value._field
+    pk = None if instance is None else instance.pk
+    row = "" if instance is None else f" of the row with pk={pk!r}"
+    placed = type(error)(f"{field}{row} cannot be read: {error}")
+    placed.__dict__.update(vars(error))
+    placed.model, placed.pk, placed.field = field.model, pk, field.name
+    raise placed from error
+
+
+def watch(field: Any) -> None:
+    """Has the field's attribute look at each value from now on.
+
+    Until the first value that does not open it is Django's own, which costs nothing.
+    """
+    if not isinstance(vars(field.model).get(field.attname), EncryptedAttribute):
+        setattr(field.model, field.attname, EncryptedAttribute(field))
+
+
+class EncryptedAttribute(DeferredAttribute):
+    """An encrypted field on instances: raises where the value is unreadable."""
+
+    def __get__(self, instance: Any, cls: type | None = None) -> Any:
+        if instance is None:
+            return self
+        try:
+            value = instance.__dict__[self.field.attname]
+        except KeyError:
+            value = super().__get__(instance, cls)
+        if type(value) is Unreadable:
+            raise_for(value, instance)
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.field.attname] = value

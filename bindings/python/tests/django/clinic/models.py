@@ -1,0 +1,77 @@
+"""Models of the tests: one with every encrypted field, and small ones for one thing each."""
+
+from django.conf import settings
+from django.db import models
+
+from atrest.django import (
+    EncryptedBinaryField,
+    EncryptedBooleanField,
+    EncryptedCharField,
+    EncryptedDateField,
+    EncryptedDateTimeField,
+    EncryptedDecimalField,
+    EncryptedEmailField,
+    EncryptedFloatField,
+    EncryptedIntegerField,
+    EncryptedJSONField,
+    EncryptedTextField,
+    EncryptedUUIDField,
+    encrypt,
+)
+
+
+class Everything(models.Model):
+    text = EncryptedTextField(null=True)
+    char = EncryptedCharField(max_length=60, null=True)
+    email = EncryptedEmailField(null=True)
+    json = EncryptedJSONField(null=True)
+    integer = EncryptedIntegerField(null=True)
+    float = EncryptedFloatField(null=True)
+    decimal = EncryptedDecimalField(max_digits=20, decimal_places=6, null=True)
+    date = EncryptedDateField(null=True)
+    datetime = EncryptedDateTimeField(null=True)
+    boolean = EncryptedBooleanField(null=True)
+    binary = EncryptedBinaryField(null=True)
+    uuid = EncryptedUUIDField(null=True)
+    big = encrypt(models.BigIntegerField(null=True))
+    duration = encrypt(models.DurationField(null=True))
+    time = encrypt(models.TimeField(null=True))
+    url = encrypt(models.URLField(null=True, max_length=300))
+    slug = encrypt(models.SlugField(null=True))
+    ip = encrypt(models.GenericIPAddressField(null=True))
+
+
+class Patient(models.Model):
+    """For forms, admin and lookups."""
+
+    name = models.CharField(max_length=50)
+    email = EncryptedEmailField(blank=True)
+    notes = EncryptedTextField(blank=True, default="")
+    extras = EncryptedJSONField(default=dict, blank=True)
+    weight = EncryptedDecimalField(max_digits=5, decimal_places=2, null=True, blank=True)
+    born = EncryptedDateField(null=True, blank=True)
+    kind = EncryptedCharField(max_length=10, choices=[("in", "Inpatient"), ("out", "Outpatient")], default="in")
+
+
+class Mixed(models.Model):
+    """In the middle of a migration."""
+
+    value = EncryptedTextField(null=True, allow_plaintext=True)
+    number = EncryptedIntegerField(null=True, allow_plaintext=True)
+
+
+class FernetNote(models.Model):
+    """Shares its values with other Fernet software."""
+
+    body = EncryptedTextField(suite="fernet")
+
+
+class Profile(models.Model):
+    """Keeps encrypted copies of the user's data."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    bio = models.CharField(max_length=50, blank=True)
+    encrypted_email = EncryptedEmailField(blank=True, default="")
+    encrypted_first_name = EncryptedCharField(max_length=150, blank=True, default="")
+
+    mirrors = {"user.email": "encrypted_email", "user.first_name": "encrypted_first_name"}

@@ -1,0 +1,178 @@
+"""The management commands: choosing columns, dry runs, damage, backups, errors."""
+
+from io import StringIO
+
+import pytest
+from clinic.models import Everything, FernetNote, Mixed, Patient
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import override_settings
+
+import atrest
+
+EMAIL = Patient._meta.get_field("email")
+VALUE = Mixed._meta.get_field("value")
+
+
+def run(name, alias, *args, status=0, **options):
+    """What the command prints, errors included."""
+    out, err = StringIO(), StringIO()
+    try:
+        call_command(name, *args, database=alias, stdout=out, stderr=err, skip_checks=True, **options)
+        got = 0
+        text = ""
+    except CommandError as error:
+        got, text = error.returncode, str(error)
+    everything = out.getvalue() + err.getvalue() + text
+    assert got == status, everything
+    return everything
+
+
+@pytest.fixture
+def clear_rows(alias, overwrite):
+    """Ten rows of Mixed in clear, three NULL."""
+    rows = [Mixed.objects.using(alias).create(value="x" if n < 10 else None) for n in range(13)]
+    for row in rows[:10]:
+        overwrite(alias, VALUE, row.pk, f"clear {row.pk}")
+    return rows
+
+
+def test_encrypt_one_field_of_all(alias, clear_rows, stored, tmp_path):
+    chosen = {"model": ["clinic.Mixed"], "field": ["value"]}
+    plan = run("encrypt_fields", alias, dry_run=True, **chosen)
+    assert "clinic.Mixed.value: 13 rows, 0 encrypted (0.0 %), 10 in clear, 3 null; 10 would be encrypted" in plan
+    assert "number" not in plan and all(v is None or v.startswith("clear") for v in stored(alias, VALUE))
+    backup = tmp_path / "b.atrest"
+    out = run("encrypt_fields", alias, backup_file=str(backup), batch_size=3, **chosen)
+    assert "10 encrypted (100 %), 0 in clear, 3 null" in out and "10 values encrypted" in out and str(backup) in out
+    assert all(v is None or v.startswith("ar1.") for v in stored(alias, VALUE))
+    assert b"clear" not in backup.read_bytes()
+    assert {m.value for m in Mixed.objects.using(alias).exclude(value=None)} == {f"clear {r.pk}" for r in clear_rows[:10]}
+
+
+def test_verify_names_what_is_clear_and_what_is_damaged(alias, clear_rows, overwrite):
+    chosen = {"model": ["Mixed"], "field": ["Mixed.value"]}
+    assert "10 in clear" in run("verify_fields", alias, status=1, **chosen)
+    run("encrypt_fields", alias, no_backup=True, **chosen)
+    assert "100 %" in run("verify_fields", alias, **chosen)
+    bad = clear_rows[4].pk
+    overwrite(alias, VALUE, bad, atrest.Field(atrest.Keyring(atrest.generate_key()), "clinic_mixed.value").seal("x"))
+    out = run("verify_fields", alias, status=1, **chosen)
+    assert "1 UNDECRYPTABLE" in out and f"first keys: {bad}" in out
+
+
+def test_a_backup_puts_values_back_and_spares_newer_ones(alias, clear_rows, tmp_path):
+    backup = str(tmp_path / "b.atrest")
+    run("encrypt_fields", alias, field=["Mixed.value"], backup_file=backup)
+    Mixed.objects.using(alias).filter(pk=clear_rows[0].pk).update(value="newer")
+    assert "1 changed since" in run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, dry_run=True, status=1)
+    run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, status=1)
+    assert Mixed.objects.using(alias).get(pk=clear_rows[0].pk).value == "newer"
+    run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, force=True)
+    assert Mixed.objects.using(alias).get(pk=clear_rows[0].pk).value == f"clear {clear_rows[0].pk}"
+
+
+def test_rotation_with_keys_as_the_guides_type_them(alias):
+    old, new = settings.ATREST["KEYS"][0], atrest.generate_key()
+    Patient.objects.using(alias).create(name="a", email="a@example.org")
+    out = run("rotate_encryption_keys", alias, old_key=[old], new_key=new, batch_size=2, no_backup=True)
+    assert "does not know this key yet" in out and f"key {atrest.key_id(new)}: " in out
+    assert old not in out and new not in out
+    with pytest.raises(atrest.KeyNotFound):
+        Patient.objects.using(alias).get().email
+    with override_settings(ATREST={"KEYS": [new, old]}):
+        assert Patient.objects.using(alias).get().email == "a@example.org"
+        assert "does not know" not in run("rotate_encryption_keys", alias, no_backup=True, dry_run=True)
+    run("rotate_encryption_keys", alias, old_key=[new], no_backup=True)
+    assert Patient.objects.using(alias).get().email == "a@example.org"
+
+
+def test_status_and_one_row(alias):
+    row = Patient.objects.using(alias).create(name="a", email="a@example.org")
+    out = run("encryption_status", alias)
+    key = atrest.key_id(settings.ATREST["KEYS"][0])
+    assert f"{key} encrypts" in out and "clinic.Mixed.value: still reads clear values too" in out
+    one = run("encryption_status", alias, field=["Patient.email"], pk=[str(row.pk)])
+    assert "sealed" in one and f"key {key} (in the keyring)" in one and "stored: ar1." in one
+    assert "a@example.org" not in one
+    assert "--pk needs one field" in run("encryption_status", alias, pk=["1"], status=1)
+
+
+def test_fernet_columns(alias, stored):
+    from cryptography.fernet import Fernet
+
+    FernetNote.objects.using(alias).create(body="x")
+    new = atrest.generate_key()
+    run("rotate_encryption_keys", alias, model=["FernetNote"], new_key=new, no_backup=True)
+    (token,) = stored(alias, FernetNote._meta.get_field("body"))
+    assert Fernet(new).decrypt(token) == b"x"
+
+
+def test_a_name_that_is_none_says_which_are_near(default):
+    out = run("encrypt_fields", default, field=["Patient.emial"], status=1)
+    assert "clinic.Patient.email" in out
+    out = run("encrypt_fields", "nowhere", status=1)
+    assert "DATABASES has no 'nowhere'" in out
+
+
+def test_without_keys_a_command_says_what_to_do(default):
+    with override_settings(ATREST={"KEYS": "env:NOT_SET_ANYWHERE"}):
+        assert "NOT_SET_ANYWHERE" in run("verify_fields", default, status=2)
+
+
+def test_with_the_wrong_keys_nothing_is_changed(alias, stored):
+    Patient.objects.using(alias).create(name="a", email="a@example.org")
+    before = stored(alias, EMAIL)
+    with override_settings(ATREST={"KEYS": atrest.generate_key()}):
+        out = run("encrypt_fields", alias, field=["Patient.email"], no_backup=True, status=2)
+    assert "key" in out and stored(alias, EMAIL) == before
+
+
+def test_a_password_never_stands_in_an_error(default):
+    url = "postgres://someone:hunter2@127.0.0.1:1/app"
+    with override_settings(ATREST={**settings.ATREST, "DATABASE_URLS": {"default": url}}):
+        out = run("verify_fields", default, status=2)
+    assert "hunter2" not in out and "127.0.0.1" in out
+
+
+def test_a_schema_that_was_not_migrated_is_told(default):
+    connection = connections["postgres"]
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE clinic_mixed ALTER COLUMN value TYPE varchar(20)")
+    try:
+        Mixed.objects.using("postgres").all().delete()
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO clinic_mixed (value) VALUES ('clear')")
+        out = run("encrypt_fields", "postgres", field=["Mixed.value"], dry_run=True, status=0)
+        assert "run the migration first" in out
+        run("encrypt_fields", "postgres", field=["Mixed.value"], no_backup=True, status=2)
+        assert Mixed.objects.using("postgres").get().value == "clear"
+    finally:
+        Mixed.objects.using("postgres").all().delete()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE clinic_mixed ALTER COLUMN value TYPE text")
+
+
+def test_every_column_of_everything(alias):
+    from test_model_fields import SAMPLES
+
+    Everything.objects.using(alias).create(**SAMPLES)
+    out = run("verify_fields", alias, model=["Everything"])
+    assert out.count("1 encrypted (100 %)") == len(SAMPLES)
+
+
+def test_benchmark_and_key(capsys):
+    call_command("benchmark_encryption_performance", sizes=[64], batch_size=20)
+    call_command("generate_encryption_key")
+    out, err = capsys.readouterr()
+    assert "seal" in out and atrest.key_id(out.split()[-1]) in err
+
+
+def test_progress_on_a_terminal(default, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    Mixed.objects.bulk_create(Mixed(value="x") for _ in range(600))
+    with connections[default].cursor() as cursor:
+        cursor.execute("UPDATE clinic_mixed SET value = 'clear'")
+    out = run("encrypt_fields", default, field=["Mixed.value"], no_backup=True, max_rate=300, batch_size=50)
+    assert "clinic.Mixed.value, " in out and " of 600 rows" in out and "rows/s" in out

@@ -1,0 +1,222 @@
+"""A project whose rows are in clear: migrated, encrypted by the engine, verified, rotated, and taken back.
+
+What the database casts to text, what the engine seals and what the fields read must be
+the same value, for every type on every database.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+import atrest
+
+HERE = Path(__file__).parent / "hospital"
+
+
+class Project:
+    """manage.py in one of its states."""
+
+    def __init__(self, alias, folder):
+        self.alias, self.folder = alias, folder
+        self.connection = connections[alias]
+        database = {
+            k: v
+            for k, v in self.connection.settings_dict.items()
+            if k in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
+        }
+        if alias == "sqlite":
+            database["NAME"] = str(folder / "app.db")
+        elif alias == "mariadb":
+            database["OPTIONS"] = {"charset": "utf8mb4"}  # Django 4.2 takes three bytes a character by itself
+        (folder / "ward_migrations").mkdir()
+        (folder / "ward_migrations" / "__init__.py").touch()
+        self.key = atrest.generate_key()
+        self.environment = {
+            **os.environ,
+            "WARD_FOLDER": str(folder),
+            "WARD_DATABASE": json.dumps(database, default=str),
+            "WARD_KEY": self.key,
+            "PYTHONPATH": f"{folder}:{HERE}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def manage(self, state, *args, status=0, **environment):
+        done = subprocess.run(
+            [sys.executable, HERE / "manage.py", *args],
+            env={**self.environment, "WARD": state, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr if status else done.stdout
+
+    def rows(self, state):
+        return self.manage(state, "rows", "read").splitlines()
+
+    def raw(self):
+        """Every stored value, by column."""
+        if self.alias == "sqlite":
+            import sqlite3
+
+            link = sqlite3.connect(self.folder / "app.db")
+            cursor = link.execute("SELECT * FROM ward_patient ORDER BY id")
+        else:
+            cursor = self.connection.cursor()
+            cursor.execute("SELECT * FROM ward_patient ORDER BY id")
+        names = [c[0] for c in cursor.description]
+        rows = [[bytes(v) if isinstance(v, memoryview) else v for v in row] for row in cursor.fetchall()]
+        return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+@pytest.fixture
+def project(alias, tmp_path):
+    project = Project(alias, tmp_path)
+    yield project
+    if alias != "sqlite":
+        with connections[alias].cursor() as cursor:
+            for table in ("ward_patient", "django_migrations_ward", "atrest_journal"):
+                cursor.execute(f"DROP TABLE IF EXISTS {table}")
+            cursor.execute("DELETE FROM django_migrations WHERE app = 'ward'")
+
+
+def sealed(raw):
+    """The values that are no token, by column."""
+    return {
+        name: clear
+        for name, values in raw.items()
+        if name not in ("id", "name")
+        and (
+            clear := [
+                v
+                for v in values
+                if v is not None
+                and not (v.startswith("ar1.") if isinstance(v, str) else isinstance(v, bytes) and v[:1] == b"\x01")
+            ]
+        )
+    }
+
+
+def test_from_clear_through_every_step_and_back(project):
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("clear", "migrate", "ward", "-v0")
+    project.manage("clear", "rows", "write")
+    before, clear = project.raw(), project.rows("clear")
+    assert len(clear) == 5
+
+    # The schema: generated, with nothing lost, and readable at once.
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    text = next((project.folder / "ward_migrations").glob("0002*")).read_text()
+    assert "atrest.django.EncryptedTextField(" in text and "atrest.django.encrypt(" in text
+    project.manage("mixed", "migrate", "ward", "-v0")
+    assert project.rows("mixed") == clear
+    assert "No changes" in project.manage("mixed", "makemigrations", "ward", "--check", "--dry-run")
+
+    # The data.
+    plan = project.manage("mixed", "encrypt_fields", "--dry-run")
+    assert "ward.Patient.text" in plan and "Nothing was changed" in plan
+    assert len(sealed(project.raw())) == 17
+    out = project.manage(
+        "mixed", "encrypt_fields", "--batch-size", "2", "--backup-file", str(project.folder / "b.atrest")
+    )
+    assert "values encrypted" in out and (project.folder / "b.atrest").stat().st_mode & 0o777 == 0o600
+    assert sealed(project.raw()) == {}
+    assert "0 values encrypted" in project.manage("mixed", "encrypt_fields", "--no-backup")
+    assert "100 %" in project.manage("sealed", "verify_fields")
+    assert project.rows("mixed") == clear and project.rows("sealed") == clear
+    assert project.manage("sealed", "verify_fields", "--against", str(project.folder / "b.atrest"))
+
+    # What the application writes, the engine reads; another key; one row.
+    assert project.manage("sealed", "rows", "touch").splitlines() == clear
+    assert sealed(project.raw()) == {}
+    new = atrest.generate_key()
+    out = project.manage(
+        "sealed", "rotate_encryption_keys", "--new-key", "env:NEW", "--batch-size", "2", "--no-backup", NEW=new
+    )
+    assert atrest.key_id(new) in out and "does not know this key yet" in out
+    project.environment["WARD_KEY"] = f"{new},{project.key}"
+    assert project.rows("sealed") == clear
+    status = project.manage("sealed", "encryption_status")
+    assert f"{atrest.key_id(new)} encrypts" in status
+    one = project.manage("sealed", "encryption_status", "--field", "Patient.email", "--pk", "2")
+    assert "sealed" in one and atrest.key_id(new) in one
+
+    # Back: refused while tokens are there, then the same bytes as before.
+    assert "decrypt_fields" in project.manage("clear", "migrate", "ward", "0001", status=1)
+    assert sealed(project.raw()) == {}
+    project.manage("mixed", "decrypt_fields", "--noinput", "--no-backup")
+    assert project.rows("mixed") == clear
+    project.manage("mixed", "migrate", "ward", "0001", "-v0")
+    assert project.rows("clear") == clear
+    assert project.raw() == before
+
+
+def test_rows_that_the_application_wrote_come_back_too(project):
+    project.manage("sealed", "makemigrations", "ward")
+    project.manage("sealed", "migrate", "ward", "-v0")
+    project.manage("sealed", "rows", "write")
+    rows = project.rows("sealed")
+    assert sealed(project.raw()) == {}
+    assert "100 %" in project.manage("sealed", "verify_fields")
+    project.manage("mixed", "decrypt_fields", "--noinput", "--no-backup")
+    project.manage("clear", "makemigrations", "ward", "-n", "clear")
+    project.manage("clear", "migrate", "ward", "-v0")
+    assert project.rows("clear") == rows
+
+
+DATA_STEP = """
+from django.db import migrations
+from atrest.django.migrations import EncryptColumns
+
+class Migration(migrations.Migration):
+    atomic = {atomic}
+    dependencies = [("ward", "0002_encrypted")]
+    operations = [EncryptColumns("Patient")]
+"""
+
+
+def test_the_data_step_as_a_migration_there_and_back(project):
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("clear", "migrate", "ward", "-v0")
+    project.manage("clear", "rows", "write")
+    before, clear = project.raw(), project.rows("clear")
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    step = project.folder / "ward_migrations" / "0003_data.py"
+    if project.alias != "mariadb":  # which has no transactions around migrations
+        step.write_text(DATA_STEP.format(atomic=True))
+        assert "atomic = False" in project.manage("mixed", "migrate", "ward", "-v0", status=1)
+    step.write_text(DATA_STEP.format(atomic=False))
+    project.manage("mixed", "migrate", "ward", "-v0")
+    assert sealed(project.raw()) == {} and project.rows("sealed") == clear
+    project.manage("mixed", "migrate", "ward", "0001", "-v0")
+    assert project.raw() == before and project.rows("clear") == clear
+
+
+def test_a_fresh_database_passes_over_the_data_step(project):
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    (project.folder / "ward_migrations" / "0003_data.py").write_text(DATA_STEP.format(atomic=False))
+    project.manage("sealed", "migrate", "ward", "-v0")
+    project.manage("sealed", "rows", "write")
+
+
+def test_renaming_a_field_keeps_its_context_or_is_refused(project):
+    project.manage("sealed", "makemigrations", "ward")
+    project.manage("sealed", "migrate", "ward", "-v0")
+    rename = project.folder / "ward_migrations" / "0002_rename.py"
+    head = "from django.db import migrations\nimport atrest.django\n\nclass Migration(migrations.Migration):\n    dependencies = [('ward', '0001_initial')]\n    operations = [\n        migrations.RenameField('patient', 'text', 'story'),\n"
+    rename.write_text(head + "    ]\n")
+    project.manage("sealed", "migrate", "ward", "-v0")  # no rows: nothing is bound yet
+    project.manage("sealed", "migrate", "ward", "0001", "-v0")
+    project.manage("sealed", "rows", "write")
+    assert "context='ward_patient.text'" in project.manage("sealed", "migrate", "ward", "-v0", status=1)
+    rename.write_text(
+        head
+        + "        migrations.AlterField('patient', 'story', atrest.django.EncryptedTextField(null=True, context='ward_patient.text')),\n    ]\n"
+    )
+    project.manage("sealed", "migrate", "ward", "-v0")

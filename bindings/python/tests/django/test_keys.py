@@ -1,0 +1,203 @@
+"""Where the keys come from, and what happens when they change, are missing or wrong."""
+
+import os
+import threading
+
+import pytest
+from clinic.models import Patient
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.test import override_settings
+
+import atrest
+from atrest.django import conf, prove_keys
+from atrest.django.keys import in_force
+
+EMAIL = Patient._meta.get_field("email")
+
+
+def configured(**names):
+    return override_settings(ATREST={k: v for k, v in names.items()})
+
+
+def errors(**kwargs):
+    return {
+        m.id: m for m in checks.run_checks(**kwargs) if m.id and m.id.startswith("atrest.") and m.level >= checks.ERROR
+    }
+
+
+def test_the_projects_check_is_clean():
+    assert errors() == {}
+
+
+def test_a_single_key_or_a_list_the_first_encrypts(default):
+    one, two = atrest.generate_key(), atrest.generate_key()
+    with configured(KEYS=one):
+        assert in_force.keyring().ids == [atrest.key_id(one)]
+    with configured(KEYS=[two, one]):
+        assert in_force.keyring().ids == [atrest.key_id(two), atrest.key_id(one)]
+
+
+@pytest.mark.parametrize("name", conf.OLD_NAMES)
+def test_settings_of_older_libraries(name):
+    new, old = atrest.generate_key(), atrest.generate_key()
+    for value, backup in (([new, old], None), (new, old), (repr(new.encode()), [old])):
+        with override_settings(ATREST={}, **{name: value, f"{name}_BACKUP": backup}):
+            assert in_force.keyring().ids == [atrest.key_id(new), atrest.key_id(old)]
+
+
+def test_sources_and_keys_may_be_mixed(tmp_path, monkeypatch):
+    file, variable, literal = (atrest.generate_key() for _ in range(3))
+    (tmp_path / "k").write_text(file)
+    (tmp_path / "k").chmod(0o600)
+    monkeypatch.setenv("SOME_KEY", variable)
+    with configured(KEYS=[f"file:{tmp_path}/k", literal, "env:SOME_KEY"]):
+        assert in_force.keyring().ids == [atrest.key_id(k) for k in (file, literal, variable)]
+
+
+def test_a_policy_file_names_the_keys(tmp_path, monkeypatch):
+    key = atrest.generate_key()
+    (tmp_path / "atrest.toml").write_text('[keys]\nprimary = "env:POLICY_KEY"\n')
+    monkeypatch.setenv("POLICY_KEY", key)
+    with configured(POLICY=str(tmp_path / "atrest.toml")):
+        assert in_force.keyring().primary_id == atrest.key_id(key)
+    with override_settings(ATREST={}, BASE_DIR=tmp_path):
+        assert in_force.keyring().primary_id == atrest.key_id(key)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ({"KEYS": "too-short"}, "ATREST_KEY: the key"),
+        ({"KEYS": "env:NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE"),
+        ({"KEYS": "file:/nowhere/key"}, "/nowhere/key"),
+        ({"KEYS": []}, "empty"),
+        ({"KEYS": 5}, "int"),
+        ({"KEY": "x"}, "did you mean 'KEYS'"),
+        ({}, "no encryption key is configured"),
+        ({"POLICY": "missing.toml"}, "missing.toml"),
+        ({"POLICY": "missing.toml", "KEYS": "x"}, "both"),
+    ],
+    ids=str,
+)
+def test_bad_keys_fail_the_check_and_every_use(default, names, says):
+    with configured(**names):
+        with pytest.raises((atrest.AtrestError, ImproperlyConfigured, TypeError), match="(?i)" + says):
+            Patient.objects.create(name="a", email="a@example.org")
+        if names.keys() <= {"KEYS", "POLICY"}:
+            assert says.lower() in errors()["atrest.E010"].msg.lower()
+    assert not Patient.objects.exists()
+
+
+def test_a_key_never_stands_in_a_message(default):
+    secret = atrest.generate_key()[:-3]
+    with configured(KEYS=secret):
+        message = errors()["atrest.E010"].msg
+    assert secret[:20] not in message and secret[:20] not in repr(conf.key_config())
+
+
+def test_a_key_file_that_others_can_read_fails_the_check(tmp_path):
+    path = tmp_path / "key"
+    path.write_text(atrest.generate_key())
+    path.chmod(0o644)
+    with configured(KEYS=f"file:{path}"):
+        assert "chmod" in errors()["atrest.E010"].msg
+
+
+def test_wrong_keys_are_told_before_anything_is_served(alias):
+    Patient.objects.using(alias).create(name="a", email="a@example.org")
+    prove_keys(alias)
+    with configured(KEYS=atrest.generate_key()):
+        found = errors(databases=[alias])
+        assert "None of the values" in found["atrest.E011"].msg
+        with pytest.raises(ImproperlyConfigured, match="none of the values"):
+            prove_keys(alias)
+        with pytest.raises(atrest.KeyNotFound):
+            Patient.objects.using(alias).get().email
+
+
+def test_a_key_that_is_rotated_under_a_running_process_is_picked_up(default, tmp_path, stored):
+    path, old, new = tmp_path / "key", atrest.generate_key(), atrest.generate_key()
+    path.write_text(old)
+    path.chmod(0o600)
+    with override_settings(ATREST={"KEYS": f"file:{path}", "RELOAD_SECONDS": 0}):
+        Patient.objects.create(name="a", email="old@example.org")
+        path.write_text(f"{new}\n{old}\n")
+        assert Patient.objects.get().email == "old@example.org"
+        Patient.objects.create(name="b", email="new@example.org")
+        token = stored(default, EMAIL)[1]
+        assert EMAIL.column_values.native().inspect(token).key_id == atrest.key_id(new)
+
+
+def test_a_value_under_a_newer_key_is_read_before_the_next_look(default, tmp_path, overwrite):
+    path, old, new = tmp_path / "key", atrest.generate_key(), atrest.generate_key()
+    path.write_text(old)
+    path.chmod(0o600)
+    with override_settings(ATREST={"KEYS": f"file:{path}", "RELOAD_SECONDS": 3600}):
+        row = Patient.objects.create(name="a", email="old@example.org")
+        path.write_text(f"{new},{old}")
+        token = atrest.Field(atrest.Keyring(new), "clinic_patient.email").seal("new@example.org")
+        overwrite(default, EMAIL, row.pk, token)
+        assert Patient.objects.get().email == "new@example.org"
+
+
+def test_while_a_key_file_is_broken_the_old_keys_stay(default, tmp_path, caplog):
+    path = tmp_path / "key"
+    path.write_text(atrest.generate_key())
+    path.chmod(0o600)
+    with override_settings(ATREST={"KEYS": f"file:{path}", "RELOAD_SECONDS": 0}):
+        Patient.objects.create(name="a", email="a@example.org")
+        path.write_text("half a k")
+        assert Patient.objects.get().email == "a@example.org"
+        assert "the old ones stay" in caplog.text and "half a k" not in caplog.text
+
+
+def test_threads(default):
+    failed = []
+
+    def work(n):
+        try:
+            for i in range(50):
+                value = f"{n}-{i}"
+                from django.db import connection
+
+                token = EMAIL.get_db_prep_save(value, connection)
+                assert EMAIL.from_db_value(token, None, connection) == value
+                if i % 10 == 0:
+                    in_force.refresh()
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert failed == []
+
+
+def test_forked_children_seal_and_open_what_differs(default):
+    from django.db import connection
+
+    token = EMAIL.get_db_prep_save("parent", connection)
+    pipes = []
+    for n in range(4):
+        read, write = os.pipe()
+        if os.fork() == 0:
+            try:
+                assert EMAIL.from_db_value(token, None, connection) == "parent"
+                os.write(write, EMAIL.get_db_prep_save("child", connection).encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        pipes.append(read)
+    tokens = [os.read(read, 1000).decode() for read in pipes]
+    [os.wait() for _ in pipes]
+    assert [EMAIL.from_db_value(t, None, connection) for t in tokens] == ["child"] * 4
+    assert len({t.split(".")[1][8:40] for t in tokens}) == 4, "nonces must differ"
+
+
+def test_manage_check_says_it(default, capsys):
+    with configured(KEYS="bad"), pytest.raises(Exception, match="atrest.E010"):
+        call_command("check")
+    assert settings.ATREST["KEYS"]

@@ -1,0 +1,238 @@
+"""Encrypted copies of a user's data: in step on either side's save, filled, emptied, restored."""
+
+from io import StringIO
+
+import pytest
+from clinic.models import Profile
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+COPY = Profile._meta.get_field("encrypted_email")
+
+
+@pytest.fixture
+def profile(default):
+    user = User.objects.create_user("ada", email="ada@example.org", first_name="Ada", password="pw")
+    return Profile.objects.create(user=user)
+
+
+def fresh(profile):
+    return Profile.objects.get(pk=profile.pk), User.objects.get(pk=profile.user_id)
+
+
+def test_a_new_profile_copies_what_the_user_has(profile, stored):
+    copy, user = fresh(profile)
+    assert (copy.encrypted_email, copy.encrypted_first_name) == ("ada@example.org", "Ada")
+    assert stored("default", COPY)[0].startswith("ar1.")
+
+
+def test_the_users_save_reaches_the_profile(profile):
+    _, user = fresh(profile)
+    user.email = "new@example.org"
+    user.save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == "new@example.org"
+    assert copy.encrypted_first_name == "Ada"
+
+
+def test_the_profiles_save_reaches_the_user(profile):
+    copy, _ = fresh(profile)
+    copy.encrypted_email = "new@example.org"
+    copy.save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == "new@example.org"
+
+
+def test_a_stale_instance_writes_no_old_value_back(profile):
+    stale, stale_user = fresh(profile)
+    _, user = fresh(profile)
+    user.email = "new@example.org"
+    user.save()
+    stale.bio = "likes engines"
+    stale.save()
+    assert [x.email if isinstance(x, User) else x.encrypted_email for x in fresh(profile)] == ["new@example.org"] * 2
+    copy, _ = fresh(profile)
+    copy.encrypted_first_name = "Augusta"
+    copy.save()
+    stale_user.last_name = "King"
+    stale_user.save()
+    copy, user = fresh(profile)
+    assert (user.first_name, copy.encrypted_first_name, user.last_name) == ("Augusta", "Augusta", "King")
+
+
+def test_a_copy_that_was_never_filled_takes_nothing_away(profile):
+    Profile.objects.update(encrypted_email="", encrypted_first_name="")
+    _, user = fresh(profile)
+    user.email = "new@example.org"
+    user.save()
+    copy, user = fresh(profile)
+    assert (user.email, user.first_name) == ("new@example.org", "Ada")
+    assert (copy.encrypted_email, copy.encrypted_first_name) == ("new@example.org", "Ada")
+    Profile.objects.update(encrypted_email="")
+    Profile.objects.get().save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == "new@example.org"
+
+
+def test_a_stale_instance_brings_no_cleared_value_back(profile):
+    _, stale = fresh(profile)
+    copy, _ = fresh(profile)
+    copy.encrypted_email = ""
+    copy.save()
+    stale.save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == ""
+
+
+def test_update_fields_touch_only_what_they_name(profile):
+    _, user = fresh(profile)
+    user.email, user.first_name = "new@example.org", "Nobody"
+    user.save(update_fields=["email"])
+    copy, user = fresh(profile)
+    assert (copy.encrypted_email, copy.encrypted_first_name, user.first_name) == ("new@example.org", "Ada", "Ada")
+
+
+def test_clearing_a_value_clears_both(profile):
+    _, user = fresh(profile)
+    user.email = ""
+    user.save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == ""
+
+
+def test_instances_that_hang_together_show_the_same(profile):
+    _, user = fresh(profile)
+    assert user.profile.encrypted_email == "ada@example.org"
+    user.email = "new@example.org"
+    user.save()
+    assert user.profile.encrypted_email == "new@example.org"
+
+
+def command(*args):
+    out = StringIO()
+    try:
+        call_command("mirror_fields", *args, stdout=out)
+        return 0, out.getvalue()
+    except CommandError as error:
+        return error.returncode, out.getvalue() + str(error)
+
+
+def test_fill_and_verify_what_was_missed(profile):
+    for n in range(25):
+        user = User.objects.create_user(f"u{n}", email=f"u{n}@example.org")
+        Profile.objects.bulk_create([Profile(user=user)])
+    User.objects.filter(pk=profile.user_id).update(email="elsewhere@example.org")
+    User.objects.create_user("nobody")
+    status, text = command()
+    assert status == 1 and "25 not copied" in text and "1 different" in text and "1 of auth.User have no row" in text
+    assert str(profile.pk) in text
+    status, text = command("--fill", "--batch-size", "7")
+    assert status == 0 and "26 values written" in text
+    assert command()[0] == 0
+    assert {p.encrypted_email for p in Profile.objects.all()} >= {f"u{n}@example.org" for n in range(25)}
+
+
+def test_emptying_before_the_model_says_so_is_refused(profile):
+    status, text = command("--empty-originals")
+    assert status == 1 and 'mirrors_originals = "empty"' in text
+    assert fresh(profile)[1].email == "ada@example.org"
+
+
+@pytest.fixture
+def emptying(profile):
+    """mirrors_originals = "empty" on the model; signals and attributes as they were afterwards."""
+    from django.db.models import signals
+
+    from atrest.django.mirror import sync
+
+    before = {s: list(s.receivers) for s in (signals.post_init, signals.pre_save, signals.post_save)}
+    names = {n: User.__dict__[n] for n in ("email", "first_name")}
+
+    def reset():
+        for signal, receivers in before.items():
+            signal.receivers = [r for r in receivers if not str(r[0][0]).startswith("atrest.mirror")]
+            signal.sender_receivers_cache.clear()
+
+    reset()
+    Profile.mirrors_originals = "empty"
+    sync.register()
+    yield profile
+    reset()
+    for signal, receivers in before.items():
+        signal.receivers = receivers
+        signal.sender_receivers_cache.clear()
+    del Profile.mirrors_originals
+    for name, attribute in names.items():
+        setattr(User, name, attribute)
+        User._meta.get_field(name).__dict__.pop("pre_save", None)
+
+
+def column(name, pk):
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {name} FROM auth_user WHERE id = %s", [pk])
+        return cursor.fetchone()[0]
+
+
+def test_emptied_originals_are_read_from_the_copy(emptying):
+    status, text = command("--empty-originals")
+    assert status == 0 and "2 values written" in text
+    pk = emptying.user_id
+    assert column("email", pk) == column("first_name", pk) == ""
+    user = User.objects.get(pk=pk)
+    assert (user.email, user.first_name, user.get_short_name()) == ("ada@example.org", "Ada", "Ada")
+    assert user.check_password("pw")
+    user.save()
+    assert column("email", pk) == ""
+    user.email = "new@example.org"
+    user.save()
+    assert column("email", pk) == "" and user.email == "new@example.org"
+    assert User.objects.get(pk=pk).email == "new@example.org"
+    user = User.objects.get(pk=pk)
+    user.email = ""
+    user.save()
+    assert User.objects.get(pk=pk).email == Profile.objects.get(user=pk).encrypted_email == ""
+    assert User.objects.get(pk=pk).first_name == "Ada"
+
+
+def test_emptied_mail_is_still_delivered(emptying):
+    from django.core import mail
+    from django.test.utils import override_settings
+
+    command("--empty-originals")
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"):
+        mail.outbox = []
+        User.objects.get(pk=emptying.user_id).email_user("Hello", "text")
+    assert mail.outbox[0].to == ["ada@example.org"]
+
+
+def test_a_new_user_is_kept_in_clear_until_there_is_a_profile(emptying):
+    user = User.objects.create_user("bob", email="bob@example.org")
+    assert column("email", user.pk) == "bob@example.org"
+    Profile.objects.create(user=user)
+    assert column("email", user.pk) == ""
+    assert User.objects.get(pk=user.pk).email == "bob@example.org"
+
+
+def test_a_save_that_fails_loses_nothing(emptying):
+    from django.db import IntegrityError, transaction
+
+    command("--empty-originals")
+    User.objects.create_user("taken")
+    user = User.objects.get(pk=emptying.user_id)
+    user.email, user.username = "new@example.org", "taken"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        user.save()
+    assert user.email == "new@example.org"
+    user.username = "free"
+    user.save()
+    assert User.objects.get(pk=user.pk).email == "new@example.org" and column("email", user.pk) == ""
+
+
+def test_the_way_back(emptying):
+    command("--empty-originals")
+    Profile.mirrors_originals = "keep"
+    status, text = command("--restore-originals")
+    assert status == 0 and "2 values written" in text
+    assert (column("email", emptying.user_id), column("first_name", emptying.user_id)) == ("ada@example.org", "Ada")

@@ -1,0 +1,265 @@
+"""What an encrypted field does with one model's rows."""
+
+import datetime
+import decimal
+import uuid
+
+import pytest
+from clinic.models import Everything, FernetNote, Mixed, Patient
+from django.core.exceptions import FieldError, ValidationError
+from django.db import DataError, models
+from django.db.models import F, Value
+from django.db.models.functions import Lower
+
+import atrest
+
+SAMPLES = {
+    "text": "Zoë 🦊\n'\"\\",
+    "char": "",
+    "email": "ada@example.org",
+    "json": {"a": [1, 2.5, None, "é🦊"], "nested": {"ok": True}},
+    "integer": -2147483648,
+    "float": 0.1 + 0.2,
+    "decimal": decimal.Decimal("-12345678901234.567890"),
+    "date": datetime.date(1, 1, 1),
+    "datetime": datetime.datetime(
+        2026, 2, 3, 4, 5, 6, 789, datetime.timezone(datetime.timedelta(hours=-9, minutes=-30))
+    ),
+    "boolean": False,
+    "binary": bytes(range(256)),
+    "uuid": uuid.UUID(int=7),
+    "big": 2**63 - 1,
+    "duration": datetime.timedelta(days=-3, microseconds=1),
+    "time": datetime.time(23, 59, 59, 999999),
+    "url": "https://example.org/" + "a" * 200,
+    "slug": "a-slug",
+    "ip": "2001:db8::1",
+}
+
+
+def field(model, name):
+    return model._meta.get_field(name)
+
+
+def test_samples_name_every_field():
+    assert set(SAMPLES) == {f.name for f in Everything._meta.fields} - {"id"}
+
+
+def test_every_type_comes_back_as_it_went_in(alias, stored):
+    row = Everything.objects.using(alias).create(**SAMPLES)
+    read = Everything.objects.using(alias).get(pk=row.pk)
+    for name, value in SAMPLES.items():
+        assert getattr(read, name) == value, name
+        assert type(getattr(read, name)) is type(value), name
+        (raw,) = stored(alias, field(Everything, name))
+        assert raw[:4] == "ar1." if isinstance(raw, str) else raw[:1] == b"\x01", name
+        assert atrest.Field(keyring(), f"clinic_everything.{name}").open(raw) is not None
+    assert Everything.objects.using(alias).values(*SAMPLES).get() == SAMPLES
+    assert Everything.objects.using(alias).values_list("datetime", flat=True).get() == SAMPLES["datetime"]
+
+
+def keyring():
+    from atrest.django.keys import in_force
+
+    return in_force.keyring()
+
+
+def test_null_stays_null(alias, stored):
+    row = Everything.objects.using(alias).create()
+    read = Everything.objects.using(alias).get(pk=row.pk)
+    for name in SAMPLES:
+        assert getattr(read, name) is None
+        assert stored(alias, field(Everything, name)) == [None]
+
+
+def test_isnull_and_none_work(alias):
+    objects = Everything.objects.using(alias)
+    objects.create(text=None)
+    objects.create(text="")
+    assert objects.filter(text__isnull=True).count() == 1
+    assert objects.filter(text=None).count() == 1
+    assert objects.exclude(json__isnull=True).count() == 0
+    assert objects.exclude(text=None).get().text == ""
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        {"text": "a"},
+        {"text__exact": "a"},
+        {"email__iexact": "a"},
+        {"text__contains": "a"},
+        {"integer__gt": 3},
+        {"integer__in": [3]},
+        {"date__year": 2026},
+        {"json__a": 1},
+        {"json__has_key": "a"},
+        {"text__length": 3},
+        {"boolean": True},
+        {"text": F("char")},
+    ],
+    ids=str,
+)
+def test_a_lookup_raises_at_once_and_says_what_to_do(default, lookup):
+    with pytest.raises(FieldError, match=r"is encrypted.*keyed hash.*isnull works"):
+        Everything.objects.filter(**lookup)
+
+
+def test_get_or_create_by_an_encrypted_value_raises(default):
+    with pytest.raises(FieldError, match="is encrypted"):
+        Patient.objects.get_or_create(email="a@example.org")
+    patient, made = Patient.objects.get_or_create(name="a", defaults={"email": "a@example.org"})
+    assert made and Patient.objects.get(pk=patient.pk).email == "a@example.org"
+
+
+@pytest.mark.parametrize(
+    "value", [F("name"), Lower("name"), Value("clear"), Value("x", output_field=models.TextField())], ids=str
+)
+def test_an_expression_that_would_store_clear_text_is_refused(alias, value, stored):
+    patient = Patient.objects.using(alias).create(name="ada", email="a@example.org")
+    with pytest.raises(FieldError, match="is encrypted.*save"):
+        Patient.objects.using(alias).update(email=value)
+    patient.email = value
+    with pytest.raises(FieldError, match="is encrypted"):
+        patient.save()
+    # Django itself refuses references to columns in an INSERT.
+    with pytest.raises((FieldError, ValueError), match="is encrypted|can only be used to update"):
+        Patient.objects.using(alias).create(name="b", email=value)
+    assert [v[:4] for v in stored(alias, field(Patient, "email"))] == ["ar1."]
+
+
+def test_bulk_create_bulk_update_and_update(alias, stored):
+    objects = Everything.objects.using(alias)
+    objects.bulk_create([Everything(text=f"t{n}", integer=n, binary=bytes([n])) for n in range(30)], batch_size=7)
+    rows = list(objects.order_by("pk"))
+    assert [(r.text, r.integer, r.binary) for r in rows] == [(f"t{n}", n, bytes([n])) for n in range(30)]
+    for row in rows:
+        row.text, row.integer, row.binary, row.json = row.text + "!", None, row.binary * 2, {"n": row.pk}
+    objects.bulk_update(rows, ["text", "integer", "binary", "json"], batch_size=11)
+    rows = list(objects.order_by("pk"))
+    assert [(r.text, r.integer, r.binary, r.json) for r in rows] == [
+        (f"t{n}!", None, bytes([n, n]), {"n": rows[n].pk}) for n in range(30)
+    ]
+    assert objects.update(text="same", date=datetime.date(2026, 1, 1), boolean=None) == 30
+    tokens = stored(alias, field(Everything, "text"))
+    assert {r.text for r in objects.all()} == {"same"} and all(t.startswith("ar1.") for t in tokens)
+
+
+def test_two_seals_of_one_value_differ(default, stored):
+    for _ in range(2):
+        Patient.objects.create(name="a", email="a@example.org")
+    first, second = stored(default, field(Patient, "email"))
+    assert first != second
+
+
+def test_max_length_means_the_clear_value(alias):
+    patient = Patient(name="a", email="a@example.org", kind="outpatients!")
+    with pytest.raises(ValidationError):
+        patient.full_clean()
+    with pytest.raises(DataError, match="at most 10 characters, and got 12"):
+        patient.save(using=alias)
+    row = Everything.objects.using(alias).create(char="🦊" * 60)
+    assert Everything.objects.using(alias).get(pk=row.pk).char == "🦊" * 60
+
+
+def test_validation_is_djangos_own():
+    with pytest.raises(ValidationError, match="valid email"):
+        field(Everything, "email").clean("no mail", None)
+    # The range is the default database's, and SQLite's integers have none.
+    assert field(Everything, "integer").validators == models.IntegerField().validators
+    assert field(Everything, "big").validators == models.BigIntegerField().validators
+    with pytest.raises(ValidationError):
+        field(Everything, "decimal").clean(decimal.Decimal("1.1234567"), None)
+    with pytest.raises(ValidationError):
+        field(Everything, "url").clean("nothing", None)
+    with pytest.raises((TypeError, ValueError)):
+        Everything(integer="x").save()
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"a": float("inf")}])
+def test_nan_in_json_is_refused(default, value):
+    with pytest.raises(ValueError, match="JSON"):
+        Everything.objects.create(json=value)
+    assert not Everything.objects.exists()
+
+
+def test_ten_megabytes(alias):
+    text = "ä" * 5_000_000
+    row = Everything.objects.using(alias).create(text=text, binary=b"\xff" * 10_000_000)
+    read = Everything.objects.using(alias).get(pk=row.pk)
+    assert read.text == text and read.binary == b"\xff" * 10_000_000
+
+
+def test_a_token_of_another_column_does_not_open(default, stored, overwrite):
+    row = Everything.objects.create(text="a", char="b")
+    (token,) = stored(default, field(Everything, "text"))
+    overwrite(default, field(Everything, "char"), row.pk, token)
+    with pytest.raises(atrest.DecryptionError):
+        Everything.objects.get().char
+    assert Everything.objects.get().text == "a"
+
+
+def test_deferred_refreshed_and_only(alias):
+    Patient.objects.using(alias).create(name="a", email="a@example.org", notes="n")
+    patient = Patient.objects.using(alias).defer("email").get()
+    assert "email" not in patient.__dict__ and patient.email == "a@example.org"
+    Patient.objects.using(alias).update(email="b@example.org")
+    patient.refresh_from_db()
+    assert patient.email == "b@example.org"
+    assert Patient.objects.using(alias).only("notes").get().notes == "n"
+    assert Patient.objects.using(alias).raw("SELECT id, email FROM clinic_patient")[0].email == "b@example.org"
+
+
+def test_fernet_columns_are_read_by_pyca(alias, stored, settings_with):
+    from cryptography.fernet import Fernet
+
+    key = Fernet.generate_key()
+    with settings_with(KEYS=key):
+        FernetNote.objects.using(alias).create(body="shared")
+        (token,) = stored(alias, field(FernetNote, "body"))
+        assert token.startswith("gAAAAA") and Fernet(key).decrypt(token) == b"shared"
+        FernetNote.objects.using(alias).update(body="ours")
+        assert FernetNote.objects.using(alias).get().body == "ours"
+
+
+@pytest.fixture
+def settings_with():
+    from django.conf import settings
+    from django.test import override_settings
+
+    return lambda **names: override_settings(
+        ATREST={**{k: v for k, v in settings.ATREST.items() if k != "KEYS" or "POLICY" not in names}, **names}
+    )
+
+
+def test_mixed_state_reads_both_and_writes_sealed(alias, stored, overwrite):
+    objects = Mixed.objects.using(alias)
+    row = objects.create(value="x", number=1)
+    overwrite(alias, field(Mixed, "value"), row.pk, "still clear")
+    overwrite(alias, field(Mixed, "number"), row.pk, "42")
+    row = objects.get()
+    assert (row.value, row.number) == ("still clear", 42)
+    row.save()
+    assert stored(alias, field(Mixed, "value"))[0].startswith("ar1.")
+    assert stored(alias, field(Mixed, "number"))[0].startswith("ar1.")
+    row = objects.get()
+    assert (row.value, row.number) == ("still clear", 42)
+
+
+def test_mixed_state_never_returns_what_looks_sealed(alias, stored, overwrite):
+    row = Mixed.objects.using(alias).create(value="x")
+    (token,) = stored(alias, field(Mixed, "value"))
+    flipped = token[:-1] + ("A" if token[-1] != "A" else "B")
+    foreign = atrest.Field(atrest.Keyring(atrest.generate_key()), "clinic_mixed.value").seal("x")
+    for bad in (flipped, token[:40], foreign):
+        overwrite(alias, field(Mixed, "value"), row.pk, bad)
+        with pytest.raises(atrest.DecryptionError):
+            Mixed.objects.using(alias).get().value
+
+
+def test_without_mixed_state_a_clear_value_raises(alias, overwrite):
+    row = Patient.objects.using(alias).create(name="a", email="a@example.org")
+    overwrite(alias, field(Patient, "email"), row.pk, "clear@example.org")
+    with pytest.raises(atrest.DecryptionError) as caught:
+        Patient.objects.using(alias).get().email
+    assert "clear@example.org" not in str(caught.value)
