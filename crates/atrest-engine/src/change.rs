@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use atrest_core::{Form, Suite};
+
 use crate::backup::{BackupError, Backups};
 use crate::column::Column;
 use crate::engine::{RunOptions, now_text};
@@ -31,6 +33,7 @@ impl Engine {
         options: &RunOptions,
         backups: &Backups,
     ) -> Result<ColumnReport, EngineError> {
+        self.check_external(operation)?;
         let begin = Instant::now();
         let id = policy.id();
         let mut lock = self.database.lock(&id).await?;
@@ -41,7 +44,7 @@ impl Engine {
             .probe(&column, operation, options, &journal, rows)
             .await?;
         if operation != Operation::Decrypt {
-            self.preflight(&mut column, &mut journal, policy, options)
+            self.preflight(operation, &mut column, &mut journal, options)
                 .await?;
         }
         self.start_journal(&mut journal).await?;
@@ -94,9 +97,8 @@ impl Engine {
         let mut report = self
             .close(operation, policy, &record, outcome, backups)
             .await?;
-        if operation == Operation::Decrypt {
-            self.way_back(policy, options, &mut report).await?;
-        }
+        self.left_behind(operation, policy, options, &mut report)
+            .await?;
         drop(lock);
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(report)
@@ -105,17 +107,18 @@ impl Engine {
     /// Refuses what would break the application; makes room for tokens when told.
     async fn preflight(
         &self,
+        operation: Operation,
         column: &mut Column,
         journal: &mut Journal,
-        policy: &ColumnPolicy,
         options: &RunOptions,
     ) -> Result<(), EngineError> {
+        let policy = &column.policy.clone();
         let id = policy.id();
         let longest = column.target.longest().await?;
         let form = longest_form(column).await?;
         let description = column
             .target
-            .describe(policy.suite.token_len(form, longest), true)
+            .describe(longest_token(operation, policy.suite, form, longest), true)
             .await?;
         if !description.refusals.is_empty() {
             return Err(EngineError::Preflight {
@@ -161,6 +164,16 @@ impl Engine {
         self.save_column(journal, &id, record).await?;
         self.database.apply(&statements).await?;
         *column = self.column(policy, journal).await?;
+        Ok(())
+    }
+
+    /// The other software's keys are there where they are needed.
+    pub(crate) fn check_external(&self, operation: Operation) -> Result<(), EngineError> {
+        if operation.needs_external() && self.external.is_none() {
+            return Err(EngineError::NoExternalKey {
+                verb: operation.verb(),
+            });
+        }
         Ok(())
     }
 
@@ -234,9 +247,8 @@ impl Engine {
         }
         let (id, suite) = (column.name(), policy.suite.to_string());
         let mut report = ColumnReport::new(id, suite, policy.context(), tally);
-        if operation == Operation::Decrypt {
-            self.way_back(policy, options, &mut report).await?;
-        }
+        self.left_behind(operation, policy, options, &mut report)
+            .await?;
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(Some(report))
     }
@@ -287,6 +299,54 @@ impl Engine {
         Ok(report)
     }
 
+    /// What of atrest may go with the last value of its own.
+    async fn left_behind(
+        &self,
+        operation: Operation,
+        policy: &ColumnPolicy,
+        options: &RunOptions,
+        report: &mut ColumnReport,
+    ) -> Result<(), EngineError> {
+        match operation {
+            Operation::Decrypt => self.way_back(policy, options, report).await,
+            Operation::Exit => self.way_out(policy, report).await,
+            Operation::Encrypt | Operation::Rotate | Operation::Adopt => Ok(()),
+        }
+    }
+
+    /// Everything is other software's now: nothing of ours is left behind but the
+    /// column's type, which its tokens need as ours did.
+    async fn way_out(
+        &self,
+        policy: &ColumnPolicy,
+        report: &mut ColumnReport,
+    ) -> Result<(), EngineError> {
+        let external = self.external.iter().flat_map(|keys| keys.keyring().keys());
+        let theirs: Vec<String> = external.take(1).map(|key| key.id().to_string()).collect();
+        let all = report.sealed.keys().all(|id| theirs.contains(id));
+        if !all || report.sealed_by_subject > 0 || report.undecryptable > 0 || !report.settled {
+            return Ok(());
+        }
+        let id = policy.id();
+        let journal = self.journal().await?;
+        if let Some(held) = journal.columns.get(&id) {
+            if let Some(schema) = &held.record.schema {
+                report.notes.push(format!(
+                    "{id}: the column stays {}, which the tokens need; it was {} before it was encrypted",
+                    schema.sealed_type, schema.original_type
+                ));
+            }
+            if let Some(change) = held.delete() {
+                self.database.journal_write(&[change]).await?;
+            }
+        }
+        let journal = self.journal().await?;
+        if journal.exists && journal.is_empty() {
+            self.database.journal_drop().await?;
+        }
+        Ok(())
+    }
+
     /// Everything is clear again: the column's original type, and nothing of ours
     /// left behind.
     pub(crate) async fn way_back(
@@ -331,8 +391,22 @@ impl Engine {
     }
 }
 
+/// The longest token that the operation can make of a stored value of `longest` bytes.
+fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -> u64 {
+    // A token in text takes four characters for three bytes of the clear value and more.
+    let clear = match form {
+        Form::Text => longest / 4 * 3,
+        Form::Bytes => longest,
+    };
+    match operation {
+        Operation::Exit => Suite::Fernet.token_len(form, clear),
+        Operation::Adopt => suite.token_len(form, clear),
+        _ => suite.token_len(form, longest),
+    }
+}
+
 /// The form of the column's tokens: that of the first value that is there.
-async fn longest_form(column: &Column) -> Result<atrest_core::Form, EngineError> {
+async fn longest_form(column: &Column) -> Result<Form, EngineError> {
     let rows = column
         .target
         .read(&KeyRange::default(), 100, 8 << 10)
@@ -341,5 +415,5 @@ async fn longest_form(column: &Column) -> Result<atrest_core::Form, EngineError>
         .iter()
         .find_map(|r| crate::column::form(r.value.as_ref()))
         .map(|(form, _)| form);
-    Ok(form.unwrap_or(atrest_core::Form::Text))
+    Ok(form.unwrap_or(Form::Text))
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::engine::RunOptions;
 use crate::policy::ColumnPolicy;
-use crate::probe::{key_ids, suspicious};
+use crate::probe::{key_ids, suspicious, wrong_external};
 use crate::report::{ColumnPlan, ColumnReport, Tally};
 use crate::target::Finding;
 use crate::{Engine, EngineError, Operation};
@@ -20,12 +20,15 @@ impl Engine {
         policy: &ColumnPolicy,
         options: &RunOptions,
     ) -> Result<ColumnPlan, EngineError> {
+        self.check_external(operation)?;
         let begin = Instant::now();
         let column = self.open(policy).await?;
         let tally = self.scan(&column, operation, options).await?;
         let mut description = column.target.describe(tally.longest_token, false).await?;
         let schema = match operation {
-            Operation::Encrypt | Operation::Rotate => description.schema,
+            Operation::Encrypt | Operation::Rotate | Operation::Adopt | Operation::Exit => {
+                description.schema
+            }
             Operation::Decrypt => {
                 description.refusals.clear();
                 self.journal()
@@ -38,9 +41,12 @@ impl Engine {
         if !options.accept_lookalikes && suspicious(&tally, own) {
             description.refusals.push(wrong_key(&tally));
         }
+        if operation == Operation::Adopt && wrong_external(&tally) {
+            description.refusals.push(wrong_external_key(&tally));
+        }
         let (due, bytes_after) = match operation {
             Operation::Encrypt => (tally.due, tally.bytes_sealed),
-            Operation::Rotate | Operation::Decrypt => (tally.due, tally.bytes),
+            _ => (tally.due, tally.bytes),
         };
         let longest_token = tally.longest_token;
         let mut now = ColumnReport::new(
@@ -61,6 +67,16 @@ impl Engine {
             refusals: description.refusals,
             warnings: description.warnings,
         })
+    }
+}
+
+fn wrong_external_key(tally: &Tally) -> Finding {
+    Finding {
+        what: format!(
+            "{} values look encrypted and none opens under the key that was given",
+            tally.foreign
+        ),
+        next: "check the format and the key".to_owned(),
     }
 }
 
