@@ -115,6 +115,16 @@ impl Keyring {
         })))
     }
 
+    /// Computes every key's schedules now rather than at the first use: a process that
+    /// forks while a thread computes one would leave its child waiting for that thread.
+    pub fn prepare(&self) {
+        for member in self.members() {
+            member.xaes();
+            member.fernet();
+            member.cbc_hmac();
+        }
+    }
+
     /// The key that encrypts.
     #[must_use]
     pub fn primary(&self) -> &Key {

@@ -117,6 +117,11 @@ impl FieldSealer {
         })
     }
 
+    /// The time that Fernet tokens carry from now on: for a sealer that is kept.
+    pub const fn set_time(&mut self, unix_seconds: u64) {
+        self.work.unix_seconds = unix_seconds;
+    }
+
     /// Appends the token of `plaintext` at `context` to `out`. Fernet binds no
     /// context.
     ///

@@ -87,6 +87,14 @@ impl Fields {
         &self.keys.keyring
     }
 
+    /// Whether a file behind the keys has changed since they were read: time to load
+    /// anew. Cheap enough for every few seconds; nothing is read. Of a keyring in a
+    /// database it does not know.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.keys.changed()
+    }
+
     /// What deserves a word about the keys, for the application's log.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {

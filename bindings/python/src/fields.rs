@@ -1,0 +1,175 @@
+//! `Fields`: a policy joined to its keys.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use atrest::Policy;
+use atrest_engine::policy::{ColumnPolicy, PolicyError};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::environment::{Named, Variables};
+use crate::errors::{self, PolicyError as PythonPolicyError};
+use crate::field::Field;
+use crate::keyring::{Keyring, not_pickled};
+
+/// The fields of a policy. Make one when the application starts.
+#[pyclass(frozen, module = "atrest", mapping)]
+pub(crate) struct Fields {
+    loaded: atrest::Fields,
+    origin: Origin,
+    variables: Variables,
+    named: Named,
+    keyring: Py<Keyring>,
+    fields: HashMap<String, Py<Field>>,
+}
+
+/// Where the policy is from.
+#[derive(Clone)]
+enum Origin {
+    File(PathBuf),
+    Text { text: String, name: String },
+}
+
+impl Origin {
+    fn policy(&self) -> Result<Policy, PolicyError> {
+        match self {
+            Self::File(path) => Policy::load(path),
+            Self::Text { text, name } => Policy::parse(text, name),
+        }
+    }
+}
+
+impl Fields {
+    fn new(py: Python<'_>, origin: Origin, variables: Variables) -> PyResult<Self> {
+        let policy = origin.policy().map_err(|error| policy_error(&error))?;
+        let environment = variables.read(py)?;
+        let named = variables.named_in(py, &sources(&policy))?;
+        // A source may ask a server.
+        let loaded = py.detach(|| atrest::Fields::from_policy(policy, environment));
+        let loaded = loaded.map_err(|error| errors::field(&error))?;
+        let warnings = loaded.warnings().iter().map(ToString::to_string).collect();
+        let keyring = Py::new(py, Keyring::new(loaded.keyring().clone(), warnings))?;
+        let field = |column: &ColumnPolicy| {
+            let field = Field::of(keyring.get(), column);
+            Ok((column.id(), Py::new(py, field)?))
+        };
+        let fields = loaded.policy().columns.iter().map(field);
+        let fields = fields.collect::<PyResult<_>>()?;
+        Ok(Self {
+            loaded,
+            origin,
+            variables,
+            named,
+            keyring,
+            fields,
+        })
+    }
+}
+
+#[pymethods]
+impl Fields {
+    /// Reads a policy file and the keys that it names.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, environment = None))]
+    fn load(
+        py: Python<'_>,
+        path: PathBuf,
+        environment: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Self::new(py, Origin::File(path), Variables::new(environment))
+    }
+
+    /// The same of a policy's text. Paths in it are as seen from `directory`, else from
+    /// the working folder.
+    #[staticmethod]
+    #[pyo3(signature = (policy, *, directory = None, environment = None))]
+    fn parse(
+        py: Python<'_>,
+        policy: String,
+        directory: Option<PathBuf>,
+        environment: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let origin = Origin::Text {
+            text: policy,
+            name: policy_name(directory),
+        };
+        Self::new(py, origin, Variables::new(environment))
+    }
+
+    fn __getitem__(&self, py: Python<'_>, column: &str) -> PyResult<Py<Field>> {
+        if let Some(field) = self.fields.get(column) {
+            return Ok(field.clone_ref(py));
+        }
+        // It says which name is near.
+        match self.loaded.policy().require(column) {
+            Err(error) => Err(policy_error(&error)),
+            Ok(column) => Py::new(py, Field::of(self.keyring.get(), column)),
+        }
+    }
+
+    fn __contains__(&self, column: &str) -> bool {
+        self.fields.contains_key(column)
+    }
+
+    /// The ids of all columns, in the policy's order.
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        let columns = &self.loaded.policy().columns;
+        columns.iter().map(ColumnPolicy::id).collect()
+    }
+
+    /// The keys.
+    #[getter]
+    fn keyring(&self, py: Python<'_>) -> Py<Keyring> {
+        self.keyring.clone_ref(py)
+    }
+
+    /// What deserves a word about the keys, for the application's log.
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        let warnings = self.loaded.warnings().iter();
+        warnings.map(ToString::to_string).collect()
+    }
+
+    /// Whether the files or variables behind the keys differ from what was read: time to
+    /// `reload`. Cheap enough for every few seconds; no key is read.
+    fn changed(&self, py: Python<'_>) -> PyResult<bool> {
+        let sources = sources(self.loaded.policy());
+        Ok(self.loaded.changed() || self.variables.named_in(py, &sources)? != self.named)
+    }
+
+    /// The same policy and its keys, read anew. This one stays as it is, in force for who
+    /// has it.
+    fn reload(&self, py: Python<'_>) -> PyResult<Self> {
+        Self::new(py, self.origin.clone(), self.variables.clone_ref(py))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<atrest.Fields {}>", self.columns().join(" "))
+    }
+
+    fn __reduce_ex__<'py>(&self, _protocol: u8) -> PyResult<Bound<'py, PyTuple>> {
+        Err(not_pickled("Fields"))
+    }
+}
+
+/// The name of a policy that is in no file: relative paths start from its folder.
+pub(crate) fn policy_name(directory: Option<PathBuf>) -> String {
+    let name = "<policy>";
+    match directory {
+        Some(directory) => directory.join(name).display().to_string(),
+        None => name.to_owned(),
+    }
+}
+
+pub(crate) fn policy_error(error: &PolicyError) -> PyErr {
+    PythonPolicyError::new_err(error.to_string())
+}
+
+/// The URIs of all key sources.
+fn sources(policy: &Policy) -> Vec<String> {
+    let mut sources = vec![policy.keys.root_source().to_owned()];
+    sources.extend(policy.keys.previous.iter().cloned());
+    sources
+}

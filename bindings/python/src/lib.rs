@@ -1,0 +1,50 @@
+//! The native half of the Python package `atrest`: a thin face on the crates.
+//!
+//! | Python | file |
+//! |---|---|
+//! | `Keyring`, `generate_key`, `key_id` | `keyring.rs` |
+//! | `Field` | `field.rs`; lists in `bulk.rs`, what is kept between calls in `worker.rs` |
+//! | `Fields` | `fields.rs` |
+//! | `Fernet`, `MultiFernet` | `fernet.rs` |
+//! | exceptions | `errors.rs`, which raises those of `errors.py` |
+//!
+//! Whatever takes long runs with the GIL released. What is kept between calls is not
+//! used in a child of the process that made it (`fork.rs`).
+
+mod bulk;
+mod environment;
+mod errors;
+mod fernet;
+mod field;
+mod fields;
+mod fork;
+mod inspection;
+mod keyring;
+mod stored;
+mod worker;
+
+use pyo3::prelude::*;
+
+/// The module. Made for one interpreter; the GIL stays on where it could be off.
+#[pymodule(gil_used = true)]
+mod _atrest {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::fernet::{Fernet, Fernets, MultiFernet};
+    #[pymodule_export]
+    use crate::field::Field;
+    #[pymodule_export]
+    use crate::fields::Fields;
+    #[pymodule_export]
+    use crate::fork::forked;
+    #[pymodule_export]
+    use crate::inspection::Inspection;
+    #[pymodule_export]
+    use crate::keyring::{Keyring, generate_key, key_id};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
