@@ -430,9 +430,9 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "BACKUP")]
     pub(crate) against: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) external: MaybeExternalArgs,
-    #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) external: MaybeExternalArgs,
 }
 
 /// `atrest restore`.

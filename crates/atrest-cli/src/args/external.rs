@@ -9,9 +9,9 @@ use super::ChangeArgs;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdoptArgs {
     #[command(flatten)]
-    pub(crate) external: ExternalArgs,
-    #[command(flatten)]
     pub(crate) change: ChangeArgs,
+    #[command(flatten)]
+    pub(crate) external: ExternalArgs,
 }
 
 /// `atrest exit`.

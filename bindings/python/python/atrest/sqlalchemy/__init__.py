@@ -30,9 +30,9 @@ The documentation is docs/sqlalchemy.md.
 from .encrypted import Encrypted
 from .guard import install as _install
 from .keys import configure
-from .queries import EncryptedQueryError
+from .queries import EncryptedQueryError, EncryptedValueError
 from .takeover import old_key
 
-__all__ = ["Encrypted", "EncryptedQueryError", "configure", "old_key"]
+__all__ = ["Encrypted", "EncryptedQueryError", "EncryptedValueError", "configure", "old_key"]
 
 _install()

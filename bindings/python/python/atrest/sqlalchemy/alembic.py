@@ -1,37 +1,24 @@
-"""The type in Alembic's migrations: one line in ``env.py``.
+"""The type in Alembic's migrations: two lines in ``env.py``.
 
-    from atrest.sqlalchemy.alembic import render_item
-    context.configure(..., render_item=render_item)
+    from atrest.sqlalchemy.alembic import compare_type, render_item
+    context.configure(..., render_item=render_item, compare_type=compare_type)
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.types import TypeEngine
+import sqlalchemy as sa
 
 
-def code(type_: Any) -> tuple[str, set[str]]:
-    """An ``Encrypted`` as Python, and the imports that takes."""
-    inner, imports = _inner(type_.type_)
+def code(type_: Any, inner: str) -> str:
+    """An ``Encrypted`` as Python, round the Python of its inner type. ``allow_plaintext``
+    is about reading, and no migration reads."""
     parts = [inner]
-    for name, default in (("context", None), ("suite", None), ("allow_plaintext", False)):
-        value = getattr(type_, name)
-        if value != default:
-            parts.append(f"{name}={value!r}")
+    parts += [f"{name}={value!r}" for name in ("context", "suite") if (value := getattr(type_, name))]
     if type_.binary and not type_._codec.binary:
         parts.append("binary=True")
-    return f"atrest.sqlalchemy.Encrypted({', '.join(parts)})", imports | {"import atrest.sqlalchemy"}
-
-
-def _inner(type_: TypeEngine[Any]) -> tuple[str, set[str]]:
-    module = type(type_).__module__
-    if module.startswith("sqlalchemy.dialects."):
-        dialect = module.split(".")[2]
-        return f"{dialect}.{type_!r}", {f"from sqlalchemy.dialects import {dialect}"}
-    if module.startswith("sqlalchemy."):
-        return f"sa.{type_!r}", {"import sqlalchemy as sa"}
-    return f"{module}.{type_!r}", {f"import {module}"}
+    return f"atrest.sqlalchemy.Encrypted({', '.join(parts)})"
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> Any:
@@ -41,6 +28,25 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> Any:
 
     if kind != "type" or not isinstance(item, Encrypted):
         return False
-    text, imports = code(item)
-    autogen_context.imports.update(imports - {"import sqlalchemy as sa"})
-    return text
+    # What Alembic writes for the inner type alone, with the imports that this takes.
+    from alembic.autogenerate.render import _repr_type
+
+    autogen_context.imports.add("import atrest.sqlalchemy")
+    return code(item, _repr_type(item.type_, autogen_context))
+
+
+def compare_type(
+    context: Any, inspected_column: Any, metadata_column: Any, inspected_type: Any, metadata_type: Any
+) -> bool | None:
+    """For ``context.configure(compare_type=...)``: any text or binary type without a length
+    holds tokens, whichever of them ``atrest encrypt --apply-schema`` made; ``None``, which
+    leaves it to Alembic, for columns that are not encrypted."""
+    from .encrypted import Encrypted
+
+    if not isinstance(metadata_type, Encrypted):
+        return None
+    if metadata_type.binary:
+        return not isinstance(inspected_type, sa.types._Binary)
+    if isinstance(inspected_type, sa.Enum) or not isinstance(inspected_type, sa.String):
+        return True
+    return not isinstance(inspected_type, sa.Text) and inspected_type.length is not None

@@ -40,11 +40,11 @@ class Codec:
 
 def codec(inner: TypeEngine[Any]) -> Codec:
     """How values of a type are written. ``TypeError`` for a type that has no text."""
-    if isinstance(inner, TypeDecorator):
-        return _decorated(inner)
     for kind, make in _KINDS:
         if isinstance(inner, kind):
             return make(inner)
+    if isinstance(inner, TypeDecorator):
+        return _decorated(inner)
     raise TypeError(
         f"Encrypted({inner!r}) cannot be: a value of this type has no text of its own; use Encrypted(JSON), "
         "or a TypeDecorator that makes text of it"
@@ -53,13 +53,19 @@ def codec(inner: TypeEngine[Any]) -> Codec:
 
 def _decorated(inner: TypeDecorator[Any]) -> Codec:
     inside = codec(inner.impl_instance)
+    # What it does not do, it leaves as it is.
+    cls = type(inner)
+    writes = cls.process_bind_param is not TypeDecorator.process_bind_param
+    reads = cls.process_result_value is not TypeDecorator.process_result_value
 
     def encode(value: Any, dialect: Dialect) -> Any:
-        value = inner.process_bind_param(value, dialect)
+        if writes:
+            value = inner.process_bind_param(value, dialect)
         return None if value is None else inside.encode(value, dialect)
 
     def decode(text: Any, dialect: Dialect) -> Any:
-        return inner.process_result_value(inside.decode(text, dialect), dialect)
+        value = inside.decode(text, dialect)
+        return inner.process_result_value(value, dialect) if reads else value
 
     return Codec(encode, decode, inside.what, inside.binary)
 
@@ -113,7 +119,7 @@ def _number_text(value: float) -> str:
     return repr(value)
 
 
-def _numeric(inner: sa.Numeric[Any]) -> Codec:
+def _numeric(inner: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
         _expect((int, float, decimal.Decimal), value, "a number")
         return _number_text(value) if isinstance(value, float) else str(value)
@@ -234,6 +240,13 @@ def _enum(inner: sa.Enum) -> Codec:
     return Codec(encode, decode, "one of its enumeration")
 
 
+def _pickle(inner: sa.PickleType) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> bytes:
+        return bytes(inner.pickler.dumps(value, inner.protocol))
+
+    return Codec(encode, lambda raw, d: inner.pickler.loads(raw), "a pickle", binary=True)
+
+
 def _uuid(inner: sa.Uuid[Any]) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
         return str(value if isinstance(value, uuid.UUID) else uuid.UUID(_expect(str, value, "a UUID")))
@@ -253,11 +266,13 @@ _KINDS: list[tuple[type, Callable[[Any], Codec]]] = [
     (sa.types._Binary, _bytes),
     (sa.Boolean, _boolean),
     (sa.Integer, _integer),
+    (sa.Float, _numeric),
     (sa.Numeric, _numeric),
     (sa.DateTime, _datetime),
     (sa.Date, _date),
     (sa.Time, _time),
     (sa.Interval, _interval),
     (sa.JSON, _json),
+    (sa.PickleType, _pickle),
     (sa.Uuid, _uuid),
 ]

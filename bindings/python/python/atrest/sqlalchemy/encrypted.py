@@ -11,15 +11,12 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 
-from atrest import DecryptionError, Field, Keyring, Fields
+from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
 
 from . import keys as _keys
 from .codec import codec
 from .keys import Keys
-from .queries import Comparator, EncryptedQueryError
-
-_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-_BINARY = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+from .queries import Comparator, EncryptedQueryError, EncryptedValueError
 
 
 class Encrypted(TypeDecorator[Any]):
@@ -47,8 +44,8 @@ class Encrypted(TypeDecorator[Any]):
 
     def __init__(
         self,
+        # All by name or place: SQLAlchemy's cache key has none that is by name only.
         type_: TypeEngine[Any] | type[TypeEngine[Any]] = sa.String,
-        *,
         context: str | None = None,
         suite: str | None = None,
         allow_plaintext: bool = False,
@@ -72,7 +69,10 @@ class Encrypted(TypeDecorator[Any]):
         super().__init__()
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor((_BINARY if self.binary else _TEXT).dialect_impl(dialect))
+        if dialect.name in ("mysql", "mariadb"):
+            # TEXT and BLOB end at 64 KiB there.
+            return dialect.type_descriptor(mysql.LONGBLOB() if self.binary else mysql.LONGTEXT())
+        return dialect.type_descriptor(sa.LargeBinary() if self.binary else sa.Text())
 
     @property
     def python_type(self) -> type[Any]:
@@ -135,12 +135,23 @@ class Encrypted(TypeDecorator[Any]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return None
-        clear = self._codec.encode(value, dialect)
+        try:
+            clear = self._codec.encode(value, dialect)
+            if self.binary and isinstance(clear, str):
+                clear = clear.encode()
+        except (TypeError, ValueError) as error:
+            # Not SQLAlchemy's own error, which would show the row's values in clear.
+            raise EncryptedValueError(
+                f"a value for {self.name} is not {self._codec.what}, and was not written ({_said(error)})"
+            ) from None
         if clear is None:
             return None
-        if self.binary and isinstance(clear, str):
-            clear = clear.encode()
-        return self._field().seal(clear)
+        try:
+            return self._field().seal(clear)
+        except (AtrestError, UnicodeError) as error:
+            raise EncryptedValueError(
+                f"a value for {self.name} could not be encrypted, and was not written: {_said(error)}"
+            ) from None
 
     process_literal_param = process_bind_param
 
@@ -176,22 +187,19 @@ class Encrypted(TypeDecorator[Any]):
     def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
         return self
 
-    # --- migrations
-
-    def compare_against_backend(self, dialect: Dialect, conn_type: TypeEngine[Any]) -> bool:
-        """Alembic asks whether the database's column will do."""
-        if self.binary:
-            return isinstance(conn_type, sa.types._Binary)
-        long = isinstance(conn_type, sa.Text) or isinstance(conn_type, sa.String) and conn_type.length is None
-        return long and not isinstance(conn_type, sa.Enum)
-
     def __repr__(self) -> str:
         from .alembic import code
 
-        return code(self)[0]
+        inner = repr(self.type_)
+        return code(self, f"sa.{inner}" if type(self.type_).__module__.startswith("sqlalchemy.") else inner)
 
 
 Encrypted.__module__ = "atrest.sqlalchemy"
+
+
+def _said(error: Exception) -> str:
+    """Without the value, which some of Python's errors show."""
+    return str(error) if isinstance(error, (TypeError, AtrestError)) else type(error).__name__
 
 
 def _quoted(part: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Insert, Update
+from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ClauseElement, Null
 
 from .encrypted import Encrypted
@@ -22,6 +23,7 @@ from .queries import EncryptedQueryError, is_null, refused
 def install() -> None:
     """Once, at import."""
     compiles(BinaryExpression)(_binary)
+    compiles(Function)(_function)
     compiles(Update)(_update)
     compiles(Insert)(_insert)
 
@@ -34,6 +36,20 @@ def _binary(element: BinaryExpression[Any], compiler: Any, **kw: Any) -> str:
             if isinstance(type_, Encrypted):
                 raise refused(type_.name or str(side), "compare it or compute with it")
     return str(compiler.visit_binary(element, **kw))
+
+
+#: Functions that give a token as it is, or nothing of it.
+_TAKE_TOKENS = frozenset(
+    "count coalesce length char_length octet_length first_value last_value nth_value lag lead any_value".split()
+)
+
+
+def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
+    if element.name.lower() not in _TAKE_TOKENS:
+        for clause in element.clauses:
+            if isinstance(clause.type, Encrypted):
+                raise refused(clause.type.name or str(clause), f"compute {element.name} of it")
+    return str(compiler.visit_function(element, **kw))
 
 
 def _update(element: Update, compiler: Any, **kw: Any) -> str:

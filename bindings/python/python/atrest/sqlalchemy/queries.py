@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import exc
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import Null
+from sqlalchemy.sql.elements import ColumnElement, Null
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from atrest import AtrestError
+from atrest import AtrestError, EncryptionError
 
 #: Operators that ask about NULL and about nothing else, where the other side is NULL.
 ABOUT_NULL = frozenset(
@@ -23,6 +23,10 @@ ABOUT_NULL = frozenset(
 
 class EncryptedQueryError(AtrestError, exc.InvalidRequestError, exc.DontWrapMixin):
     """A query compares, orders or computes with an encrypted column."""
+
+
+class EncryptedValueError(EncryptionError, ValueError, exc.DontWrapMixin):
+    """A value cannot be encrypted as its column's type; nothing was written."""
 
 
 def refused(name: str, what: str) -> EncryptedQueryError:
@@ -42,6 +46,9 @@ class Comparator(TypeDecorator.Comparator[Any], TypeEngine.Comparator[Any]):
 
     def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
         if op in ABOUT_NULL and len(other) == 1 and is_null(other[0]):
+            return super().operate(op, *other, **kwargs)
+        if op in (operators.eq, operators.ne) and isinstance(other[0], ColumnElement):
+            # SQLAlchemy looks columns up in dictionaries so; the guard refuses a query with it.
             return super().operate(op, *other, **kwargs)
         raise self._refused(op)
 
