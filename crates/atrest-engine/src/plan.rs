@@ -37,11 +37,13 @@ impl Engine {
                     .and_then(|c| c.schema.clone())
             }
         };
-        let own = self.journal().await?.unproven(operation, &policy.id());
+        let journal = self.journal().await?;
+        let own = journal.unproven(operation, &policy.id());
         if !options.accept_lookalikes && suspicious(&tally, own) {
             description.refusals.push(wrong_key(&tally));
         }
-        if operation == Operation::Adopt && wrong_external(&tally) {
+        let adopt = operation == Operation::Adopt && !journal.adopted(&policy.id());
+        if adopt && wrong_external(&tally) {
             description.refusals.push(wrong_external_key(&tally));
         }
         let (due, bytes_after) = match operation {

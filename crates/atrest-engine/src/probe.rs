@@ -35,7 +35,8 @@ pub(crate) fn suspicious(tally: &Tally, own: u64) -> bool {
 
 /// Values look like other software's, and its key opens none.
 ///
-/// Where all but a few are taken over already, what is left may be damaged.
+/// Where all but a few are taken over already, what is left may be damaged; where a run
+/// ended that did so, it is ([`Journal::adopted`]).
 pub(crate) fn wrong_external(tally: &Tally) -> bool {
     let nameless = tally.foreign - tally.unknown_keys.values().sum::<u64>();
     let many = nameless * 10 >= tally.total - tally.null;
@@ -75,7 +76,7 @@ impl Engine {
         let own = journal.unproven(operation, id);
         let goal = column.goal(operation, &self.keyring, options);
         let mut tally = self.sample(column, &goal, rows).await?;
-        let adopt = operation == Operation::Adopt;
+        let adopt = operation == Operation::Adopt && !journal.adopted(id);
         if suspicious(&tally, own) || adopt && wrong_external(&tally) {
             tally = self.scan(column, operation, options).await?;
         }
