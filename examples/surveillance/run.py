@@ -64,7 +64,9 @@ class Example:
         step("The application as it was: what is sensitive stands in clear")
         before.Base.metadata.create_all(self.engine)
         with Session(self.engine) as session:
-            session.add_all(made_up())
+            for row in made_up():
+                session.add(row)
+                session.flush()
             session.commit()
         self.first = self.dump()
         assert "person" in str(self.first)

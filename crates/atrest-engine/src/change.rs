@@ -393,15 +393,18 @@ impl Engine {
 
 /// The longest token that the operation can make of a stored value of `longest` bytes.
 fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -> u64 {
-    // A token in text takes four characters for three bytes of the clear value and more.
+    // What the shortest frame, that of xaes-256-gcm, leaves of a token for the clear value:
+    // four characters are three bytes, less the 4 and the 46 of the frame.
     let clear = match form {
-        Form::Text => longest / 4 * 3,
+        Form::Text => longest.saturating_sub(4) / 4 * 3 + longest.saturating_sub(4) % 4 * 3 / 4,
         Form::Bytes => longest,
-    };
+    }
+    .saturating_sub(46);
     match operation {
         Operation::Exit => Suite::Fernet.token_len(form, clear),
-        Operation::Adopt => suite.token_len(form, clear),
-        _ => suite.token_len(form, longest),
+        // What changes is a token already.
+        Operation::Adopt | Operation::Rotate => suite.token_len(form, clear),
+        Operation::Encrypt | Operation::Decrypt => suite.token_len(form, longest),
     }
 }
 
@@ -416,4 +419,31 @@ async fn longest_form(column: &Column) -> Result<Form, EngineError> {
         .find_map(|r| crate::column::form(r.value.as_ref()))
         .map(|(form, _)| form);
     Ok(form.unwrap_or(Form::Text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A column that holds tokens holds them after `rotate`, too.
+    #[test]
+    fn a_token_needs_no_more_room_when_it_is_made_anew() {
+        for form in [Form::Text, Form::Bytes] {
+            for clear in 0..200 {
+                for suite in Suite::ALL {
+                    let token = suite.token_len(form, clear);
+                    let want = suite.token_len(form, clear);
+                    let got = longest_token(Operation::Rotate, suite, form, token);
+                    if suite == Suite::Xaes256Gcm {
+                        assert_eq!(got, want, "{suite} {form:?} {clear}");
+                    }
+                    assert!(got >= want, "{suite} {form:?} {clear}");
+                    let out = longest_token(Operation::Exit, suite, form, token);
+                    assert!(out >= Suite::Fernet.token_len(form, clear));
+                    let room = longest_token(Operation::Adopt, Suite::Xaes256Gcm, form, token);
+                    assert!(room >= Suite::Xaes256Gcm.token_len(form, clear));
+                }
+            }
+        }
+    }
 }

@@ -378,7 +378,7 @@ impl Journal {
     /// damaged, whatever key is given.
     pub(crate) fn adopted(&self, target: &str) -> bool {
         let last = self.column(target).and_then(|c| c.last_run.as_ref());
-        last.is_some_and(|run| run.operation == Operation::Adopt && run.changed > 0)
+        last.is_some_and(|run| run.operation == Operation::Adopt)
     }
 
     /// What is known of the backup file with this id: how much of it was durable

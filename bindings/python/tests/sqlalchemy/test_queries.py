@@ -79,6 +79,9 @@ def test_json_is_not_looked_into():
 
 
 COMPILED = {
+    "ordered by it": lambda: sa.select(Person).order_by(Person.name, Person.email),
+    "ordered down": lambda: sa.select(Person).order_by(sa.desc(Person.email)),
+    "ordered inside": lambda: sa.select(sa.select(Person.id).order_by(Person.email).limit(1).subquery()),
     "equals itself": lambda: sa.select(Person).where(Person.email == Person.email),
     "differs from a column": lambda: sa.select(Person).where(Person.email != Person.name),
     "equals a parameter": lambda: sa.select(Person).where(Person.email == sa.literal("ada@example.org")),

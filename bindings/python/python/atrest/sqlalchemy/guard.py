@@ -1,6 +1,6 @@
 """What is refused when a statement is compiled, because no earlier moment shows it: an
-encrypted column on the right of a comparison, and SQL that would write something else than
-a token into one.
+encrypted column on the right of a comparison, in a function or in ORDER BY, and SQL that
+would write something else than a token into one.
 
 SQLAlchemy keeps compiled statements, so this costs once for each of them.
 """
@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Insert, Update
-from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ClauseElement, Null
+from sqlalchemy.sql.functions import Function
+from sqlalchemy.sql.selectable import Select
 
 from .encrypted import Encrypted
 from .queries import EncryptedQueryError, is_null, refused
@@ -24,6 +25,7 @@ def install() -> None:
     """Once, at import."""
     compiles(BinaryExpression)(_binary)
     compiles(Function)(_function)
+    compiles(Select)(_select)
     compiles(Update)(_update)
     compiles(Insert)(_insert)
 
@@ -50,6 +52,15 @@ def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
             if isinstance(clause.type, Encrypted):
                 raise refused(clause.type.name or str(clause), f"compute {element.name} of it")
     return str(compiler.visit_function(element, **kw))
+
+
+def _select(element: Select[Any], compiler: Any, **kw: Any) -> str:
+    for clause in element._order_by_clauses:
+        inside = getattr(clause, "element", clause)  # of DESC and the like
+        type_ = getattr(inside, "type", None)
+        if isinstance(type_, Encrypted):
+            raise refused(type_.name or str(inside), "order by it")
+    return str(compiler.visit_select(element, **kw))
 
 
 def _update(element: Update, compiler: Any, **kw: Any) -> str:
