@@ -5,6 +5,7 @@ import json
 import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
+from sqlalchemy.dialects import mysql
 
 import atrest
 from atrest.sqlalchemy import Encrypted
@@ -25,7 +26,7 @@ def fill(database, system, more=()):
     """Table t with the system's tokens from id 1, and `more` behind them."""
     kind = sa.LargeBinary if system.binary else sa.Text
     if database.kind == "mariadb":
-        kind = sa.dialects.mysql.LONGBLOB if system.binary else sa.dialects.mysql.LONGTEXT
+        kind = mysql.LONGBLOB if system.binary else mysql.LONGTEXT
     table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", kind))
     table.create(database.engine)
     values = [token for token, _ in system.values] + list(more)

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from atrest.sqlalchemy import Encrypted
 
@@ -28,7 +29,7 @@ ONLY = {
         "zoned": (sa.DateTime(timezone=True), [dt.datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=dt.timezone.utc), None, None]),
         "span": (sa.Interval, [dt.timedelta(days=-1, hours=2), dt.timedelta(seconds=5, microseconds=70), None]),
         "ident": (sa.Uuid, [uuid.UUID("12345678-1234-5678-1234-567812345678"), None, None]),
-        "docb": (sa.dialects.postgresql.JSONB, [{"z": 1, "a": [True]}, [1], {}]),
+        "docb": (postgresql.JSONB, [{"z": 1, "a": [True]}, [1], {}]),
         "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),
     },
     "mariadb": {"raw": (sa.LargeBinary, [b"\x00\xff", b"", None])},
