@@ -62,6 +62,7 @@ on_every_database!(
     adopted::the_backup_of_what_was_taken_over_brings_it_back,
     adopted::a_wrong_key_takes_nothing_over,
     adopted::what_is_not_theirs_stays,
+    adopted::of_people_with_keys_of_their_own,
     rounds::there_and_back_with_every_suite,
     rounds::bound_to_the_row,
     rounds::binary_columns,

@@ -170,3 +170,27 @@ def test_what_is_missing_is_said(sqlite, atrest_on, flags, said):
     sqlite.execute("CREATE TABLE t (id integer primary key, v text)")
     refused = atrest_on(sqlite, ("t", "v")).command("adopt", *flags, status=2, SHORT="pass")
     assert said in refused["error"], refused
+
+
+@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+def test_json_columns_of_their_own_type(database, atrest_on):
+    """As Django's JSONField has them: they become text, and JSON again."""
+    from old_systems import django_fernet_encrypted_json
+
+    system = django_fernet_encrypted_json()
+    database.execute(f"CREATE TABLE t (id integer primary key, v {'jsonb' if database.kind == 'postgresql' else 'json'})")
+    with database.engine.begin() as connection:
+        for n, (token, _) in enumerate(system.values, 1):
+            connection.execute(sa.text("INSERT INTO t VALUES (:id, :v)"), {"id": n, "v": token})
+    at = atrest_on(database, ("t", "v"))
+    refused = at.command("adopt", *system.flags, status=2, **system.environment)
+    assert "--apply-schema" in refused["error"]
+    at.command("adopt", *system.flags, "--apply-schema", **system.environment)
+    table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", Encrypted(sa.JSON)))
+    database.engine.dispose()
+    with database.engine.connect() as connection:
+        read = connection.scalars(sa.select(table.c.v).order_by(table.c.id)).all()
+    assert read == [json.loads(clear) for _, clear in system.values]
+    at.command("decrypt", "--apply-schema", "--no-backup")
+    kind = database.raw("SELECT data_type FROM information_schema.columns WHERE table_name = 't' AND column_name = 'v'")[0][0]
+    assert kind in ("jsonb", "json", "longtext")

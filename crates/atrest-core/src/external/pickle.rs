@@ -91,4 +91,20 @@ mod tests {
             .collect();
         assert_eq!(text(&deep), None);
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(20_000))]
+
+        /// Whatever the instructions are, in whatever order.
+        #[test]
+        fn no_program_makes_it_panic(
+            ops in proptest::collection::vec(
+                proptest::sample::select(&b"NKMJGXCBqrhj()t]ae}sucRb.\x01\x02\x04a\n\x80\x81\x85\x86\x87\x88\x89\x8a\x8c\x8d\x8e\x93\x94\x95"[..]),
+                0..60,
+            )
+        ) {
+            let _ = text(&ops);
+            let _ = text(&[b"\x80\x04".as_slice(), &ops, b"."].concat());
+        }
+    }
 }

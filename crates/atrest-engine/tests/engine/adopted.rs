@@ -196,3 +196,53 @@ pub async fn what_is_not_theirs_stays(scratch: &ScratchDatabase) {
     }
     engine.database().close().await;
 }
+
+/// In, every value goes under the keys of the person whose it is; out, all under one.
+pub async fn of_people_with_keys_of_their_own(scratch: &ScratchDatabase) {
+    let want = crate::subjects::people(scratch, 100, 7).await;
+    for (n, value) in want.iter().enumerate() {
+        if let Some(value) = value {
+            let value = token(THEIRS, Suite::Fernet, "", value);
+            set(scratch, n + 1, &value).await;
+        }
+    }
+    let some = want.iter().flatten().count() as u64;
+    let nobodys = (1..=100).filter(|n| n % 17 == 0 && n % 13 != 0).count() as u64;
+    let (one, policy) = (ring(1, &[]), crate::subjects::policy());
+    let with = async |theirs| {
+        let keys = ExternalKeys::fernet(ring(theirs, &[]));
+        let engine = crate::subjects::engine(scratch, &one).await;
+        engine.with_external(keys)
+    };
+    let options = small_steps();
+    let engine = with(THEIRS).await;
+    let report = run(&engine, &one, scratch, Operation::Adopt, &policy, &options).await;
+    let report = report.unwrap();
+    assert_eq!(
+        (report.changed, report.plaintext, report.undecryptable),
+        (some, 0, 0)
+    );
+    assert_eq!(report.sealed_by_subject, some - nobodys);
+    assert_eq!(report.sealed.get(&id(1)), Some(&nobodys));
+    engine.database().close().await;
+    let engine = with(8).await;
+    let report = run(&engine, &one, scratch, Operation::Exit, &policy, &options).await;
+    let report = report.unwrap();
+    assert_eq!((report.changed, report.sealed_by_subject), (some, 0));
+    assert_eq!(report.sealed.get(&id(8)), Some(&some), "{report:?}");
+    engine.database().close().await;
+    let engine = crate::support::engine(scratch, ring(8, &[])).await;
+    let whole = column("t", "v");
+    let report = run(
+        &engine,
+        &ring(8, &[]),
+        scratch,
+        Operation::Decrypt,
+        &whole,
+        &options,
+    )
+    .await;
+    assert_eq!(report.unwrap().changed, some);
+    engine.database().close().await;
+    assert_eq!(values(scratch).await, want);
+}
