@@ -146,7 +146,7 @@ struct Keys {
     format: ExternalFormat,
     keyring: Keyring,
     /// What `django-cryptography` signs with.
-    signing: Vec<Zeroizing<Vec<u8>>>,
+    signing: derive::Signing,
 }
 
 impl ExternalKeys {
@@ -169,7 +169,7 @@ impl ExternalKeys {
         Self::of(ExternalFormat::Fernet, keyring, Vec::new())
     }
 
-    fn of(format: ExternalFormat, keyring: Keyring, signing: Vec<Zeroizing<Vec<u8>>>) -> Self {
+    fn of(format: ExternalFormat, keyring: Keyring, signing: derive::Signing) -> Self {
         Self(Arc::new(Keys {
             format,
             keyring,

@@ -298,101 +298,10 @@ impl Engine {
         self.database.journal_write(&changes).await?;
         Ok(report)
     }
-
-    /// What of atrest may go with the last value of its own.
-    async fn left_behind(
-        &self,
-        operation: Operation,
-        policy: &ColumnPolicy,
-        options: &RunOptions,
-        report: &mut ColumnReport,
-    ) -> Result<(), EngineError> {
-        match operation {
-            Operation::Decrypt => self.way_back(policy, options, report).await,
-            Operation::Exit => self.way_out(policy, report).await,
-            Operation::Encrypt | Operation::Rotate | Operation::Adopt => Ok(()),
-        }
-    }
-
-    /// Everything is other software's now: nothing of ours is left behind but the
-    /// column's type, which its tokens need as ours did.
-    async fn way_out(
-        &self,
-        policy: &ColumnPolicy,
-        report: &mut ColumnReport,
-    ) -> Result<(), EngineError> {
-        let external = self.external.iter().flat_map(|keys| keys.keyring().keys());
-        let theirs: Vec<String> = external.take(1).map(|key| key.id().to_string()).collect();
-        let all = report.sealed.keys().all(|id| theirs.contains(id));
-        if !all || report.sealed_by_subject > 0 || report.undecryptable > 0 || !report.settled {
-            return Ok(());
-        }
-        let id = policy.id();
-        let journal = self.journal().await?;
-        if let Some(held) = journal.columns.get(&id) {
-            if let Some(schema) = &held.record.schema {
-                report.notes.push(format!(
-                    "{id}: the column stays {}, which the tokens need; it was {} before it was encrypted",
-                    schema.sealed_type, schema.original_type
-                ));
-            }
-            if let Some(change) = held.delete() {
-                self.database.journal_write(&[change]).await?;
-            }
-        }
-        let journal = self.journal().await?;
-        if journal.exists && journal.is_empty() {
-            self.database.journal_drop().await?;
-        }
-        Ok(())
-    }
-
-    /// Everything is clear again: the column's original type, and nothing of ours
-    /// left behind.
-    pub(crate) async fn way_back(
-        &self,
-        policy: &ColumnPolicy,
-        options: &RunOptions,
-        report: &mut ColumnReport,
-    ) -> Result<(), EngineError> {
-        let id = policy.id();
-        if !report.unknown_keys.is_empty() {
-            report.notes.push(format!(
-                "{id}: {} values name a key id that the keyring lacks: add that key to keys.previous; if they are the application's own text, atrest decrypt --accept-lookalikes counts them as clear",
-                report.unknown_keys.values().sum::<u64>()
-            ));
-        }
-        if report.sealed_total() > 0 || report.undecryptable > 0 || !report.settled {
-            return Ok(());
-        }
-        let journal = self.journal().await?;
-        if let Some(held) = journal.columns.get(&id) {
-            if let Some(schema) = &held.record.schema {
-                if !options.apply_schema {
-                    report.notes.push(format!(
-                        "{id}: the values are clear; the column is still {}: run atrest decrypt --apply-schema, or these yourself, to make it {} again:\n  {}",
-                        schema.sealed_type,
-                        schema.original_type,
-                        schema.down.join("\n  ")
-                    ));
-                    return Ok(());
-                }
-                self.database.apply(&schema.down).await?;
-            }
-            if let Some(change) = held.delete() {
-                self.database.journal_write(&[change]).await?;
-            }
-        }
-        let journal = self.journal().await?;
-        if journal.exists && journal.is_empty() {
-            self.database.journal_drop().await?;
-        }
-        Ok(())
-    }
 }
 
 /// The longest token that the operation can make of a stored value of `longest` bytes.
-fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -> u64 {
+pub(crate) fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -> u64 {
     // What the shortest frame, that of xaes-256-gcm, leaves of a token for the clear value:
     // four characters are three bytes, less the 4 and the 46 of the frame.
     let clear = match form {
@@ -409,7 +318,7 @@ fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -
 }
 
 /// The form of the column's tokens: that of the first value that is there.
-async fn longest_form(column: &Column) -> Result<Form, EngineError> {
+pub(crate) async fn longest_form(column: &Column) -> Result<Form, EngineError> {
     let rows = column
         .target
         .read(&KeyRange::default(), 100, 8 << 10)

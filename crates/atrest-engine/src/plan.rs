@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::change::{longest_form, longest_token};
 use crate::engine::RunOptions;
 use crate::policy::ColumnPolicy;
 use crate::probe::{key_ids, suspicious, wrong_external};
@@ -24,7 +25,14 @@ impl Engine {
         let begin = Instant::now();
         let column = self.open(policy).await?;
         let tally = self.scan(&column, operation, options).await?;
-        let mut description = column.target.describe(tally.longest_token, false).await?;
+        let longest = match operation {
+            Operation::Exit => {
+                let form = longest_form(&column).await?;
+                longest_token(operation, policy.suite, form, tally.longest_token)
+            }
+            _ => tally.longest_token,
+        };
+        let mut description = column.target.describe(longest, false).await?;
         let schema = match operation {
             Operation::Encrypt | Operation::Rotate | Operation::Adopt | Operation::Exit => {
                 description.schema
@@ -39,18 +47,16 @@ impl Engine {
         };
         let journal = self.journal().await?;
         let own = journal.unproven(operation, &policy.id());
-        if !options.accept_lookalikes && suspicious(&tally, own) {
-            description.refusals.push(wrong_key(&tally));
-        }
         let adopt = operation == Operation::Adopt && !journal.adopted(&policy.id());
         if adopt && wrong_external(&tally) {
             description.refusals.push(wrong_external_key(&tally));
+        } else if !options.accept_lookalikes && suspicious(&tally, own) {
+            description.refusals.push(wrong_key(&tally));
         }
         let (due, bytes_after) = match operation {
             Operation::Encrypt => (tally.due, tally.bytes_sealed),
             _ => (tally.due, tally.bytes),
         };
-        let longest_token = tally.longest_token;
         let mut now = ColumnReport::new(
             &policy.id(),
             policy.suite.to_string(),
@@ -64,7 +70,7 @@ impl Engine {
             key: description.key,
             due,
             bytes_after,
-            longest_token,
+            longest_token: longest,
             schema,
             refusals: description.refusals,
             warnings: description.warnings,

@@ -19,11 +19,14 @@ const ENCRYPTED_FIELDS_ITERATIONS: u32 = 100_000;
 const CRYPTOGRAPHY_SALT: &[u8] = b"django-cryptography";
 const CRYPTOGRAPHY_ITERATIONS: u32 = 30_000;
 
+/// The keys of a MAC, of any length.
+pub(super) type Signing = Vec<Zeroizing<Vec<u8>>>;
+
 /// The keys, and what django-cryptography signs with.
 pub(super) fn keys(
     format: ExternalFormat,
     secrets: &ExternalSecrets,
-) -> Result<(Keyring, Vec<Zeroizing<Vec<u8>>>), ExternalKeyError> {
+) -> Result<(Keyring, Signing), ExternalKeyError> {
     use ExternalFormat as F;
     if secrets.keys.is_empty() {
         return Err(ExternalKeyError::NoKey(format));
