@@ -33,7 +33,7 @@ impl Variables {
         Ok(Named(named.collect()))
     }
 
-    fn pairs(&self, py: Python<'_>) -> PyResult<Vec<(String, String)>> {
+    pub(crate) fn pairs(&self, py: Python<'_>) -> PyResult<Vec<(String, String)>> {
         let mapping = match &self.0 {
             Some(mapping) => mapping.bind(py).clone(),
             None => py.import("os")?.getattr("environ")?,

@@ -1,14 +1,22 @@
 //! The one place where the crates' errors become Python's exceptions.
 
-use atrest::{FieldError, OpenError};
+use std::error::Error;
+use std::io;
+
+use atrest::policy_keys::PolicyKeysError;
+use atrest::{FieldError, OpenError, PolicyError as PolicyProblem};
+use atrest_core::object::ObjectError;
+use atrest_engine::EngineError as RunError;
 use atrest_keys::KeySourceError as KeyError;
+use atrest_media::MediaError;
 use pyo3::import_exception;
 use pyo3::prelude::*;
 
-import_exception!(atrest.errors, AtrestError);
 import_exception!(atrest.errors, DatabaseError);
 import_exception!(atrest.errors, DecryptionError);
 import_exception!(atrest.errors, EncryptionError);
+import_exception!(atrest.errors, EngineError);
+import_exception!(atrest.errors, Interrupted);
 import_exception!(atrest.errors, InvalidToken);
 import_exception!(atrest.errors, KeyNotFound);
 import_exception!(atrest.errors, KeySourceError);
@@ -45,4 +53,74 @@ pub(crate) fn field(error: &FieldError) -> PyErr {
 /// The exception for an error about keys.
 pub(crate) fn keys(error: &KeyError) -> PyErr {
     KeySourceError::new_err(error.to_string())
+}
+
+/// The exception for an error about a policy.
+pub(crate) fn policy(error: &PolicyProblem) -> PyErr {
+    PolicyError::new_err(error.to_string())
+}
+
+/// The exception for an error about a policy's keys and database.
+pub(crate) fn policy_keys(error: &PolicyKeysError) -> PyErr {
+    let text = sentence(error);
+    match error {
+        PolicyKeysError::Policy(_) => PolicyError::new_err(text),
+        PolicyKeysError::Subjects(_) => EngineError::new_err(text),
+        PolicyKeysError::Database(_) => DatabaseError::new_err(text),
+        _ => KeySourceError::new_err(text),
+    }
+}
+
+/// The exception for a run that ended; `done` names the columns that are done.
+pub(crate) fn run(error: &RunError, done: &[&str]) -> PyErr {
+    let mut text = sentence(error);
+    if !done.is_empty() {
+        text = format!("{} done before; then: {text}", done.join(", "));
+    }
+    match error {
+        RunError::Interrupted => Interrupted::new_err(text),
+        RunError::Target(_) => DatabaseError::new_err(text),
+        _ => EngineError::new_err(text),
+    }
+}
+
+/// The exception for an object that cannot be sealed or opened.
+pub(crate) fn object(error: &ObjectError, sealing: bool) -> PyErr {
+    let text = error.to_string();
+    match error {
+        ObjectError::UnknownKey(id) => KeyNotFound::new_err((text, id.to_string())),
+        ObjectError::Random(_) => EncryptionError::new_err(text),
+        _ if sealing => EncryptionError::new_err(text),
+        _ => DecryptionError::new_err(text),
+    }
+}
+
+/// The same for a file of an object: the system's errors are `OSError`, those of a file
+/// of Python's its own.
+pub(crate) fn media(error: MediaError) -> PyErr {
+    io(error.into())
+}
+
+/// The same for one that was begun.
+pub(crate) fn io(error: io::Error) -> PyErr {
+    let object = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match object {
+        Some(inner) => self::object(inner, false),
+        None => error.into(),
+    }
+}
+
+/// What happened, and each cause that is not in that sentence already.
+fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use atrest::Policy;
-use atrest_engine::policy::{ColumnPolicy, PolicyError};
+use atrest_engine::policy::ColumnPolicy;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::environment::{Named, Variables};
-use crate::errors::{self, PolicyError as PythonPolicyError};
+use crate::errors;
 use crate::field::Field;
 use crate::keyring::{Keyring, not_pickled};
+use crate::origin::Origin;
 
 /// The fields of a policy. Make one when the application starts.
 #[pyclass(frozen, module = "atrest", mapping)]
@@ -24,25 +25,9 @@ pub(crate) struct Fields {
     fields: HashMap<String, Py<Field>>,
 }
 
-/// Where the policy is from.
-#[derive(Clone)]
-enum Origin {
-    File(PathBuf),
-    Text { text: String, name: String },
-}
-
-impl Origin {
-    fn policy(&self) -> Result<Policy, PolicyError> {
-        match self {
-            Self::File(path) => Policy::load(path),
-            Self::Text { text, name } => Policy::parse(text, name),
-        }
-    }
-}
-
 impl Fields {
     fn new(py: Python<'_>, origin: Origin, variables: Variables) -> PyResult<Self> {
-        let policy = origin.policy().map_err(|error| policy_error(&error))?;
+        let policy = origin.policy()?;
         let environment = variables.read(py)?;
         let named = variables.named_in(py, &sources(&policy))?;
         // A source may ask a server.
@@ -90,10 +75,7 @@ impl Fields {
         directory: Option<PathBuf>,
         environment: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let origin = Origin::Text {
-            text: policy,
-            name: policy_name(directory),
-        };
+        let origin = Origin::text(policy, directory);
         Self::new(py, origin, Variables::new(environment))
     }
 
@@ -103,7 +85,7 @@ impl Fields {
         }
         // It says which name is near.
         match self.loaded.policy().require(column) {
-            Err(error) => Err(policy_error(&error)),
+            Err(error) => Err(errors::policy(&error)),
             Ok(column) => Py::new(py, Field::of(self.keyring.get(), column)),
         }
     }
@@ -152,19 +134,6 @@ impl Fields {
     fn __reduce_ex__<'py>(&self, _protocol: u8) -> PyResult<Bound<'py, PyTuple>> {
         Err(not_pickled("Fields"))
     }
-}
-
-/// The name of a policy that is in no file: relative paths start from its folder.
-pub(crate) fn policy_name(directory: Option<PathBuf>) -> String {
-    let name = "<policy>";
-    match directory {
-        Some(directory) => directory.join(name).display().to_string(),
-        None => name.to_owned(),
-    }
-}
-
-pub(crate) fn policy_error(error: &PolicyError) -> PyErr {
-    PythonPolicyError::new_err(error.to_string())
 }
 
 /// The URIs of all key sources.

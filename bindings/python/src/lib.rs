@@ -6,12 +6,15 @@
 //! | `Field` | `field.rs`; lists in `bulk.rs`, what is kept between calls in `worker.rs` |
 //! | `Fields` | `fields.rs` |
 //! | `Fernet`, `MultiFernet` | `fernet.rs` |
+//! | `open_object`, `create_object` | `objects.rs`; files of Python's in `objects.py` |
+//! | `Engine` | `engine.rs`: the verbs in `engine/verbs.rs`, waited for in `engine/wait.rs` |
 //! | exceptions | `errors.rs`, which raises those of `errors.py` |
 //!
 //! Whatever takes long runs with the GIL released. What is kept between calls is not
 //! used in a child of the process that made it (`fork.rs`).
 
 mod bulk;
+mod engine;
 mod environment;
 mod errors;
 mod fernet;
@@ -20,6 +23,8 @@ mod fields;
 mod fork;
 mod inspection;
 mod keyring;
+mod objects;
+mod origin;
 mod stored;
 mod worker;
 
@@ -30,6 +35,8 @@ use pyo3::prelude::*;
 mod _atrest {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::engine::Engine;
     #[pymodule_export]
     use crate::fernet::{Fernet, Fernets, MultiFernet};
     #[pymodule_export]
@@ -42,6 +49,14 @@ mod _atrest {
     use crate::inspection::Inspection;
     #[pymodule_export]
     use crate::keyring::{Keyring, generate_key, key_id};
+
+    #[pymodule_export]
+    use crate::objects::{ObjectReader, ObjectWriter, open_object_bytes, seal_object};
+
+    /// Empty. Of a module inside another one PyO3 checks that it stays in one interpreter,
+    /// which before Python 3.12 nobody does of the outer one.
+    #[pymodule]
+    mod _one_interpreter {}
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

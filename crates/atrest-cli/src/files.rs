@@ -15,9 +15,9 @@ use atrest_media::bucket::Bucket;
 use atrest_media::folder::{OldFiles, Operation, Options, Progress, Report};
 
 use crate::args::{Global, PaceArgs, TakeOverArgs};
-use crate::backup_name;
 use crate::output::warn;
 use crate::session::Connected;
+use atrest_engine::backup::name as backup_name;
 pub(crate) use location::Location;
 
 /// The locations to work on. They were there, and could be read, when this was made:

@@ -5,7 +5,6 @@
 //! | `args.rs` | the command line, which is the manual too |
 //! | `core_dumps.rs` | that this process leaves none |
 //! | `env_vars.rs` | the environment variables that the command reads |
-//! | `backup_name.rs` | the names of backups that nobody chose |
 //! | `session.rs` | policy, environment, keys and database of one command |
 //! | `keys.rs` | the keys that a policy names, and where its keyring is kept |
 //! | `subjects.rs` | the keys of files whose names say whose they are |
@@ -16,12 +15,10 @@
 //! | `verbs/` | one file for each verb |
 
 mod args;
-mod backup_name;
 mod byte_progress;
 mod core_dumps;
 mod env_vars;
 mod files;
-mod keys;
 mod output;
 mod progress;
 mod session;

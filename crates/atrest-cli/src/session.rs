@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use atrest_core::{ExternalKeys, Key, KeyId, Keyring, SecretMemory};
+use atrest::policy_keys::{PolicyKeys, environment};
+use atrest_core::{ExternalKeys, KeyId, Keyring, SecretMemory};
 use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
-use atrest_engine::subjects::{SubjectError, SubjectKeyring, Subjects};
+use atrest_engine::subjects::Subjects;
 use atrest_engine::target::Database;
 use atrest_engine::{Engine, RunOptions};
 use atrest_keys::keyring::OpenKeyring;
-use atrest_keys::{Environment, FileAccess, LoadedKeyring, load_keyring};
+use atrest_keys::{Environment, LoadedKeyring, load_keyring};
 use atrest_media::folder::Folder;
-use zeroize::Zeroizing;
 
 use crate::args::{Global, IdArgs, PaceArgs};
-use crate::keys::{PolicyKeys, no_keyring};
 use crate::output::warn;
 use crate::progress::Progress;
 use crate::stop;
@@ -69,18 +68,15 @@ impl Unopened {
         path: &Path,
         global: &Global,
     ) -> anyhow::Result<(Self, Vec<String>)> {
-        let access = access(&policy);
-        let mut warnings = Vec::new();
-        let named = global.env_file.as_deref();
-        let (environment, env_file) = environment(&policy, named, access, &mut warnings)?;
+        let found = environment(&policy, process, global.env_file.as_deref())?;
         let unopened = Self {
             policy,
             path: path.to_owned(),
-            environment,
-            env_file,
+            environment: found.environment,
+            env_file: found.env_file,
             accept_older: global.accept_older_keyring,
         };
-        Ok((unopened, warnings))
+        Ok((unopened, found.warning.into_iter().collect()))
     }
 
     /// What its `[keys]` name.
@@ -159,16 +155,12 @@ impl Session {
     /// The keyring, which there must be.
     pub(crate) fn opened(&self) -> anyhow::Result<&OpenKeyring> {
         let opened = self.keys.opened.as_deref();
-        opened.with_context(|| no_keyring(&self.policy))
+        Ok(opened.ok_or_else(|| self.policy_keys().no_keyring())?)
     }
 
     /// Connects to the policy's database.
     pub(crate) async fn database(&self) -> anyhow::Result<Arc<dyn Database>> {
-        Ok(atrest_sql::connect(&self.database_url()?).await?)
-    }
-
-    fn database_url(&self) -> anyhow::Result<Zeroizing<String>> {
-        database_url(&self.policy, &self.environment)
+        Ok(self.policy_keys().connect().await?)
     }
 
     /// Where buckets are and what opens them: the variables of AWS's own tools.
@@ -191,7 +183,9 @@ impl Session {
             files.extend([certificate, key].map(|file| self.policy.directory().join(file)));
         }
         if self.policy.database.is_some() {
-            files.extend(atrest_sql::local_files(&self.database_url()?)?);
+            files.extend(atrest_sql::local_files(
+                &self.policy_keys().database_url()?,
+            )?);
         }
         Ok(files)
     }
@@ -289,61 +283,13 @@ impl Session {
         &self,
         database: &Arc<dyn Database>,
     ) -> anyhow::Result<Option<Arc<Subjects>>> {
-        let columns = self.policy.columns.iter().all(|c| c.subject.is_none());
-        if columns && self.policy.files.iter().all(|f| f.subject.is_none()) {
-            return Ok(None);
-        }
-        let opened = self.opened()?;
-        let (Some(wrapping), Some(index)) = (opened.subjects(), opened.index()) else {
-            if Subjects::any(&**database).await? {
-                bail!(
-                    "{} has no key for subjects, but the database has keys of some: an old copy of the keyring was put back; put the newest one back",
-                    opened.origin()
-                );
+        let found = self.policy_keys().subjects(&self.keys, database).await?;
+        Ok(found.map(|found| {
+            if let Some(warning) = &found.warning {
+                warn(warning);
             }
-            // Made before the first of them is needed, and read back.
-            let opened = self.policy_keys().with_subjects(opened).await?;
-            let (Some(wrapping), Some(index)) = (opened.subjects(), opened.index()) else {
-                bail!(SubjectError::NoKeyring);
-            };
-            return self
-                .subjects_of(database, &opened, wrapping, index)
-                .await
-                .map(Some);
-        };
-        self.subjects_of(database, opened, wrapping, index)
-            .await
-            .map(Some)
-    }
-
-    async fn subjects_of(
-        &self,
-        database: &Arc<dyn Database>,
-        opened: &OpenKeyring,
-        wrapping: &Keyring,
-        index: &Key,
-    ) -> anyhow::Result<Arc<Subjects>> {
-        let forgotten = opened.forgotten().iter();
-        let keys = SubjectKeyring {
-            wrapping,
-            index,
-            forgotten: forgotten.map(|f| (f.tag.clone(), f.keys.clone())).collect(),
-        };
-        let subjects = Subjects::new(Arc::clone(database), self.keyring(), keys);
-        if let Some(newest) = subjects.witness(opened.generation()).await? {
-            let what = format!(
-                "{} has generation {}, and this database was used with generation {newest}: an old copy of the keyring was put back, without the keys made since and without the tombstones of subjects forgotten since",
-                opened.origin(),
-                opened.generation()
-            );
-            match self.accept_older {
-                true => warn(&what),
-                false => {
-                    bail!("{what}; put the newest one back, or go on with --accept-older-keyring")
-                }
-            }
-        }
-        Ok(Arc::new(subjects))
+            found.keys
+        }))
     }
 
     /// The keys.
@@ -384,24 +330,13 @@ fn key_memory() -> String {
     )
 }
 
-/// Where the policy's database is, with its variables filled in.
-pub(crate) fn database_url(
-    policy: &Policy,
-    environment: &Environment,
-) -> anyhow::Result<Zeroizing<String>> {
-    let url = policy
-        .database_url()?
-        .resolve(&|name| environment.get(name).map(str::to_owned))?;
-    Ok(Zeroizing::new(from_folder(&url, policy.directory())))
-}
-
-/// Who else may be able to read files of keys.
-pub(crate) fn access(policy: &Policy) -> FileAccess {
-    if policy.keys.allow_readable_files {
-        FileAccess::AllowReadable
-    } else {
-        FileAccess::OwnerOnly
-    }
+/// The process's own variables.
+fn process() -> Environment {
+    Environment::new(
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    )
 }
 
 impl Connected {
@@ -453,79 +388,5 @@ pub(crate) fn options(pace: &PaceArgs) -> RunOptions {
         batch_size: pace.batch_size.map(|n| n as usize),
         workers: pace.workers.map(usize::from),
         ..RunOptions::default()
-    }
-}
-
-/// The process's variables and those of the `.env` file: the one of `--env-file`,
-/// else of the policy, else `.env` beside the policy if there is one. Gives which.
-fn environment(
-    policy: &Policy,
-    named: Option<&Path>,
-    access: FileAccess,
-    warnings: &mut Vec<String>,
-) -> anyhow::Result<(Environment, Option<PathBuf>)> {
-    let process = || {
-        Environment::new(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }))
-    };
-    if let Some(file) = named.map(Path::to_owned).or_else(|| policy.env_file()) {
-        let environment = process().with_env_file(&file, access)?;
-        return Ok((environment, Some(file)));
-    }
-    let beside = policy.directory().join(".env");
-    if !beside.is_file() {
-        return Ok((process(), None));
-    }
-    // Nobody named this file: one that cannot be used is the application's affair.
-    match process().with_env_file(&beside, access) {
-        Ok(environment) => Ok((environment, Some(beside))),
-        Err(error) => {
-            warnings.push(format!("{} was not used: {error}", beside.display()));
-            Ok((process(), None))
-        }
-    }
-}
-
-/// A `sqlite:` URL whose path is relative, made to start from `folder`; any other URL
-/// as it is.
-pub(crate) fn from_folder(url: &str, folder: &Path) -> String {
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return url.to_owned();
-    };
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let relative = !rest.starts_with('/') && !rest.starts_with(":memory:") && !rest.is_empty();
-    if !scheme.eq_ignore_ascii_case("sqlite") || !relative || folder == Path::new(".") {
-        return url.to_owned();
-    }
-    let folder = folder
-        .display()
-        .to_string()
-        .replace('%', "%25")
-        .replace('?', "%3F");
-    format!("sqlite:{}/{rest}", folder.trim_end_matches('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_relative_sqlite_path_starts_from_the_policy() {
-        for (url, folder, want) in [
-            ("sqlite:app.db", "conf", "sqlite:conf/app.db"),
-            (
-                "sqlite://app.db?mode=rw",
-                "/etc/a",
-                "sqlite:/etc/a/app.db?mode=rw",
-            ),
-            ("sqlite:app.db", "100%?", "sqlite:100%25%3F/app.db"),
-            ("sqlite:app.db", ".", "sqlite:app.db"),
-            ("sqlite:///srv/app.db", "conf", "sqlite:///srv/app.db"),
-            ("sqlite:/srv/app.db", "conf", "sqlite:/srv/app.db"),
-            ("postgres://h/d", "conf", "postgres://h/d"),
-        ] {
-            assert_eq!(from_folder(url, Path::new(folder)), want);
-        }
     }
 }

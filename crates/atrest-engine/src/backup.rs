@@ -18,6 +18,7 @@
 mod codec;
 mod files;
 mod mark;
+pub mod name;
 mod needs;
 mod open;
 mod origin;

@@ -70,6 +70,28 @@ pub struct ColumnRecord {
     pub last_run: Option<LastRun>,
 }
 
+impl ColumnRecord {
+    /// As `status` gives it: `context`, `bind`, `schema`, `last_run`.
+    #[must_use]
+    pub fn summary(&self) -> serde_json::Value {
+        let last = self.last_run.as_ref().map(|last| {
+            let backups: Vec<_> = last.backups.iter().map(|backup| &backup.path).collect();
+            serde_json::json!({
+                "operation": last.operation.verb(),
+                "finished": last.finished,
+                "changed": last.changed,
+                "backups": backups,
+            })
+        });
+        serde_json::json!({
+            "context": self.context,
+            "bind": self.bind.name(),
+            "schema": self.schema,
+            "last_run": last,
+        })
+    }
+}
+
 /// A run that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRun {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use atrest_core::KeyId;
 use serde::Serialize;
 
+use crate::Operation;
 use crate::target::{Finding, SchemaChange};
 
 pub use files::{FileNote, FilesPlan, FilesReport, FilesRestoreReport, VersionsReport};
@@ -167,6 +168,17 @@ impl ColumnReport {
     pub fn sealed_total(&self) -> u64 {
         self.sealed.values().sum::<u64>() + self.sealed_by_subject
     }
+
+    /// Nothing is left to do for `operation`; without one, every value is NULL or opens.
+    #[must_use]
+    pub fn is_clean(&self, operation: Option<Operation>) -> bool {
+        let left = match operation {
+            Some(Operation::Decrypt) => self.sealed_total(),
+            _ => self.plaintext,
+        };
+        let done = operation.is_none() || (self.skipped == 0 && self.settled);
+        left == 0 && self.undecryptable == 0 && done
+    }
 }
 
 /// What an operation would do to one column.
@@ -191,6 +203,18 @@ pub struct ColumnPlan {
     pub refusals: Vec<Finding>,
     /// What to know.
     pub warnings: Vec<Finding>,
+}
+
+impl ColumnPlan {
+    /// About how many bytes of backup a run would write.
+    #[must_use]
+    pub fn backup_bytes(&self) -> u64 {
+        /// What a row's key and framing add: a rough figure.
+        const ROW: u64 = 24;
+        let values = (self.now.total - self.now.null).max(1);
+        let share = u128::from(self.now.bytes) * u128::from(self.due) / u128::from(values);
+        u64::try_from(share).unwrap_or(u64::MAX) + self.due * ROW
+    }
 }
 
 /// A run that was interrupted.

@@ -107,6 +107,8 @@
 mod error;
 mod field;
 mod fields;
+#[cfg(feature = "engine")]
+pub mod policy_keys;
 mod subjects;
 mod wiped_writer;
 

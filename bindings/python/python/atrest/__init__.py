@@ -12,6 +12,7 @@ pyca/cryptography.
 import os as _os
 
 from ._atrest import (
+    Engine,
     Fernet,
     Field,
     Fields,
@@ -22,6 +23,8 @@ from ._atrest import (
     _forked,
     generate_key,
     key_id,
+    open_object_bytes,
+    seal_object,
 )
 from .errors import (
     AtrestError,
@@ -36,12 +39,14 @@ from .errors import (
     PolicyError,
     ValueForgotten,
 )
+from .objects import create_object, open_object
 
 __all__ = [
     "AtrestError",
     "DatabaseError",
     "DecryptionError",
     "EncryptionError",
+    "Engine",
     "EngineError",
     "Fernet",
     "Field",
@@ -56,8 +61,12 @@ __all__ = [
     "PolicyError",
     "ValueForgotten",
     "__version__",
+    "create_object",
     "generate_key",
     "key_id",
+    "open_object",
+    "open_object_bytes",
+    "seal_object",
 ]
 
 if hasattr(_os, "register_at_fork"):

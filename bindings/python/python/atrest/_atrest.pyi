@@ -1,7 +1,7 @@
 """Types of the native module; its classes are used as `atrest.Field` and so on."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, final, overload
 
 __version__: str
@@ -132,3 +132,105 @@ class Fernet(_Fernets):
 class MultiFernet(_Fernets):
     def __new__(cls, fernets: Iterable[Fernet | MultiFernet]) -> MultiFernet: ...
     def rotate(self, msg: _Bytes | str) -> bytes: ...
+
+_Progress = Callable[[dict[str, Any]], object] | None
+
+@final
+class Engine:
+    def __new__(
+        cls,
+        policy: _Path,
+        *,
+        directory: _Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Engine: ...
+    def plan(
+        self,
+        operation: Literal["encrypt", "rotate", "decrypt"] = "encrypt",
+        *,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def encrypt(
+        self,
+        *,
+        backup: _Path | Literal[False] | None = None,
+        apply_schema: bool = False,
+        accept_lookalikes: bool = False,
+        max_rate: int | None = None,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def rotate(
+        self,
+        *,
+        backup: _Path | Literal[False] | None = None,
+        apply_schema: bool = False,
+        accept_lookalikes: bool = False,
+        max_rate: int | None = None,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def decrypt(
+        self,
+        *,
+        backup: _Path | Literal[False] | None = None,
+        apply_schema: bool = False,
+        accept_lookalikes: bool = False,
+        max_rate: int | None = None,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def verify(
+        self,
+        *,
+        against: _Path | None = None,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def restore(
+        self,
+        backup: _Path,
+        *,
+        force: bool = False,
+        apply_schema: bool = False,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def status(
+        self,
+        *,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def inspect(self, column: str, *key: object, reveal: bool = False) -> dict[str, Any]: ...
+
+def seal_object(data: _Bytes, keyring: Keyring, *, id: bytes | str = b"") -> bytes: ...
+def open_object_bytes(data: _Bytes, keyring: Keyring, *, id: bytes | str = b"") -> bytes: ...
+@final
+class _ObjectReader:
+    def __new__(cls, source: object, keyring: Keyring, id: bytes | str) -> _ObjectReader: ...
+    def read(self, most: int) -> bytes: ...
+    def seek(self, offset: int, whence: int) -> int: ...
+    def length(self) -> int: ...
+
+@final
+class _ObjectWriter:
+    def __new__(cls, target: object, keyring: Keyring, id: bytes | str) -> _ObjectWriter: ...
+    def write(self, data: _Bytes) -> int: ...
+    def finish(self) -> None: ...
+    def discard(self) -> None: ...

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 import sqlalchemy as sa
+from databases import Database
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
@@ -83,10 +84,9 @@ def test_reading_a_damaged_row_names_the_column(sqlite):
         assert session.get(Camera, 1).place == "a"
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_asyncio(kind, tmp_path):
-    from conftest import Database
-
     database = Database(kind, tmp_path)
     url = sa.make_url(database.sqlalchemy_url).set(drivername={"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}[kind])
     engine = create_async_engine(url)

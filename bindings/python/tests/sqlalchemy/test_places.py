@@ -5,6 +5,7 @@ from typing import Annotated
 
 import pytest
 import sqlalchemy as sa
+from databases import KEY
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import atrest
@@ -91,8 +92,6 @@ def test_compiled_statements_are_kept_apart(sqlite):
 
 
 def _keyring():
-    from conftest import KEY
-
     return atrest.Keyring(KEY)
 
 

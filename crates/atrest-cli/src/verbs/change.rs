@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use atrest_core::ExternalKeys;
-use atrest_engine::backup::Backups;
+use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::Policy;
 use atrest_engine::report::{ColumnReport, FilesReport};
 use atrest_engine::{Operation, RunOptions};
@@ -13,7 +13,6 @@ use atrest_media::folder;
 
 use crate::Outcome;
 use crate::args::{ChangeArgs, EncryptArgs, Global};
-use crate::backup_name;
 use crate::files::Locations;
 use crate::output::{Envelope, count, line, rate, warn};
 use crate::session::{Connected, Session, options};
@@ -137,7 +136,7 @@ async fn run_in(
         }
     };
     connected.close().await;
-    let clean = reports.iter().all(|r| is_clean(operation, r))
+    let clean = reports.iter().all(|r| r.is_clean(Some(operation)))
         && files.iter().all(|r| r.is_clean(Some(operation)));
     if global.json {
         let mut envelope = Envelope::new(
@@ -220,17 +219,6 @@ async fn files(
     })
 }
 
-/// Nothing is left to do.
-fn is_clean(operation: Operation, report: &ColumnReport) -> bool {
-    let left = match operation {
-        Operation::Encrypt | Operation::Rotate | Operation::Adopt | Operation::Exit => {
-            report.plaintext
-        }
-        Operation::Decrypt => report.sealed_total(),
-    };
-    left == 0 && report.undecryptable == 0 && report.skipped == 0 && report.settled
-}
-
 fn summary(operation: Operation, report: &ColumnReport) {
     let mut text = format!(
         "{}: {} {} ({}), {} encrypted, {} in clear, {} null",
@@ -310,21 +298,9 @@ fn backup_path(connected: &Connected, args: &ChangeArgs) -> anyhow::Result<Optio
     }
     let path = match &args.backup {
         Some(path) => path.clone(),
-        None => {
-            let now = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S");
-            fresh(connected.session.policy.directory(), &now.to_string())
-        }
+        None => backup::name::fresh(connected.session.policy.directory()),
     };
     std::path::absolute(&path)
         .with_context(|| format!("{} is no path for a backup; name another", path.display()))
         .map(Some)
-}
-
-/// A name that no file has: two runs may begin in one second.
-fn fresh(folder: &Path, now: &str) -> PathBuf {
-    let first = folder.join(backup_name::new(now, None));
-    std::iter::once(first.clone())
-        .chain((2..100).map(|n| folder.join(backup_name::new(now, Some(n)))))
-        .find(|path| !path.exists())
-        .unwrap_or(first)
 }

@@ -14,9 +14,6 @@ use crate::files::Locations;
 use crate::output::{Envelope, bytes, count, findings, line, print, table, warn};
 use crate::session::{Connected, options};
 
-/// What a row's key and framing add to a backup, in bytes: a rough figure.
-const BACKUP_ROW: u64 = 24;
-
 /// The backup that a run would write.
 #[derive(Debug, Serialize)]
 struct BackupEstimate {
@@ -197,14 +194,7 @@ fn warnings(plans: &[ColumnPlan]) {
 }
 
 fn estimate(folder: &Path, plans: &[ColumnPlan]) -> BackupEstimate {
-    let bytes = plans
-        .iter()
-        .map(|p| {
-            let values = (p.now.total - p.now.null).max(1);
-            let share = u128::from(p.now.bytes) * u128::from(p.due) / u128::from(values);
-            u64::try_from(share).unwrap_or(u64::MAX) + p.due * BACKUP_ROW
-        })
-        .sum();
+    let bytes = plans.iter().map(ColumnPlan::backup_bytes).sum();
     BackupEstimate {
         folder: folder.to_owned(),
         bytes,

@@ -6,7 +6,6 @@ use atrest_engine::RunOptions;
 use atrest_engine::journal::Journal;
 use atrest_engine::report::{KeyUsage, OpenRun, key_usage};
 use atrest_media::folder;
-use serde_json::json;
 
 use crate::Outcome;
 use crate::args::Global;
@@ -44,29 +43,12 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
     let back = super::forget::back(&connected).await?;
     let clean = runs.is_empty()
         && back.is_empty()
-        && reports.iter().all(super::verify::is_clean)
+        && reports.iter().all(|r| r.is_clean(None))
         && files.iter().all(|f| f.is_clean(None));
     if global.json {
         let journal: serde_json::Map<_, _> = records
             .iter()
-            .map(|(id, record)| {
-                let last = record.last_run.as_ref().map(|last| {
-                    let backups: Vec<_> = last.backups.iter().map(|b| &b.path).collect();
-                    json!({
-                        "operation": last.operation.verb(),
-                        "finished": last.finished,
-                        "changed": last.changed,
-                        "backups": backups,
-                    })
-                });
-                let value = json!({
-                    "context": record.context,
-                    "bind": record.bind.name(),
-                    "schema": record.schema,
-                    "last_run": last,
-                });
-                (id.clone(), value)
-            })
+            .map(|(id, record)| (id.clone(), record.summary()))
             .collect();
         Envelope::new("status", clean, reports, begin.elapsed().as_secs_f64())
             .files(&files)?

@@ -34,8 +34,9 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     let reports = read(&connected, &options, global).await?;
     let files = locations.run(folder::Operation::Verify, |_| {}).await?;
     let back = super::forget::back(&connected).await?;
-    let clean =
-        reports.iter().all(is_clean) && files.iter().all(|f| f.is_clean(None)) && back.is_empty();
+    let clean = reports.iter().all(|r| r.is_clean(None))
+        && files.iter().all(|f| f.is_clean(None))
+        && back.is_empty();
     if global.json {
         Envelope::new("verify", clean, reports, begin.elapsed().as_secs_f64())
             .files(&files)?
@@ -98,11 +99,6 @@ pub(crate) async fn read(
         reports.push(report?);
     }
     Ok(reports)
-}
-
-/// Every value is NULL or opens.
-pub(crate) fn is_clean(report: &ColumnReport) -> bool {
-    report.plaintext == 0 && report.undecryptable == 0
 }
 
 /// The table of `verify` and `status`.

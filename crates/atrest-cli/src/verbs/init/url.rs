@@ -10,7 +10,7 @@ use toml_edit::Value;
 use zeroize::Zeroizing;
 
 use crate::env_vars;
-use crate::session::from_folder;
+use atrest::policy_keys::from_folder;
 
 /// The variable that the policy names in place of a password that stood in the URL.
 const PASSWORD_VARIABLE: &str = "ATREST_DATABASE_PASSWORD";

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use super::list;
 use crate::Outcome;
 use crate::args::{Global, RetireArgs};
-use crate::backup_name;
 use crate::files::Locations;
 use crate::output::{line, warn};
 use crate::session::{Connected, Session};
+use atrest_engine::backup::name as backup_name;
 
 /// Runs the verb.
 pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Outcome> {

@@ -20,7 +20,7 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
     // The old root first: without it there is nothing to wrap.
     let loaded = keys.load()?;
     let opened = loaded.opened.as_deref();
-    let opened = opened.with_context(|| crate::keys::no_keyring(&unopened.policy))?;
+    let opened = opened.ok_or_else(|| keys.no_keyring())?;
     let root = keys.source(&args.root)?;
     if let Some(warning) = root.weakness() {
         return Err(atrest_keys::KeySourceError::WeakPrimary { warning }.into());

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use atrest_engine::policy::FilesPolicy;
 use atrest_media::folder::Folder;
 
-use crate::backup_name;
+use atrest_engine::backup::name as backup_name;
 
 /// Refuses a folder that one of atrest's own files lies in: clients could replace it.
 pub(super) fn holds_none_of(
