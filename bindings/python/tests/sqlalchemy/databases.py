@@ -86,7 +86,7 @@ class Atrest:
     def command(self, *arguments, status=0, **environment):
         """Runs the command, and gives what it printed as JSON."""
         binary = os.environ.get("ATREST_BIN") or shutil.which("atrest")
-        assert binary, "ATREST_BIN does not name the atrest command (cargo build -p atrest-cli)"
+        assert binary, "ATREST_BIN does not name the atrest command (scripts/test sqlalchemy does)"
         done = subprocess.run(
             [binary, "--policy", str(self.policy), "--json", *map(str, arguments)],
             env={"PATH": os.environ["PATH"], **self.environment, **environment},

@@ -39,7 +39,7 @@ def read(database, system):
         "t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", Encrypted(sa.Text, binary=system.binary))
     )
     with database.engine.connect() as connection:
-        return dict(connection.execute(sa.select(table)).tuples().all())
+        return {row.id: row.v for row in connection.execute(sa.select(table))}
 
 
 def test_every_token_is_taken_over_and_given_back(database, system, atrest_on):
