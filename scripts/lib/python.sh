@@ -12,17 +12,19 @@ python_wheelhouse() {
     if [[ ! -e $into/ready ]]; then
         say "fetching what the Python tests stand on into $into (once)"
         rm -rf -- "$into"
-        "$python" -m pip download --disable-pip-version-check -q --only-binary :all: \
-            -d "$into" -r "$requirements" >&2
+        # Some old packages have no wheel on PyPI: theirs is made here, with what that takes.
+        "$python" -m pip wheel --disable-pip-version-check -q --prefer-binary \
+            -w "$into" -r "$requirements" >&2
         touch "$into/ready"
     fi
     printf '%s' "$into"
 }
 
-# Builds the wheel and runs pytest with these arguments.
-test_python() {
+# Builds the wheel and runs pytest, beside what a file of tests/ names, with the arguments
+# behind that.
+python_suite() {
     local package=$PWD/bindings/python python=${ATREST_TEST_PYTHON:-python3}
-    local requirements=$package/tests/requirements.txt wheels wheel work status=0
+    local requirements=$package/tests/$1 wheels wheel work status=0
     wheels=$(python_wheelhouse "$requirements" "$python")
     work=$(mktemp -d)
     wheel=$(scripts/wheel "$work")
@@ -30,8 +32,20 @@ test_python() {
     PATH=$work/venv/bin "$work/venv/bin/pip" install --disable-pip-version-check -q --no-index \
         --find-links "$wheels" "$wheel" -r "$requirements" >&2
     # The package is the installed one: the source beside the tests has no native half.
-    (cd "$package" && PATH=$work/venv/bin "$work/venv/bin/python" -m pytest -p no:cacheprovider "$@") \
+    (cd "$package" && PATH=$work/venv/bin "$work/venv/bin/python" -m pytest -p no:cacheprovider "${@:2}") \
         || status=$?
     rm -rf -- "$work"
     return "$status"
+}
+
+test_python() {
+    python_suite requirements.txt "$@"
+}
+
+# The SQLAlchemy type, and `atrest adopt` with the packages whose tokens it takes over.
+test_sqlalchemy() {
+    cargo build -q --locked -p atrest-cli
+    ATREST_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/atrest
+    export ATREST_BIN
+    python_suite requirements-sqlalchemy.txt tests/sqlalchemy "$@"
 }

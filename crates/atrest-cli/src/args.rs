@@ -1,5 +1,6 @@
 //! The command line: one definition that gives parsing, `--help` and the manual.
 
+mod external;
 mod file;
 mod key;
 mod serve;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::env_vars;
 
+pub(crate) use external::*;
 pub(crate) use file::*;
 pub(crate) use key::*;
 pub(crate) use serve::*;
@@ -121,6 +123,30 @@ atrest status says that the old key can retire, take it out of keys.previous.")]
 With --apply-schema a column that was widened gets its original type back. When every
 column is clear again the journal table is dropped: nothing of atrest is left.")]
     Decrypt(ChangeArgs),
+    /// Take columns over that other software has encrypted: seal its values anew, in place.
+    #[command(after_help = "\
+Examples:
+  atrest adopt --from fernet --from-key env:OLD_KEY
+  atrest adopt --from sqlalchemy-utils --from-key env:COLUMN_SECRET --only users.phone
+  atrest adopt --from django-fernet-fields --from-key env:SECRET_KEY
+  atrest adopt --from django-fernet-encrypted-fields --from-key env:SECRET_KEY --from-salt env:SALT_KEY
+  atrest adopt --from django-cryptography --from-key env:SECRET_KEY --dry-run
+
+Every value that opens under that key is sealed under the policy's suite and primary key;
+what does not open stays as it is and is counted as undecryptable, and what is in clear
+stays in clear (atrest encrypt takes it). A key that opens nothing is refused before the
+first row changes. Backup, journal and sweeps are those of encrypt. See docs/adopt.md.")]
+    Adopt(AdoptArgs),
+    /// Leave: turn every encrypted value into a standard Fernet token, for other software.
+    #[command(after_help = "\
+Examples:
+  atrest exit --to-key env:FERNET_KEY
+  atrest exit --to-key file:fernet.key --only people.email --dry-run
+
+Any implementation of Fernet opens the values then, pyca/cryptography for example. For clear
+values: atrest decrypt. Files of the policy stay as they are (atrest decrypt). When every
+column has left, the journal table is dropped: nothing of atrest is left.")]
+    Exit(ExitArgs),
     /// Put the values of a backup file back, or the files of a copy of a location.
     Restore(RestoreArgs),
     /// Say how things stand: columns, files, interrupted runs, keys that can retire.
@@ -405,6 +431,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) against: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) external: MaybeExternalArgs,
 }
 
 /// `atrest restore`.
@@ -425,6 +453,8 @@ pub(crate) struct RestoreArgs {
     /// Ask nothing, on a terminal too.
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) external: MaybeExternalArgs,
 }
 
 /// `atrest inspect`.

@@ -60,6 +60,16 @@ impl<'a> Locations<'a> {
         Ok(locations)
     }
 
+    /// None at all, whatever the policy names: of verbs that are about columns.
+    pub(crate) fn none(connected: &'a Connected) -> Self {
+        Self {
+            connected,
+            list: Vec::new(),
+            old: None,
+            workers: None,
+        }
+    }
+
     /// Keeps these files as they are.
     pub(crate) fn keep(&mut self, files: &[PathBuf]) -> anyhow::Result<()> {
         for folder in self.list.iter_mut().filter_map(|(_, l, _)| l.folder_mut()) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use atrest::policy_keys::{PolicyKeys, environment};
-use atrest_core::{KeyId, Keyring, SecretMemory};
+use atrest_core::{ExternalKeys, KeyId, Keyring, SecretMemory};
 use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
 use atrest_engine::subjects::Subjects;
@@ -353,6 +353,12 @@ impl Connected {
     /// The folders to work on.
     pub(crate) fn files(&self, global: &Global) -> anyhow::Result<Vec<&FilesPolicy>> {
         Ok(self.session.selection(global)?.files)
+    }
+
+    /// With the keys of other software.
+    pub(crate) fn with_external(mut self, keys: ExternalKeys) -> Self {
+        self.engine = self.engine.map(|engine| engine.with_external(keys));
+        self
     }
 
     /// The engine of the database; none where no column is to be worked on.

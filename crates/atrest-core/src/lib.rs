@@ -10,6 +10,7 @@
 //! | [`Suite`], [`Form`], [`Context`] | how a value is sealed, stored, and bound to its place |
 //! | [`FieldSealer`], [`FieldOpener`] | values to tokens and back |
 //! | [`object`] | files of any size, and any part of one |
+//! | [`ExternalKeys`], [`ExternalOpener`] | tokens of other software, to take over |
 //! | [`Stored`] | what a stored value is, decided by cryptography |
 //! | [`hazmat`] | the constructions themselves, for code that knows why |
 //!
@@ -41,6 +42,7 @@ mod cbc_file;
 mod cbc_hmac;
 mod cobblestone;
 mod context;
+mod external;
 mod fernet;
 mod field_cbc_hmac;
 mod field_xaes;
@@ -70,6 +72,10 @@ mod vectors;
 mod xaes;
 
 pub use context::Context;
+pub use external::{
+    ExternalFormat, ExternalKeyError, ExternalKeys, ExternalOpener, ExternalSecrets,
+    ParseExternalFormatError,
+};
 pub use form::Form;
 pub use key::Key;
 pub use key_id::{KeyId, ParseKeyIdError};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use atrest_core::{Form, Suite};
+
 use crate::backup::{BackupError, Backups};
 use crate::column::Column;
 use crate::engine::{RunOptions, now_text};
@@ -31,6 +33,7 @@ impl Engine {
         options: &RunOptions,
         backups: &Backups,
     ) -> Result<ColumnReport, EngineError> {
+        self.check_external(operation)?;
         let begin = Instant::now();
         let id = policy.id();
         let mut lock = self.database.lock(&id).await?;
@@ -41,7 +44,7 @@ impl Engine {
             .probe(&column, operation, options, &journal, rows)
             .await?;
         if operation != Operation::Decrypt {
-            self.preflight(&mut column, &mut journal, policy, options)
+            self.preflight(operation, &mut column, &mut journal, options)
                 .await?;
         }
         self.start_journal(&mut journal).await?;
@@ -94,9 +97,8 @@ impl Engine {
         let mut report = self
             .close(operation, policy, &record, outcome, backups)
             .await?;
-        if operation == Operation::Decrypt {
-            self.way_back(policy, options, &mut report).await?;
-        }
+        self.left_behind(operation, policy, options, &mut report)
+            .await?;
         drop(lock);
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(report)
@@ -105,17 +107,18 @@ impl Engine {
     /// Refuses what would break the application; makes room for tokens when told.
     async fn preflight(
         &self,
+        operation: Operation,
         column: &mut Column,
         journal: &mut Journal,
-        policy: &ColumnPolicy,
         options: &RunOptions,
     ) -> Result<(), EngineError> {
+        let policy = &column.policy.clone();
         let id = policy.id();
         let longest = column.target.longest().await?;
         let form = longest_form(column).await?;
         let description = column
             .target
-            .describe(policy.suite.token_len(form, longest), true)
+            .describe(longest_token(operation, policy.suite, form, longest), true)
             .await?;
         if !description.refusals.is_empty() {
             return Err(EngineError::Preflight {
@@ -161,6 +164,16 @@ impl Engine {
         self.save_column(journal, &id, record).await?;
         self.database.apply(&statements).await?;
         *column = self.column(policy, journal).await?;
+        Ok(())
+    }
+
+    /// The other software's keys are there where they are needed.
+    pub(crate) fn check_external(&self, operation: Operation) -> Result<(), EngineError> {
+        if operation.needs_external() && self.external.is_none() {
+            return Err(EngineError::NoExternalKey {
+                verb: operation.verb(),
+            });
+        }
         Ok(())
     }
 
@@ -234,9 +247,8 @@ impl Engine {
         }
         let (id, suite) = (column.name(), policy.suite.to_string());
         let mut report = ColumnReport::new(id, suite, policy.context(), tally);
-        if operation == Operation::Decrypt {
-            self.way_back(policy, options, &mut report).await?;
-        }
+        self.left_behind(operation, policy, options, &mut report)
+            .await?;
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(Some(report))
     }
@@ -286,53 +298,27 @@ impl Engine {
         self.database.journal_write(&changes).await?;
         Ok(report)
     }
+}
 
-    /// Everything is clear again: the column's original type, and nothing of ours
-    /// left behind.
-    pub(crate) async fn way_back(
-        &self,
-        policy: &ColumnPolicy,
-        options: &RunOptions,
-        report: &mut ColumnReport,
-    ) -> Result<(), EngineError> {
-        let id = policy.id();
-        if !report.unknown_keys.is_empty() {
-            report.notes.push(format!(
-                "{id}: {} values name a key id that the keyring lacks: add that key to keys.previous; if they are the application's own text, atrest decrypt --accept-lookalikes counts them as clear",
-                report.unknown_keys.values().sum::<u64>()
-            ));
-        }
-        if report.sealed_total() > 0 || report.undecryptable > 0 || !report.settled {
-            return Ok(());
-        }
-        let journal = self.journal().await?;
-        if let Some(held) = journal.columns.get(&id) {
-            if let Some(schema) = &held.record.schema {
-                if !options.apply_schema {
-                    report.notes.push(format!(
-                        "{id}: the values are clear; the column is still {}: run atrest decrypt --apply-schema, or these yourself, to make it {} again:\n  {}",
-                        schema.sealed_type,
-                        schema.original_type,
-                        schema.down.join("\n  ")
-                    ));
-                    return Ok(());
-                }
-                self.database.apply(&schema.down).await?;
-            }
-            if let Some(change) = held.delete() {
-                self.database.journal_write(&[change]).await?;
-            }
-        }
-        let journal = self.journal().await?;
-        if journal.exists && journal.is_empty() {
-            self.database.journal_drop().await?;
-        }
-        Ok(())
+/// The longest token that the operation can make of a stored value of `longest` bytes.
+pub(crate) fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -> u64 {
+    // What the shortest frame, that of xaes-256-gcm, leaves of a token for the clear value:
+    // four characters are three bytes, less the 4 and the 46 of the frame.
+    let clear = match form {
+        Form::Text => longest.saturating_sub(4) / 4 * 3 + longest.saturating_sub(4) % 4 * 3 / 4,
+        Form::Bytes => longest,
+    }
+    .saturating_sub(46);
+    match operation {
+        Operation::Exit => Suite::Fernet.token_len(form, clear),
+        // What changes is a token already.
+        Operation::Adopt | Operation::Rotate => suite.token_len(form, clear),
+        Operation::Encrypt | Operation::Decrypt => suite.token_len(form, longest),
     }
 }
 
 /// The form of the column's tokens: that of the first value that is there.
-async fn longest_form(column: &Column) -> Result<atrest_core::Form, EngineError> {
+pub(crate) async fn longest_form(column: &Column) -> Result<Form, EngineError> {
     let rows = column
         .target
         .read(&KeyRange::default(), 100, 8 << 10)
@@ -341,5 +327,32 @@ async fn longest_form(column: &Column) -> Result<atrest_core::Form, EngineError>
         .iter()
         .find_map(|r| crate::column::form(r.value.as_ref()))
         .map(|(form, _)| form);
-    Ok(form.unwrap_or(atrest_core::Form::Text))
+    Ok(form.unwrap_or(Form::Text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A column that holds tokens holds them after `rotate`, too.
+    #[test]
+    fn a_token_needs_no_more_room_when_it_is_made_anew() {
+        for form in [Form::Text, Form::Bytes] {
+            for clear in 0..200 {
+                for suite in Suite::ALL {
+                    let token = suite.token_len(form, clear);
+                    let want = suite.token_len(form, clear);
+                    let got = longest_token(Operation::Rotate, suite, form, token);
+                    if suite == Suite::Xaes256Gcm {
+                        assert_eq!(got, want, "{suite} {form:?} {clear}");
+                    }
+                    assert!(got >= want, "{suite} {form:?} {clear}");
+                    let out = longest_token(Operation::Exit, suite, form, token);
+                    assert!(out >= Suite::Fernet.token_len(form, clear));
+                    let room = longest_token(Operation::Adopt, Suite::Xaes256Gcm, form, token);
+                    assert!(room >= Suite::Xaes256Gcm.token_len(form, clear));
+                }
+            }
+        }
+    }
 }

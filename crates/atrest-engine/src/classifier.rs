@@ -73,7 +73,7 @@ impl Classifier {
     /// One for each page: a nonce prefix of its own.
     fn new_sealer(&self) -> Result<FieldSealer, EngineError> {
         Ok(FieldSealer::new(
-            &self.keyring,
+            self.column.sealing(self.goal.operation, &self.keyring),
             self.goal.suite,
             now_unix(),
         )?)
@@ -159,7 +159,8 @@ impl Classifier {
             .collect();
         all.dedup();
         let mut rings = subjects.rings(all, false, now).await?;
-        if self.sealer.is_none() || rings.values().all(|ring| ring.seals()) {
+        let exit = self.goal.operation == Operation::Exit;
+        if exit || self.sealer.is_none() || rings.values().all(|ring| ring.seals()) {
             return Ok(rings);
         }
         let mut without = HashSet::new();
@@ -210,7 +211,7 @@ impl Classifier {
         }
         let own = &mut self.own_sealer;
         let seal = || -> Result<_, SealError> {
-            let sealer = match (self.reader.keys_of_row(), own) {
+            let sealer = match (self.reader.keys_of_row(self.goal.operation), own) {
                 (None, _) => shared,
                 (Some(_), Some(sealer)) => sealer,
                 (Some(keyring), own) => {

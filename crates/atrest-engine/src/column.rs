@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use atrest_core::{Context, FieldOpener, FieldSealer, Form, KeyId, Keyring, SealError, Stored};
+use atrest_core::{
+    Context, ExternalKeys, ExternalOpener, FieldOpener, FieldSealer, Form, KeyId, Keyring,
+    SealError, Stored, Suite,
+};
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -28,6 +31,7 @@ pub struct Column {
     context: Context,
     bind: Bind,
     pub(crate) whose: Option<Whose>,
+    external: Option<ExternalKeys>,
 }
 
 /// Whose the rows of a column are.
@@ -84,7 +88,27 @@ impl Column {
             context: Context::new(&context),
             bind: policy.bind,
             whose,
+            external: None,
         })
+    }
+
+    /// With the keys of other software whose tokens may be here.
+    pub(crate) fn with_external(mut self, keys: &ExternalKeys) -> Self {
+        self.external = Some(keys.clone());
+        self
+    }
+
+    /// Whether reports mean a key of other software by this id.
+    pub(crate) fn is_external(&self, id: KeyId) -> bool {
+        self.external.as_ref().is_some_and(|keys| keys.holds(id))
+    }
+
+    /// The keys that an operation seals with, where a row is nobody's.
+    pub(crate) fn sealing<'k>(&'k self, operation: Operation, own: &'k Keyring) -> &'k Keyring {
+        match (&self.external, operation) {
+            (Some(keys), Operation::Exit) => keys.keyring(),
+            _ => own,
+        }
     }
 
     /// "table.column".
@@ -102,8 +126,11 @@ impl Column {
     ) -> Goal {
         Goal {
             operation,
-            suite: self.policy.suite,
-            primary: keyring.primary().id(),
+            suite: match operation {
+                Operation::Exit => Suite::Fernet,
+                _ => self.policy.suite,
+            },
+            primary: self.sealing(operation, keyring).primary().id(),
             accept_lookalikes: options.accept_lookalikes,
             longest_token: options.longest_token,
         }
@@ -132,6 +159,8 @@ impl Column {
             opener: FieldOpener::new(keyring),
             own: FieldOpener::new(keyring),
             ring: None,
+            external: self.external.as_ref().map(ExternalKeys::opener),
+            is_external: false,
             context: self.context.clone(),
             bind: self.bind,
             clear: Zeroizing::default(),
@@ -155,6 +184,10 @@ pub(crate) struct Reader {
     own: FieldOpener,
     /// Of the row at hand, whose keys [`Self::own`] has; `None`: it is nobody's.
     ring: Option<Arc<Ring>>,
+    /// Opens other software's tokens.
+    external: Option<ExternalOpener>,
+    /// What was classified last is one of these, and opens.
+    is_external: bool,
     context: Context,
     bind: Bind,
     clear: Zeroizing<Vec<u8>>,
@@ -190,6 +223,13 @@ impl Reader {
         let Some((form, stored)) = form(value) else {
             return Ok(None);
         };
+        if let Some(external) = &mut self.external {
+            let found = external.read(form, stored, &mut self.clear);
+            self.is_external = matches!(found, Some(Stored::Sealed(_)));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
         let row;
         let context = match self.bind {
             Bind::Column => &self.context,
@@ -237,6 +277,7 @@ impl Reader {
         };
         tally.longest_token = tally.longest_token.max(token_len);
         tally.bytes_sealed += token_len;
+        tally.external += u64::from(self.is_external);
         match &stored {
             Stored::Plaintext => tally.plaintext += 1,
             Stored::Sealed(sealed) if self.is_own(sealed.key) => tally.by_subject += 1,
@@ -268,6 +309,12 @@ impl Reader {
     /// What a goal makes of the value classified last.
     pub(crate) fn step(&self, stored: &Stored, goal: &Goal) -> Step {
         match &self.ring {
+            // What is not other software's is as it should be.
+            _ if goal.operation == Operation::Adopt && !self.is_external => Step::Keep,
+            Some(ring) if goal.operation == Operation::Exit && ring.is_forgotten(stored) => {
+                Step::Keep
+            }
+            _ if goal.operation == Operation::Exit => goal.step_under(stored, Some(goal.primary)),
             None => goal.step_under(stored, Some(goal.primary)),
             // Nothing is sealed for who is being forgotten: it is counted as clear.
             Some(ring) if ring.forgotten && goal.operation != Operation::Decrypt => Step::Keep,
@@ -276,9 +323,11 @@ impl Reader {
         }
     }
 
-    /// The keys that the row's values are to be sealed under; `None`: the shared ones.
-    pub(crate) fn keys_of_row(&self) -> Option<&Keyring> {
-        self.ring.as_ref().map(|ring| &ring.keyring)
+    /// The keys that the row's values are to be sealed under; `None`: the shared ones, or
+    /// other software's.
+    pub(crate) fn keys_of_row(&self, operation: Operation) -> Option<&Keyring> {
+        let ring = self.ring.as_ref().filter(|_| operation != Operation::Exit);
+        ring.map(|ring| &ring.keyring)
     }
 
     /// Whether a key is the subject's, and no shared one.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use atrest_core::Keyring;
+use atrest_core::{ExternalKeys, Keyring};
 
 use crate::EngineError;
 use crate::column::Column;
@@ -62,6 +62,7 @@ pub struct Engine {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Stop,
     pub(crate) subjects: Option<Arc<Subjects>>,
+    pub(crate) external: Option<ExternalKeys>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -82,6 +83,7 @@ impl Engine {
             observer: Arc::new(Silent),
             stop: Stop::default(),
             subjects: None,
+            external: None,
         }
     }
 
@@ -89,6 +91,14 @@ impl Engine {
     #[must_use]
     pub fn with_subjects(mut self, subjects: Arc<Subjects>) -> Self {
         self.subjects = Some(subjects);
+        self
+    }
+
+    /// With the keys of other software: `adopt` takes its tokens over, `exit` makes such
+    /// ones (of the first key), and every other verb opens what stands under them.
+    #[must_use]
+    pub fn with_external(mut self, keys: ExternalKeys) -> Self {
+        self.external = Some(keys);
         self
     }
 
@@ -163,7 +173,11 @@ impl Engine {
         journal: &Journal,
     ) -> Result<Column, EngineError> {
         let (database, recorded) = (&*self.database, journal.column(&policy.id()));
-        Column::open(database, policy, recorded, self.subjects.as_ref()).await
+        let column = Column::open(database, policy, recorded, self.subjects.as_ref()).await?;
+        Ok(match &self.external {
+            Some(keys) => column.with_external(keys),
+            None => column,
+        })
     }
 
     pub(crate) async fn scan(

@@ -74,6 +74,24 @@ pub enum EngineError {
         /// " (key ids …)", or empty when the suite names none.
         key_ids: String,
     },
+    /// Values are encrypted, and the other software's key opens none of them.
+    #[error(
+        "the key that was given opens nothing that {column} holds: of {rows} values {undecryptable} look encrypted; nothing was changed: check the format and the key, which has to be what the application was configured with when it encrypted them"
+    )]
+    WrongExternalKey {
+        /// Which column.
+        column: String,
+        /// How many values were looked at.
+        rows: u64,
+        /// How many look encrypted.
+        undecryptable: u64,
+    },
+    /// The other software's keys were not given.
+    #[error("atrest {verb} needs the key of the other software; name where it is")]
+    NoExternalKey {
+        /// The verb.
+        verb: &'static str,
+    },
     /// A run came to a value under another key before it had seen one open.
     #[error(
         "row {row} of {column} is encrypted under another key{key_ids}, and nothing that the application encrypted has opened so far; the run stopped there: set the application's key as keys.primary, and keep {primary}, under which earlier rows are encrypted by now, in keys.previous (atrest rotate brings them over); if such values are the application's own text, run again with --accept-lookalikes"

@@ -396,6 +396,13 @@ impl Journal {
         }
     }
 
+    /// A run took other software's values over to its end: what still looks like them is
+    /// damaged, whatever key is given.
+    pub(crate) fn adopted(&self, target: &str) -> bool {
+        let last = self.column(target).and_then(|c| c.last_run.as_ref());
+        last.is_some_and(|run| run.operation == Operation::Adopt)
+    }
+
     /// What is known of the backup file with this id: how much of it was durable
     /// when rows were changed, and whether an interrupted run wrote to it.
     pub(crate) fn known(&self, id: &str) -> Known {

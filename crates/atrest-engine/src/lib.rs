@@ -9,6 +9,7 @@
 //! | [`engine`] | the verbs, each a method |
 //! | `classifier` | the visitor that sees, counts and seals every row of a page |
 //! | [`run`] | the changing pass and its sweeps (the migration protocol) |
+//! | `leave` | the end of a column: what goes, and what is said of the rest |
 //! | [`scan`] | the reading pass: what is there, by classification |
 //! | [`journal`] | the engine's own progress, authenticated, in the same database |
 //! | [`backup`] | the encrypted file of original values |
@@ -27,6 +28,7 @@ pub mod engine;
 mod error;
 pub mod inspect;
 pub mod journal;
+mod leave;
 pub mod observe;
 mod pace;
 mod page;

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use crate::change::{longest_form, longest_token};
 use crate::engine::RunOptions;
 use crate::policy::ColumnPolicy;
-use crate::probe::{key_ids, suspicious};
+use crate::probe::{key_ids, suspicious, wrong_external};
 use crate::report::{ColumnPlan, ColumnReport, Tally};
 use crate::target::Finding;
 use crate::{Engine, EngineError, Operation};
@@ -20,12 +21,22 @@ impl Engine {
         policy: &ColumnPolicy,
         options: &RunOptions,
     ) -> Result<ColumnPlan, EngineError> {
+        self.check_external(operation)?;
         let begin = Instant::now();
         let column = self.open(policy).await?;
         let tally = self.scan(&column, operation, options).await?;
-        let mut description = column.target.describe(tally.longest_token, false).await?;
+        let longest = match operation {
+            Operation::Exit => {
+                let form = longest_form(&column).await?;
+                longest_token(operation, policy.suite, form, tally.longest_token)
+            }
+            _ => tally.longest_token,
+        };
+        let mut description = column.target.describe(longest, false).await?;
         let schema = match operation {
-            Operation::Encrypt | Operation::Rotate => description.schema,
+            Operation::Encrypt | Operation::Rotate | Operation::Adopt | Operation::Exit => {
+                description.schema
+            }
             Operation::Decrypt => {
                 description.refusals.clear();
                 self.journal()
@@ -34,15 +45,18 @@ impl Engine {
                     .and_then(|c| c.schema.clone())
             }
         };
-        let own = self.journal().await?.unproven(operation, &policy.id());
-        if !options.accept_lookalikes && suspicious(&tally, own) {
+        let journal = self.journal().await?;
+        let own = journal.unproven(operation, &policy.id());
+        let adopt = operation == Operation::Adopt && !journal.adopted(&policy.id());
+        if adopt && wrong_external(&tally) {
+            description.refusals.push(wrong_external_key(&tally));
+        } else if !options.accept_lookalikes && suspicious(&tally, own) {
             description.refusals.push(wrong_key(&tally));
         }
         let (due, bytes_after) = match operation {
             Operation::Encrypt => (tally.due, tally.bytes_sealed),
-            Operation::Rotate | Operation::Decrypt => (tally.due, tally.bytes),
+            _ => (tally.due, tally.bytes),
         };
-        let longest_token = tally.longest_token;
         let mut now = ColumnReport::new(
             &policy.id(),
             policy.suite.to_string(),
@@ -56,11 +70,21 @@ impl Engine {
             key: description.key,
             due,
             bytes_after,
-            longest_token,
+            longest_token: longest,
             schema,
             refusals: description.refusals,
             warnings: description.warnings,
         })
+    }
+}
+
+fn wrong_external_key(tally: &Tally) -> Finding {
+    Finding {
+        what: format!(
+            "{} values look encrypted and none opens under the key that was given",
+            tally.foreign
+        ),
+        next: "check the format and the key".to_owned(),
     }
 }
 

@@ -33,6 +33,16 @@ pub(crate) fn suspicious(tally: &Tally, own: u64) -> bool {
     tally.sealed_total() <= own && (named > 0 || many)
 }
 
+/// Values look like other software's, and its key opens none.
+///
+/// Where all but a few are taken over already, what is left may be damaged; where a run
+/// ended that did so, it is ([`Journal::adopted`]).
+pub(crate) fn wrong_external(tally: &Tally) -> bool {
+    let nameless = tally.foreign - tally.unknown_keys.values().sum::<u64>();
+    let many = nameless * 10 >= tally.total - tally.null;
+    tally.external == 0 && nameless > 0 && (many || tally.sealed_total() == 0)
+}
+
 /// " (they name key id 0a1b2c3d)"; empty when they name none.
 pub(crate) fn key_ids(tally: &Tally) -> String {
     let ids: Vec<_> = tally.unknown_keys.keys().map(ToString::to_string).collect();
@@ -57,7 +67,8 @@ impl Engine {
         // What is left of a rotate or decrypt that was interrupted may be what no key
         // opens.
         let begun = |held: &crate::journal::Held<crate::journal::RunRecord>| {
-            held.record.operation == operation && operation != Operation::Encrypt
+            held.record.operation == operation
+                && matches!(operation, Operation::Rotate | Operation::Decrypt)
         };
         if options.accept_lookalikes || journal.runs.get(id).is_some_and(begun) {
             return Ok(false);
@@ -65,8 +76,16 @@ impl Engine {
         let own = journal.unproven(operation, id);
         let goal = column.goal(operation, &self.keyring, options);
         let mut tally = self.sample(column, &goal, rows).await?;
-        if suspicious(&tally, own) {
+        let adopt = operation == Operation::Adopt && !journal.adopted(id);
+        if suspicious(&tally, own) || adopt && wrong_external(&tally) {
             tally = self.scan(column, operation, options).await?;
+        }
+        if adopt && wrong_external(&tally) {
+            return Err(EngineError::WrongExternalKey {
+                column: id.to_owned(),
+                rows: tally.total,
+                undecryptable: tally.foreign,
+            });
         }
         if suspicious(&tally, own) {
             return Err(EngineError::WrongKey {

@@ -36,7 +36,9 @@ pub struct Tally {
     pub forgotten: u64,
     /// Values that look encrypted and do not open.
     pub undecryptable: u64,
-    /// Of these, under a key id (or Fernet key) that the keyring lacks.
+    /// Values that open under a key of other software; they stand in `sealed`, too.
+    pub external: u64,
+    /// Of the undecryptable ones, under a key id (or Fernet key) that the keyring lacks.
     pub foreign: u64,
     /// Key ids that undecryptable values name, with how many.
     pub unknown_keys: BTreeMap<KeyId, u64>,
@@ -67,6 +69,7 @@ impl Tally {
         }
         self.by_subject += other.by_subject;
         self.forgotten += other.forgotten;
+        self.external += other.external;
         self.undecryptable += other.undecryptable;
         self.foreign += other.foreign;
         for (key, n) in other.unknown_keys {
@@ -171,7 +174,7 @@ impl ColumnReport {
     pub fn is_clean(&self, operation: Option<Operation>) -> bool {
         let left = match operation {
             Some(Operation::Decrypt) => self.sealed_total(),
-            Some(Operation::Encrypt | Operation::Rotate) | None => self.plaintext,
+            _ => self.plaintext,
         };
         let done = operation.is_none() || (self.skipped == 0 && self.settled);
         left == 0 && self.undecryptable == 0 && done

@@ -210,6 +210,11 @@ impl Run {
         };
         match self.goal.operation {
             Operation::Encrypt => take(&mut tally.plaintext),
+            Operation::Adopt => tally
+                .sealed
+                .iter_mut()
+                .filter(|(id, _)| self.column.is_external(**id))
+                .for_each(|(_, n)| take(n)),
             _ => tally
                 .sealed
                 .iter_mut()
@@ -239,14 +244,16 @@ impl Run {
         };
         match self.goal.operation {
             Operation::Encrypt => take(&mut tally.plaintext),
-            Operation::Rotate => tally.sealed.values_mut().for_each(take),
-            Operation::Decrypt => {
+            Operation::Rotate | Operation::Adopt => tally.sealed.values_mut().for_each(take),
+            Operation::Decrypt | Operation::Exit => {
                 take(&mut tally.by_subject);
                 tally.sealed.values_mut().for_each(take);
             }
         }
         if self.goal.operation == Operation::Decrypt {
             tally.plaintext += changed;
+        } else if self.goal.operation == Operation::Exit {
+            *tally.sealed.entry(self.goal.primary).or_default() += changed;
         } else {
             tally.by_subject += theirs;
             *tally.sealed.entry(self.goal.primary).or_default() += nobodys;

@@ -31,7 +31,8 @@ impl Engine {
         rows: u64,
     ) -> Result<Start, EngineError> {
         let id = column.name();
-        let key = self.keyring.primary().id().to_string();
+        let keys = column.sealing(operation, &self.keyring);
+        let key = keys.primary().id().to_string();
         let scribe = self.scribe();
         if let Some(held) = journal.runs.get(id) {
             let ranges = journal.ranges(id);

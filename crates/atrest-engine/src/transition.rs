@@ -13,9 +13,20 @@ pub enum Operation {
     Rotate,
     /// Sealed becomes plaintext.
     Decrypt,
+    /// Tokens of other software become sealed as the policy says.
+    Adopt,
+    /// Sealed becomes standard Fernet under a key for other software.
+    Exit,
 }
 
 impl Operation {
+    /// Whether the other software's keys must be at hand
+    /// ([`Engine::with_external`](crate::Engine::with_external)).
+    #[must_use]
+    pub fn needs_external(self) -> bool {
+        matches!(self, Self::Adopt | Self::Exit)
+    }
+
     /// The verb, as the command line spells it.
     #[must_use]
     pub fn verb(self) -> &'static str {
@@ -23,6 +34,8 @@ impl Operation {
             Self::Encrypt => "encrypt",
             Self::Rotate => "rotate",
             Self::Decrypt => "decrypt",
+            Self::Adopt => "adopt",
+            Self::Exit => "exit",
         }
     }
 }
@@ -76,11 +89,10 @@ impl Goal {
         match (self.operation, stored) {
             (Operation::Encrypt, Stored::Plaintext) => Step::Seal,
             (Operation::Encrypt, stored) if self.is_lookalike(stored) => Step::SealStored,
-            (Operation::Rotate, Stored::Sealed(Sealed { suite, key }))
-                if Some(*key) != own || *suite != self.suite =>
-            {
-                Step::Seal
-            }
+            (
+                Operation::Rotate | Operation::Adopt | Operation::Exit,
+                Stored::Sealed(Sealed { suite, key }),
+            ) if Some(*key) != own || *suite != self.suite => Step::Seal,
             (Operation::Decrypt, Stored::Sealed(_)) => Step::Clear,
             _ => Step::Keep,
         }
@@ -119,7 +131,7 @@ mod tests {
 
     #[test]
     fn each_operation_touches_only_what_is_its_own() {
-        use Operation::{Decrypt, Encrypt, Rotate};
+        use Operation::{Adopt, Decrypt, Encrypt, Exit, Rotate};
         for (operation, stored, want) in [
             (Encrypt, Stored::Plaintext, Step::Seal),
             (Encrypt, sealed(Suite::Xaes256Gcm, NEW), Step::Keep),
@@ -129,6 +141,11 @@ mod tests {
             (Rotate, sealed(Suite::Xaes256Gcm, NEW), Step::Keep),
             (Rotate, sealed(Suite::Xaes256Gcm, OLD), Step::Seal),
             (Rotate, sealed(Suite::Fernet, NEW), Step::Seal),
+            (Adopt, Stored::Plaintext, Step::Keep),
+            (Adopt, sealed(Suite::Fernet, OLD), Step::Seal),
+            (Exit, Stored::Plaintext, Step::Keep),
+            (Exit, sealed(Suite::Fernet, OLD), Step::Seal),
+            (Exit, sealed(Suite::Xaes256Gcm, NEW), Step::Keep),
             (Decrypt, Stored::Plaintext, Step::Keep),
             (Decrypt, sealed(Suite::Fernet, OLD), Step::Clear),
         ] {
@@ -142,7 +159,13 @@ mod tests {
 
     #[test]
     fn undecryptable_is_never_touched_unless_told_and_of_an_unknown_key() {
-        for operation in [Operation::Encrypt, Operation::Rotate, Operation::Decrypt] {
+        for operation in [
+            Operation::Encrypt,
+            Operation::Rotate,
+            Operation::Decrypt,
+            Operation::Adopt,
+            Operation::Exit,
+        ] {
             for accept in [false, true] {
                 for (key, known) in [(None, false), (Some(OLD), true), (Some(OLD), false)] {
                     let told = operation == Operation::Encrypt && accept && key.is_some() && !known;

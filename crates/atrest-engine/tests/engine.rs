@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+#[path = "engine/adopted.rs"]
+mod adopted;
 #[path = "engine/backups.rs"]
 mod backups;
 #[path = "engine/forgotten.rs"]
@@ -56,6 +58,11 @@ macro_rules! on_every_database {
 }
 
 on_every_database!(
+    adopted::every_row_is_taken_over_once_and_goes_out,
+    adopted::the_backup_of_what_was_taken_over_brings_it_back,
+    adopted::a_wrong_key_takes_nothing_over,
+    adopted::what_is_not_theirs_stays,
+    adopted::of_people_with_keys_of_their_own,
     rounds::there_and_back_with_every_suite,
     rounds::bound_to_the_row,
     rounds::binary_columns,

@@ -82,6 +82,7 @@ mod ring;
 mod secret;
 pub mod source;
 mod stamp;
+mod text;
 mod variable;
 #[cfg(feature = "vault")]
 mod vault;
@@ -97,4 +98,5 @@ pub use ring::{LoadedKeyring, Primary, load, load_keyring};
 pub use secret::MountedSecret;
 pub use source::{KeySource, Settings};
 pub use stamp::Stamp;
+pub use text::secret_text;
 pub use variable::Variable;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use atrest_core::ExternalKeys;
 use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::Policy;
 use atrest_engine::report::{ColumnReport, FilesReport};
@@ -14,7 +15,7 @@ use crate::Outcome;
 use crate::args::{ChangeArgs, EncryptArgs, Global};
 use crate::files::Locations;
 use crate::output::{Envelope, count, line, rate, warn};
-use crate::session::{Connected, options};
+use crate::session::{Connected, Session, options};
 
 /// Runs `atrest encrypt`.
 pub(crate) async fn encrypt(args: &EncryptArgs, global: &Global) -> anyhow::Result<Outcome> {
@@ -44,6 +45,29 @@ pub(crate) async fn run(
     global: &Global,
 ) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
+    run_in(connected, operation, args, encrypt, more, global).await
+}
+
+/// Runs `adopt` or `exit`: of columns only.
+pub(crate) async fn run_external(
+    operation: Operation,
+    args: &ChangeArgs,
+    (session, keys): (Session, ExternalKeys),
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let connected = session.connect(global).await?.with_external(keys);
+    connected.engine()?;
+    run_in(connected, operation, args, None, Vec::new(), global).await
+}
+
+async fn run_in(
+    connected: Connected,
+    operation: Operation,
+    args: &ChangeArgs,
+    encrypt: Option<&EncryptArgs>,
+    more: Vec<(&'static str, serde_json::Value)>,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
     let options = RunOptions {
         max_rate: args.max_rate,
         apply_schema: args.apply_schema,
@@ -51,7 +75,10 @@ pub(crate) async fn run(
         ..options(&args.pace)
     };
     let backup = backup_path(&connected, args)?;
-    let locations = Locations::open(&connected, Some(&args.pace), global).await?;
+    let locations = match operation.needs_external() {
+        true => Locations::none(&connected),
+        false => Locations::open(&connected, Some(&args.pace), global).await?,
+    };
     let purge = encrypt.is_some_and(|encrypt| encrypt.purge_versions);
     let mut locations = locations
         .with_buckets(|bucket| bucket.assume_quiet(args.assume_quiet).purge_versions(purge));
@@ -70,6 +97,10 @@ pub(crate) async fn run(
         };
         super::confirm(question, args.yes, global)?;
     }
+    if operation == Operation::Exit {
+        let question = "Turn the policy's columns into Fernet tokens under the other key?";
+        super::confirm(question, args.yes, global)?;
+    }
     if args.no_backup {
         super::confirm(
             "Keep no backup of the values as they are?",
@@ -77,7 +108,8 @@ pub(crate) async fn run(
             global,
         )?;
     }
-    if operation == Operation::Encrypt && !connected.columns(global)?.is_empty() {
+    let seals = matches!(operation, Operation::Encrypt | Operation::Adopt);
+    if seals && !connected.columns(global)?.is_empty() {
         write_contexts(&connected);
     }
     let begin = Instant::now();
@@ -181,6 +213,8 @@ async fn files(
         Operation::Encrypt => folder::Operation::Encrypt,
         Operation::Rotate => folder::Operation::Rotate,
         Operation::Decrypt => folder::Operation::Decrypt,
+        // Of columns only.
+        Operation::Adopt | Operation::Exit => return Ok(Vec::new()),
     };
     let mut done: Vec<String> = columns.iter().map(|c| c.column.clone()).collect();
     let result = locations.run(of_files, |report| {
@@ -235,11 +269,18 @@ fn next(operation: Operation, clean: bool, with_files: bool, backups: &[PathBuf]
         ));
     }
     let advice = match (clean, operation) {
+        (false, Operation::Adopt | Operation::Exit) => {
+            "Not all is encrypted as asked: see the counts above. What does not open stays as it is; atrest encrypt takes what is in clear."
+        }
         (false, Operation::Rotate) => {
             "Not all is encrypted under the primary key: see the counts above; atrest encrypt takes what is in clear."
         }
         (false, _) => "Something is left: see the counts above, then run the same command again.",
         (true, Operation::Encrypt) => "Next: atrest verify",
+        (true, Operation::Adopt) => {
+            "Next: atrest verify; the old key is needed for the backup alone"
+        }
+        (true, Operation::Exit) => "Every value is a Fernet token under the other key.",
         (true, Operation::Rotate) => "Next: atrest status says which keys can retire",
         (true, Operation::Decrypt) if with_files => "Every value and every file is clear again.",
         (true, Operation::Decrypt) => "Every value is clear again.",

@@ -4,6 +4,7 @@
 mod bench;
 mod change;
 mod demo;
+mod external;
 pub(crate) mod file;
 mod files;
 mod forget;
@@ -46,6 +47,8 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Verify(_) => "verify",
         Command::Rotate(_) => "rotate",
         Command::Decrypt(_) => "decrypt",
+        Command::Adopt(_) => "adopt",
+        Command::Exit(_) => "exit",
         Command::Restore(_) => "restore",
         Command::Status => "status",
         Command::Inspect(_) => "inspect",
@@ -81,6 +84,8 @@ pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Out
         Command::Decrypt(args) => {
             change::run(Operation::Decrypt, &args, None, Vec::new(), global).await
         }
+        Command::Adopt(args) => external::adopt(&args, global).await,
+        Command::Exit(args) => external::exit(&args, global).await,
         Command::Restore(args) => restore::run(&args, global).await,
         Command::Status => status::run(global).await,
         Command::Inspect(args) => inspect::run(&args, global).await,
@@ -100,6 +105,8 @@ const fn did(operation: Operation) -> &'static str {
         Operation::Encrypt => "encrypted",
         Operation::Rotate => "rotated",
         Operation::Decrypt => "decrypted",
+        Operation::Adopt => "adopted",
+        Operation::Exit => "turned into Fernet tokens",
     }
 }
 

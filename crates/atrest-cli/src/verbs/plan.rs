@@ -128,7 +128,7 @@ fn tables(operation: Operation, plans: &[ColumnPlan]) {
         let now = &plan.now;
         let after = match operation {
             Operation::Encrypt => bytes(plan.bytes_after),
-            Operation::Rotate | Operation::Decrypt => "-".to_owned(),
+            _ => "-".to_owned(),
         };
         counts.add_row([
             now.column.clone(),

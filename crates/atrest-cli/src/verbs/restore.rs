@@ -16,6 +16,7 @@ use crate::session::Connected;
 /// Runs the verb.
 pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
+    let connected = super::external::with(connected, &args.external)?;
     if args.force {
         super::confirm(
             "Overwrite rows that changed since the backup, too?",

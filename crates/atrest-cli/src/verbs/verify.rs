@@ -20,6 +20,7 @@ use crate::session::{Connected, options};
 /// Runs the verb.
 pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Outcome> {
     let connected = Connected::open(global).await?;
+    let connected = super::external::with(connected, &args.external)?;
     let options = options(&args.pace);
     let begin = Instant::now();
     if let Some(backup) = &args.against {

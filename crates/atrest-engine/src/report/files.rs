@@ -62,7 +62,7 @@ impl FilesReport {
     pub fn is_clean(&self, operation: Option<Operation>) -> bool {
         let in_form = match operation {
             Some(Operation::Decrypt) => self.sealed_total(),
-            Some(Operation::Encrypt | Operation::Rotate) | None => self.plaintext,
+            _ => self.plaintext,
         };
         // No run removes old versions, so that no run would ever be clean.
         let versions = self.versions.as_ref();

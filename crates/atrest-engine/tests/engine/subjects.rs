@@ -18,7 +18,7 @@ use crate::support::{clear, column, id, long_text, ring, small_steps, values};
 
 /// Table `t (id, owner, v)`: row `n` belongs to person `n % people`; every 17th row is
 /// nobody's, every 13th has no value.
-async fn people(scratch: &ScratchDatabase, rows: usize, people: usize) -> Vec<Option<String>> {
+pub async fn people(scratch: &ScratchDatabase, rows: usize, people: usize) -> Vec<Option<String>> {
     let text = long_text(scratch);
     scratch
         .execute(&format!(
@@ -50,7 +50,7 @@ async fn people(scratch: &ScratchDatabase, rows: usize, people: usize) -> Vec<Op
     clear
 }
 
-fn policy() -> ColumnPolicy {
+pub fn policy() -> ColumnPolicy {
     ColumnPolicy {
         subject: Some("owner".into()),
         ..column("t", "v")
@@ -73,7 +73,7 @@ pub fn subjects(
     Arc::new(Subjects::new(Arc::clone(database), shared, keys))
 }
 
-async fn engine(scratch: &ScratchDatabase, shared: &Keyring) -> Engine {
+pub async fn engine(scratch: &ScratchDatabase, shared: &Keyring) -> Engine {
     let engine = crate::support::engine(scratch, shared.clone()).await;
     let subjects = subjects(engine.database(), shared, Vec::new());
     engine.with_subjects(subjects)

@@ -22,6 +22,8 @@ impl Report {
             atrest_engine::Operation::Encrypt => self.clear.less(self.withheld),
             atrest_engine::Operation::Rotate => self.to_rotate,
             atrest_engine::Operation::Decrypt => sealed,
+            // Of columns only.
+            atrest_engine::Operation::Adopt | atrest_engine::Operation::Exit => Default::default(),
         };
         let mut warnings = Vec::new();
         if self.nobodys > 0 && operation != atrest_engine::Operation::Decrypt {

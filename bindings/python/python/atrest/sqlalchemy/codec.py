@@ -1,0 +1,278 @@
+"""Values as the text that is sealed, and back.
+
+The text is the one that a database gives when it casts such a value to text, which is what
+``atrest encrypt`` seals of an existing column: PostgreSQL writes a boolean as ``true``, the
+others as ``1``. Reading takes every spelling that one of them writes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import json
+import math
+import operator
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+Encode = Callable[[Any, Dialect], Any]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """``encode`` and ``decode`` raise ``TypeError`` or ``ValueError`` for what is none."""
+
+    encode: Encode
+    decode: Encode
+    #: What values are, for errors.
+    what: str
+    #: ``encode`` gives bytes, which are stored in a binary column.
+    binary: bool = False
+
+
+def codec(inner: TypeEngine[Any]) -> Codec:
+    """How values of a type are written. ``TypeError`` for a type that has no text."""
+    for kind, make in _KINDS:
+        if isinstance(inner, kind):
+            return make(inner)
+    if isinstance(inner, TypeDecorator):
+        return _decorated(inner)
+    raise TypeError(
+        f"Encrypted({inner!r}) cannot be: a value of this type has no text of its own; use Encrypted(JSON), "
+        "or a TypeDecorator that makes text of it"
+    )
+
+
+def _decorated(inner: TypeDecorator[Any]) -> Codec:
+    inside = codec(inner.impl_instance)
+    # What it does not do, it leaves as it is.
+    cls = type(inner)
+    writes = cls.process_bind_param is not TypeDecorator.process_bind_param
+    reads = cls.process_result_value is not TypeDecorator.process_result_value
+
+    def encode(value: Any, dialect: Dialect) -> Any:
+        if writes:
+            value = inner.process_bind_param(value, dialect)
+        return None if value is None else inside.encode(value, dialect)
+
+    def decode(text: Any, dialect: Dialect) -> Any:
+        value = inside.decode(text, dialect)
+        return inner.process_result_value(value, dialect) if reads else value
+
+    return Codec(encode, decode, inside.what, inside.binary)
+
+
+def _expect(kind: type | tuple[type, ...], value: Any, what: str) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} is not {what}")
+    return value
+
+
+def _text(_: Any) -> Codec:
+    return Codec(lambda v, d: _expect(str, v, "text"), lambda t, d: t, "text")
+
+
+def _bytes(_: Any) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> bytes:
+        return bytes(_expect((bytes, bytearray, memoryview), value, "bytes"))
+
+    return Codec(encode, lambda raw, d: raw, "bytes", binary=True)
+
+
+_TRUE, _FALSE = {"1", "true", "t"}, {"0", "false", "f"}
+
+
+def _boolean(_: Any) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> str:
+        if value not in (True, False):
+            raise TypeError(f"{type(value).__name__} is not a boolean")
+        if dialect.name == "postgresql":
+            return "true" if value else "false"
+        return "1" if value else "0"
+
+    def decode(text: str, dialect: Dialect) -> bool:
+        word = text.lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+        raise ValueError
+
+    return Codec(encode, decode, "a boolean")
+
+
+def _integer(_: Any) -> Codec:
+    return Codec(lambda v, d: str(operator.index(v)), lambda t, d: int(t), "an integer")
+
+
+def _number_text(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return repr(value)
+
+
+def _numeric(inner: Any) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> str:
+        _expect((int, float, decimal.Decimal), value, "a number")
+        return _number_text(value) if isinstance(value, float) else str(value)
+
+    def decode(text: str, dialect: Dialect) -> Any:
+        if not inner.asdecimal:
+            return float(text)
+        try:
+            return decimal.Decimal(text)
+        except decimal.InvalidOperation:
+            raise ValueError from None
+
+    return Codec(encode, decode, "a number")
+
+
+def _date(_: Any) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> str:
+        value = _expect(dt.date, value, "a date")
+        return (value.date() if isinstance(value, dt.datetime) else value).isoformat()
+
+    return Codec(encode, lambda t, d: dt.date.fromisoformat(t), "a date")
+
+
+#: What databases write and Python 3.10 does not read: ".5", "+00".
+_CLOCK = re.compile(r"^(?P<clock>.*\d\d:\d\d(?::\d\d)?)(?P<fraction>\.\d+)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?(?::\d\d)?)?$")
+
+
+def _plain_clock(text: str) -> str:
+    found = _CLOCK.match(text)
+    if found is None:
+        raise ValueError
+    clock, fraction, zone = found.group("clock", "fraction", "zone")
+    if fraction:
+        clock += fraction.ljust(7, "0")[:7]
+    if zone == "Z":
+        zone = "+00:00"
+    elif zone and len(zone) == 3:
+        zone += ":00"
+    elif zone and len(zone) == 5:
+        zone = f"{zone[:3]}:{zone[3:]}"
+    return clock + (zone or "")
+
+
+def _datetime(_: Any) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> str:
+        return str(_expect(dt.datetime, value, "a datetime").isoformat(sep=" "))
+
+    return Codec(encode, lambda t, d: dt.datetime.fromisoformat(_plain_clock(t)), "a datetime")
+
+
+def _time(_: Any) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> str:
+        return str(_expect(dt.time, value, "a time").isoformat())
+
+    return Codec(encode, lambda t, d: dt.time.fromisoformat(_plain_clock(t)), "a time")
+
+
+_INTERVAL = re.compile(
+    r"^(?:(?P<days>[+-]?\d+) days?)? ?(?:(?P<sign>[+-])?(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<us>\d{1,6}))?)?$"
+)
+
+
+def _interval(_: Any) -> Codec:
+    """As PostgreSQL writes one."""
+
+    def encode(value: Any, dialect: Dialect) -> str:
+        value = _expect(dt.timedelta, value, "an interval")
+        seconds, micros = value.seconds, value.microseconds
+        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        if micros:
+            clock += f".{micros:06}"
+        return f"{value.days} days {clock}" if value.days else clock
+
+    def decode(text: str, dialect: Dialect) -> dt.timedelta:
+        found = _INTERVAL.match(text)
+        if found is None or not text:
+            raise ValueError
+        clock = dt.timedelta(
+            hours=int(found["h"] or 0),
+            minutes=int(found["m"] or 0),
+            seconds=int(found["s"] or 0),
+            microseconds=int((found["us"] or "").ljust(6, "0")),
+        )
+        return dt.timedelta(days=int(found["days"] or 0)) + (-clock if found["sign"] == "-" else clock)
+
+    return Codec(encode, decode, "an interval")
+
+
+def _json(_: Any) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> str:
+        if value is sa.JSON.NULL:
+            value = None
+        write = getattr(dialect, "_json_serializer", None) or json.dumps
+        return str(write(value))
+
+    def decode(text: str, dialect: Dialect) -> Any:
+        return (getattr(dialect, "_json_deserializer", None) or json.loads)(text)
+
+    return Codec(encode, decode, "JSON")
+
+
+_PLAIN = DefaultDialect()
+
+
+def _enum(inner: sa.Enum) -> Codec:
+    """By the name that SQLAlchemy stores."""
+    write, read = inner.bind_processor(_PLAIN), inner.result_processor(_PLAIN, None)
+
+    def encode(value: Any, dialect: Dialect) -> str:
+        return str(write(value) if write else value)
+
+    def decode(text: str, dialect: Dialect) -> Any:
+        try:
+            return read(text) if read else text
+        except LookupError:
+            raise ValueError from None
+
+    return Codec(encode, decode, "one of its enumeration")
+
+
+def _pickle(inner: sa.PickleType) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> bytes:
+        return bytes(inner.pickler.dumps(value, inner.protocol))
+
+    return Codec(encode, lambda raw, d: inner.pickler.loads(raw), "a pickle", binary=True)
+
+
+def _uuid(inner: sa.Uuid[Any]) -> Codec:
+    def encode(value: Any, dialect: Dialect) -> str:
+        return str(value if isinstance(value, uuid.UUID) else uuid.UUID(_expect(str, value, "a UUID")))
+
+    def decode(text: str, dialect: Dialect) -> Any:
+        value = uuid.UUID(text)
+        return value if inner.as_uuid else str(value)
+
+    return Codec(encode, decode, "a UUID")
+
+
+#: The first that fits counts: Enum is a String.
+_KINDS: list[tuple[type, Callable[[Any], Codec]]] = [
+    (sa.Enum, _enum),
+    (sa.String, _text),
+    (sa.LargeBinary, _bytes),
+    (sa.types._Binary, _bytes),
+    (sa.Boolean, _boolean),
+    (sa.Integer, _integer),
+    (sa.Float, _numeric),
+    (sa.Numeric, _numeric),
+    (sa.DateTime, _datetime),
+    (sa.Date, _date),
+    (sa.Time, _time),
+    (sa.Interval, _interval),
+    (sa.JSON, _json),
+    (sa.PickleType, _pickle),
+    (sa.Uuid, _uuid),
+]

@@ -1,0 +1,207 @@
+"""``Encrypted``: a column type whose values the database never sees."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
+
+from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
+
+from . import keys as _keys
+from .codec import codec
+from .keys import Keys
+from .queries import Comparator, EncryptedQueryError, EncryptedValueError
+
+
+class Encrypted(TypeDecorator[Any]):
+    """Values of another type, encrypted: ``Column("email", Encrypted(String))``.
+
+    ``type_``: what the application sees: ``String``, ``JSON``, ``Integer``, ``Numeric``,
+    ``DateTime``, ``Enum``, ``Uuid``, ``LargeBinary``, a ``TypeDecorator`` over one...
+    ``context``: what tokens are bound to, where that is not "table.column". It is for ever:
+    write it down before a table or column is renamed.
+    ``suite``: where no policy says it; ``xaes-256-gcm`` by default.
+    ``allow_plaintext``: reads clear values too. For the migration only: turn it off when
+    ``atrest verify`` is clean. What looks encrypted and does not open raises all the same.
+    ``binary``: tokens are stored in a binary column, as a ``LargeBinary``'s are.
+    ``keys``: of this column alone; by default those of :func:`~atrest.sqlalchemy.configure`.
+    ``column``: "table.column", for a type that stands in no table (``type_coerce``).
+
+    Stored: a token in a text column (``LONGTEXT`` in MySQL), or a binary one. ``None`` is
+    NULL. Reading raises ``DecryptionError`` with the column's name for a value that does not
+    open, and never gives the token itself.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+    comparator_factory = Comparator  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        # All by name or place: SQLAlchemy's cache key has none that is by name only.
+        type_: TypeEngine[Any] | type[TypeEngine[Any]] = sa.String,
+        context: str | None = None,
+        suite: str | None = None,
+        allow_plaintext: bool = False,
+        binary: bool | None = None,
+        keys: Keyring | Fields | Keys | None = None,
+        column: str | None = None,
+    ) -> None:
+        self.type_ = to_instance(type_)
+        if isinstance(self.type_, Encrypted):
+            raise TypeError("Encrypted(Encrypted(...)) would encrypt twice; write it once")
+        self._codec = codec(self.type_)
+        if self._codec.binary and binary is False:
+            raise TypeError("bytes are stored in a binary column; leave binary out")
+        self.context = context
+        self.suite = suite
+        self.allow_plaintext = allow_plaintext
+        self.binary = bool(binary or self._codec.binary)
+        self.keys = keys if keys is None or isinstance(keys, Keys) else Keys(keys)
+        self.column = column
+        self._owner: weakref.ref[Any] | None = None
+        super().__init__()
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            # TEXT and BLOB end at 64 KiB there.
+            return dialect.type_descriptor(mysql.LONGBLOB() if self.binary else mysql.LONGTEXT())
+        return dialect.type_descriptor(sa.LargeBinary() if self.binary else sa.Text())
+
+    @property
+    def python_type(self) -> type[Any]:
+        return self.type_.python_type
+
+    @property
+    def name(self) -> str | None:
+        """ "table.column", or the context of a type that stands in no table."""
+        return self.column or self.context
+
+    # --- where it stands
+
+    def _set_parent(self, parent: Any, outer: bool = False, **kw: Any) -> None:
+        super()._set_parent(parent, outer=outer, **kw)
+        if not isinstance(parent, sa.Column):
+            return
+        owner = self._owner and self._owner()
+        if owner is not None and owner is not parent:
+            # One instance for two columns: each has a place of its own.
+            parent.type = self.copy()
+            parent.type._owner = None
+            parent.type._set_parent_with_dispatch(parent)
+            return
+        self._owner = weakref.ref(parent)
+        if isinstance(parent.table, sa.Table):
+            self._place(parent, parent.table)
+        else:
+            event.listen(parent, "after_parent_attach", self._place)
+
+    def _place(self, column: Any, table: Any) -> None:
+        if not isinstance(table, sa.Table) or column.type is not self:
+            return
+        self.column = ".".join(
+            _quoted(part) for part in (table.schema, table.name, column.name) if part
+        )
+        for problem, wrong in (
+            ("a primary key", column.primary_key),
+            ("unique", column.unique),
+            ("indexed", column.index),
+            ("a foreign key", bool(column.foreign_keys)),
+        ):
+            if wrong:
+                raise EncryptedQueryError(
+                    f"{self.column} is encrypted and {problem}: two tokens of one value differ, so the "
+                    "database could neither find nor compare them. Take that off the column, or keep a keyed "
+                    "hash of the value in a column of its own beside it"
+                )
+
+    def copy(self, **kw: Any) -> Encrypted:
+        copy = super().copy(**kw)
+        # A copied column is another one; while this one lives, so is its type.
+        copy._owner = None
+        return copy
+
+    # --- values
+
+    def _field(self) -> Field:
+        return (self.keys or _keys.default()).field(self.column, self.context, self.suite)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        try:
+            clear = self._codec.encode(value, dialect)
+            if self.binary and isinstance(clear, str):
+                clear = clear.encode()
+        except (TypeError, ValueError) as error:
+            # Not SQLAlchemy's own error, which would show the row's values in clear.
+            raise EncryptedValueError(
+                f"a value for {self.name} is not {self._codec.what}, and was not written ({_said(error)})"
+            ) from None
+        if clear is None:
+            return None
+        try:
+            return self._field().seal(clear)
+        except (AtrestError, UnicodeError) as error:
+            raise EncryptedValueError(
+                f"a value for {self.name} could not be encrypted, and was not written: {_said(error)}"
+            ) from None
+
+    process_literal_param = process_bind_param
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        field = self._field()
+        if self.allow_plaintext:
+            clear, _ = field.read(self._as_stored(value))
+        else:
+            clear = field.open(self._as_stored(value))
+        if isinstance(clear, bytes) and not self._codec.binary:
+            clear = clear.decode()
+        try:
+            return self._codec.decode(clear, dialect)
+        except ValueError:
+            raise DecryptionError(
+                f"a value of {self.name} opens, but it is not {self._codec.what}: something else was "
+                "encrypted there; see the row with atrest inspect"
+            ) from None
+
+    def _as_stored(self, value: Any) -> Any:
+        """In the form that tokens have here: SQLite gives clear numbers as numbers."""
+        if self.binary:
+            return value.encode() if isinstance(value, str) else bytes(value)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return bytes(value).decode()
+        return value if isinstance(value, str) else str(value)
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        return self.type_.compare_values(x, y)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
+        return self
+
+    def __repr__(self) -> str:
+        from .alembic import code
+
+        inner = repr(self.type_)
+        return code(self, f"sa.{inner}" if type(self.type_).__module__.startswith("sqlalchemy.") else inner)
+
+
+Encrypted.__module__ = "atrest.sqlalchemy"
+
+
+def _said(error: Exception) -> str:
+    """Without the value, which some of Python's errors show."""
+    return str(error) if isinstance(error, (TypeError, AtrestError)) else type(error).__name__
+
+
+def _quoted(part: str) -> str:
+    """As the policy writes the parts of a column's id."""
+    return '"' + part.replace('"', '""') + '"' if "." in part or '"' in part else part

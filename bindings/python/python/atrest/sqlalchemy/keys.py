@@ -1,0 +1,126 @@
+"""Where encrypted columns find their keys.
+
+A source is a policy file, ``atrest.Fields``, ``atrest.Keyring``, or a function that gives
+one of these (called once, when the first value is read or written). Key files that change
+under a running process are picked up within seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from typing import Union
+
+from atrest import AtrestError, Field, Fields, Keyring, PolicyError
+
+Source = Union[str, "os.PathLike[str]", Fields, Keyring, Callable[[], "Fields | Keyring | str"]]
+
+#: Seconds between two looks at the files behind a policy.
+LOOK_EVERY = 5.0
+
+
+class Keys:
+    """A source, read when it is needed, with the fields that were made of it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+        self._loaded: Fields | Keyring | None = None
+        self._fields: dict[tuple[str, str | None, str | None], Field] = {}
+        self._looked = 0.0
+
+    def field(self, column: str | None, context: str | None, suite: str | None) -> Field:
+        """The field of a column ("table.column"), or of a context alone.
+
+        Raises ``PolicyError`` where a policy does not have the column, binds it to rows, or
+        says something else; ``KeySourceError`` where there are no keys.
+        """
+        if time.monotonic() - self._looked > LOOK_EVERY:
+            self._look()
+        wanted = (column or "", context, suite)
+        found = self._fields.get(wanted)
+        if found is None:
+            found = self._fields[wanted] = self._make(column, context, suite)
+        return found
+
+    def _look(self) -> None:
+        with self._lock:
+            self._looked = time.monotonic()
+            loaded = self._loaded
+            if not isinstance(loaded, Fields) or not loaded.changed():
+                return
+            try:
+                self._loaded = loaded.reload()
+            except AtrestError as error:
+                warnings.warn(
+                    f"the policy's keys changed and cannot be read, so the ones before stay in use: {error}",
+                    stacklevel=2,
+                )
+                return
+            self._fields = {}
+
+    def _load(self) -> Fields | Keyring:
+        with self._lock:
+            if self._loaded is None:
+                source = self._source
+                if callable(source):
+                    source = source()
+                if isinstance(source, (str, os.PathLike)):
+                    source = Fields.load(source)
+                if not isinstance(source, (Fields, Keyring)):
+                    raise TypeError(
+                        f"keys come from a policy file, atrest.Fields or atrest.Keyring, not from {type(source).__name__}"
+                    )
+                self._loaded = source
+            return self._loaded
+
+    def _make(self, column: str | None, context: str | None, suite: str | None) -> Field:
+        loaded = self._load()
+        name = column or context
+        if name is None:
+            raise PolicyError(
+                "an Encrypted type stands outside of a table, so nothing says what its values are bound to; "
+                'name it: Encrypted(..., column="table.column")'
+            )
+        if isinstance(loaded, Keyring):
+            return Field(loaded, context or name, suite=suite or "xaes-256-gcm", id=name)
+        if column is None or (context is not None and column not in loaded):
+            return Field(loaded.keyring, context or name, suite=suite or "xaes-256-gcm", id=name)
+        field = loaded[column]
+        for what, here, there in (("context", context, field.context), ("suite", suite, field.suite)):
+            if here is not None and here != there:
+                raise PolicyError(
+                    f'the model says {what} "{here}" for {column}, the policy says "{there}"; '
+                    f"take {what} out of the model"
+                )
+        if field.bind == "row":
+            raise PolicyError(
+                f'{column} has bind = "row" in the policy, and a column type does not know the row; '
+                'write bind = "column", or seal its values with Fields[...].row(key)'
+            )
+        return field
+
+
+_default: Keys | None = None
+
+
+def configure(source: Source) -> None:
+    """Says where the keys of all columns are that name none of their own.
+
+    ``source``: the path of a policy (atrest.toml), ``Fields``, a ``Keyring``, or a function
+    that gives one of these. Nothing is read before the first value is.
+    """
+    global _default
+    _default = Keys(source)
+
+
+def default() -> Keys:
+    """What :func:`configure` was given; without that the policy that ``ATREST_POLICY``
+    names, or ``atrest.toml`` in the working folder."""
+    global _default
+    if _default is None:
+        _default = Keys(os.environ.get("ATREST_POLICY", "atrest.toml"))
+    return _default

@@ -1,0 +1,44 @@
+"""Real databases: SQLite in a file, PostgreSQL and MariaDB from `scripts/test --servers-only`.
+
+A server that is missing is a failure, as everywhere in this repository.
+"""
+
+import uuid
+
+import pytest
+from databases import KEY, KINDS, Atrest, Database
+
+import atrest
+from atrest.sqlalchemy import configure
+
+
+@pytest.fixture(params=KINDS)
+def database(request, tmp_path):
+    database = Database(request.param, tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    database = Database("sqlite", tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def keyring():
+    """A key for all columns of a test."""
+    keyring = atrest.Keyring(KEY)
+    configure(keyring)
+    return keyring
+
+
+@pytest.fixture
+def atrest_on(tmp_path):
+    def on(database, *columns):
+        folder = tmp_path / uuid.uuid4().hex
+        folder.mkdir()
+        return Atrest(database, folder, columns)
+
+    return on

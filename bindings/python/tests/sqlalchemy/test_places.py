@@ -1,0 +1,205 @@
+"""What a column's values are bound to: "table.column", as the policy has it."""
+
+import copy
+from typing import Annotated
+
+import pytest
+import sqlalchemy as sa
+from databases import KEY
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+import atrest
+from atrest.sqlalchemy import Encrypted, configure
+
+
+def place(column):
+    return column.type.column
+
+
+def test_table_and_column():
+    meta = sa.MetaData()
+    shared = Encrypted(sa.String)
+    table = sa.Table("people", meta, sa.Column("email", shared), sa.Column("phone", shared), sa.Column("x", Encrypted))
+    assert [place(column) for column in table.c] == ["people.email", "people.phone", "people.x"]
+    late = sa.Table("late", meta)
+    late.append_column(sa.Column("email", shared))
+    assert place(late.c.email) == "late.email" and place(table.c.email) == "people.email"
+    assert place(sa.Table("odd.name", meta, sa.Column('a"b', Encrypted(), key="k"), schema="audit").c.k) == 'audit."odd.name"."a""b"'
+    assert place(table.to_metadata(sa.MetaData(), schema="old").c.email) == "old.people.email"
+    assert place(table.to_metadata(sa.MetaData(), name="clients").c.email) == "clients.email"
+    assert place(table.c.email) == "people.email"
+
+
+def test_declarative_in_all_its_ways():
+    Secret = Annotated[str, mapped_column(Encrypted(sa.String))]
+    Other = Annotated[str, 42]
+
+    class Base(DeclarativeBase):
+        type_annotation_map = {Other: Encrypted(sa.String)}
+
+    class Mixin:
+        note: Mapped[str] = mapped_column(Encrypted(sa.Text))
+
+    class A(Mixin, Base):
+        __tablename__ = "a"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[Secret]
+        phone: Mapped[Secret]
+        extra: Mapped[Other]
+
+    class B(Mixin, Base):
+        __tablename__ = "b"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[Secret]
+        extra: Mapped[Other]
+
+    class Sub(A):
+        detail: Mapped[str | None] = mapped_column(Encrypted(sa.String), use_existing_column=True)
+
+    for cls in (A, B, Sub):
+        for column in cls.__table__.c:
+            if column.name != "id":
+                assert place(column) == f"{cls.__tablename__}.{column.name}"
+
+
+def test_a_token_opens_in_its_own_column_only(database, keyring):
+    meta = sa.MetaData()
+    a = sa.Table("a", meta, sa.Column("v", Encrypted()), sa.Column("w", Encrypted()))
+    b = sa.Table("b", meta, sa.Column("v", Encrypted()))
+    meta.create_all(database.engine)
+    with database.engine.begin() as connection:
+        connection.execute(sa.insert(a), {"v": "first", "w": "second"})
+        connection.exec_driver_sql("UPDATE a SET w = v")
+        connection.exec_driver_sql("INSERT INTO b SELECT v FROM a")
+        assert connection.scalar(sa.select(a.c.v)) == "first"
+        for column, name in ((a.c.w, "a.w"), (b.c.v, "b.v")):
+            with pytest.raises(atrest.DecryptionError, match=name):
+                connection.scalar(sa.select(column))
+        token = connection.exec_driver_sql("SELECT v FROM a").scalar()
+    assert atrest.Field(keyring, "a.v").open(token) == "first"
+
+
+def test_compiled_statements_are_kept_apart(sqlite):
+    """Two statements of one shape, whose values belong to two columns."""
+    one, other = Encrypted(sa.String, column="t.one"), Encrypted(sa.String, column="t.other")
+    assert one._static_cache_key != other._static_cache_key
+    fields = {name: atrest.Field(_keyring(), name) for name in ("t.one", "t.other")}
+    with sqlite.engine.connect() as connection:
+        for type_ in (one, other, one):
+            token = connection.scalar(sa.select(sa.cast(sa.literal("x", type_), sa.String)))
+            assert fields[type_.column].open(token) == "x"
+            assert connection.scalar(sa.select(sa.literal("x", type_))) == "x"
+
+
+def _keyring():
+    return atrest.Keyring(KEY)
+
+
+def test_a_statement_is_compiled_once(sqlite):
+    table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", Encrypted()))
+    table.create(sqlite.engine)
+    seen = []
+    with sqlite.engine.begin() as connection:
+        for n in range(3):
+            done = connection.execute(sa.insert(table).values(id=n, v=str(n)))
+            seen.append(done.context.cache_hit.name)
+    assert seen[1:] == ["CACHE_HIT", "CACHE_HIT"]
+
+
+def test_a_context_of_its_own(sqlite, keyring):
+    table = sa.Table("renamed", sa.MetaData(), sa.Column("v", Encrypted(context="people.email")))
+    table.create(sqlite.engine)
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v": "x"})
+    [(token,)] = sqlite.raw("SELECT v FROM renamed")
+    assert atrest.Field(keyring, "people.email").open(token) == "x"
+
+
+def test_a_type_without_a_place_says_so(sqlite):
+    with sqlite.engine.connect() as connection, pytest.raises(atrest.AtrestError, match='column="table.column"'):
+        connection.scalar(sa.select(sa.literal("x", Encrypted(sa.String))))
+
+
+def test_keys_from_a_policy(sqlite, tmp_path, monkeypatch):
+    policy = tmp_path / "atrest.toml"
+    policy.write_text(
+        '[keys]\nprimary = "env:THE_KEY"\n[database]\nurl = "sqlite:x.db"\n'
+        '[[column]]\ntable = "t"\nname = "v"\nsuite = "fernet"\n'
+        '[[column]]\ntable = "t"\nname = "w"\ncontext = "old.name"\n'
+        '[[column]]\ntable = "t"\nname = "r"\nbind = "row"\n'
+    )
+    monkeypatch.setenv("THE_KEY", atrest.generate_key())
+    configure(policy)
+    table = sa.Table("t", sa.MetaData(), *(sa.Column(name, Encrypted(sa.String)) for name in "vwrx"))
+    table.create(sqlite.engine)
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v": "1", "w": "2"})
+        assert connection.execute(sa.select(table.c.v, table.c.w)).one() == ("1", "2")
+    [(v, w)] = sqlite.raw("SELECT v, w FROM t")
+    assert v.startswith("gAAAAA") and atrest.Fields.load(policy)["t.w"].context == "old.name" and w.startswith("ar1.")
+    for name, said in (("r", "row"), ("x", "t.x")):
+        with sqlite.engine.begin() as connection, pytest.raises(atrest.AtrestError, match=said):
+            connection.execute(sa.insert(table), {name: "1"})
+    wrong = sa.Table("t", sa.MetaData(), sa.Column("w", Encrypted(sa.String, context="other")))
+    with sqlite.engine.begin() as connection, pytest.raises(atrest.AtrestError, match='the policy says "old.name"'):
+        connection.execute(sa.insert(wrong), {"w": "1"})
+
+
+def test_a_key_file_that_changes_is_picked_up(sqlite, tmp_path, monkeypatch):
+    from atrest.sqlalchemy import keys
+
+    monkeypatch.setattr(keys, "LOOK_EVERY", 0.0)
+    key_file, policy = tmp_path / "atrest.key", tmp_path / "atrest.toml"
+    old, new = atrest.generate_key(), atrest.generate_key()
+
+    def write(text):
+        temporary = tmp_path / "new.key"
+        temporary.write_text(text)
+        temporary.chmod(0o600)
+        temporary.replace(key_file)
+
+    write(old)
+    policy.write_text('[keys]\nprimary = "file:atrest.key"\n[database]\nurl = "sqlite:x.db"\n[[column]]\ntable = "t"\nname = "v"\n')
+    configure(policy)
+    table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", Encrypted()))
+    table.create(sqlite.engine)
+    with Session(sqlite.engine) as session:
+        session.execute(sa.insert(table).values(id=1, v="before"))
+        write(f"{new}\n{old}\n")
+        session.execute(sa.insert(table).values(id=2, v="after"))
+        assert session.scalars(sa.select(table.c.v).order_by(table.c.id)).all() == ["before", "after"]
+        session.commit()
+        write("no key at all")
+        with pytest.warns(UserWarning, match="stay in use"):
+            assert session.scalars(sa.select(table.c.v).order_by(table.c.id)).all() == ["before", "after"]
+    tokens = [token for (token,) in sqlite.raw("SELECT v FROM t ORDER BY id")]
+    field = atrest.Field(atrest.Keyring(new, old), "t.v")
+    assert [field.inspect(token).key_id for token in tokens] == [atrest.key_id(old), atrest.key_id(new)]
+
+
+def test_a_wrong_key_reads_nothing(sqlite):
+    table = sa.Table("t", sa.MetaData(), sa.Column("v", Encrypted()))
+    table.create(sqlite.engine)
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v": "x"})
+    configure(atrest.Keyring(atrest.generate_key()))
+    with sqlite.engine.connect() as connection, pytest.raises(atrest.KeyNotFound, match="t.v"):
+        connection.execute(sa.select(table)).all()
+
+
+def test_keys_of_one_column(sqlite):
+    own = atrest.Keyring(atrest.generate_key())
+    table = sa.Table("t", sa.MetaData(), sa.Column("v", Encrypted(keys=own)), sa.Column("w", Encrypted(suite="a256cbc-hs512")))
+    table.create(sqlite.engine)
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v": "x", "w": "y"})
+        assert connection.execute(sa.select(table)).one() == ("x", "y")
+    [(v, w)] = sqlite.raw("SELECT v, w FROM t")
+    assert atrest.Field(own, "t.v").open(v) == "x"
+    assert atrest.Field(_keyring(), "t.w").inspect(w).suite == "a256cbc-hs512"
+
+
+def test_a_copied_type_keeps_what_it_says():
+    type_ = Encrypted(sa.JSON, context="a.b", allow_plaintext=True, binary=True)
+    for other in (type_.copy(), copy.copy(type_)):
+        assert (other.context, other.allow_plaintext, other.binary) == ("a.b", True, True)

@@ -1,0 +1,161 @@
+"""A comparison with an encrypted column raises where it is written, or at the latest before
+anything is sent; never are there silently no rows."""
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite as sqlite_dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
+
+from atrest.sqlalchemy import Encrypted, EncryptedQueryError
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Person(Base):
+    __tablename__ = "people"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(50))
+    email: Mapped[str | None] = mapped_column(Encrypted(sa.String))
+    extras: Mapped[dict | None] = mapped_column(Encrypted(sa.JSON))
+
+
+@pytest.fixture
+def session(database):
+    Base.metadata.create_all(database.engine)
+    with Session(database.engine) as session:
+        session.add_all(
+            [
+                Person(id=1, name="ada", email="ada@example.org", extras={"a": 1}),
+                Person(id=2, name="bob", email=None),
+                Person(id=3, name="eve", email=""),
+            ]
+        )
+        session.commit()
+        yield session
+
+
+REFUSED = {
+    "equals": lambda c: c == "ada@example.org",
+    "differs": lambda c: c != "ada@example.org",
+    "in": lambda c: c.in_(["a"]),
+    "not in": lambda c: c.not_in(["a"]),
+    "in nothing": lambda c: c.in_([]),
+    "like": lambda c: c.like("a%"),
+    "ilike": lambda c: c.ilike("a%"),
+    "contains": lambda c: c.contains("a"),
+    "startswith": lambda c: c.startswith("a"),
+    "less": lambda c: c < "b",
+    "between": lambda c: c.between("a", "b"),
+    "is a value": lambda c: c.is_("a"),
+    "distinct from": lambda c: c.is_distinct_from(None),
+    "concatenated": lambda c: c + "x",
+    "from the right": lambda c: "x" + c,
+    "coalesced": lambda c: sa.func.coalesce(c, "") == "",
+    "ordered": lambda c: c.desc(),
+    "ordered up": lambda c: c.asc(),
+    "regular expression": lambda c: c.regexp_match("a"),
+    "collated": lambda c: c.collate("C"),
+    "labelled": lambda c: c.label("x") == "ada@example.org",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_where_it_is_written(name):
+    with pytest.raises(EncryptedQueryError) as refused:
+        REFUSED[name](Person.email)
+    assert "people.email is encrypted" in str(refused.value)
+    assert "is_(None)" in str(refused.value)
+    with pytest.raises(EncryptedQueryError):
+        REFUSED[name](aliased(Person).email)
+    with pytest.raises(EncryptedQueryError):
+        REFUSED[name](sa.select(Person).subquery().c.email)
+
+
+def test_json_is_not_looked_into():
+    with pytest.raises(EncryptedQueryError):
+        Person.extras["a"]
+
+
+COMPILED = {
+    "ordered by it": lambda: sa.select(Person).order_by(Person.name, Person.email),
+    "ordered down": lambda: sa.select(Person).order_by(sa.desc(Person.email)),
+    "ordered inside": lambda: sa.select(sa.select(Person.id).order_by(Person.email).limit(1).subquery()),
+    "equals itself": lambda: sa.select(Person).where(Person.email == Person.email),
+    "differs from a column": lambda: sa.select(Person).where(Person.email != Person.name),
+    "equals a parameter": lambda: sa.select(Person).where(Person.email == sa.literal("ada@example.org")),
+    "in a function": lambda: sa.select(Person).where(sa.func.lower(Person.email) == "ada@example.org"),
+    "the least": lambda: sa.select(sa.func.min(Person.email)),
+    "on the right": lambda: sa.select(Person).where(sa.literal("ada@example.org") == Person.email),
+    "a clear column": lambda: sa.select(Person).where(Person.name == Person.email),
+    "joined": lambda: sa.select(Person).join(aliased(Person), Person.name == Person.email),
+    "in a subquery": lambda: sa.select(Person).where(Person.name.in_(sa.select(Person.name).where(Person.name < Person.email))),
+    "set to a clear column": lambda: sa.update(Person).values(email=Person.name),
+    "set to a function": lambda: sa.update(Person).values(email=sa.func.lower(Person.email)),
+    "set to another encrypted column": lambda: sa.update(Person).values(extras=Person.email),
+    "set to a literal of another type": lambda: sa.update(Person).values(email=sa.literal("clear", sa.String)),
+    "set in order": lambda: sa.update(Person).ordered_values((Person.email, Person.name)),
+    "inserted from a query": lambda: sa.insert(Person).from_select(["id", "email"], sa.select(Person.id + 10, Person.name)),
+    "inserted as SQL": lambda: sa.insert(Person).values(id=9, name="x", email=sa.func.lower("CLEAR")),
+    "many inserted as SQL": lambda: sa.insert(Person).values([{"id": 9, "name": "x", "email": sa.func.lower("CLEAR")}]),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_refused_before_anything_is_sent(name, session):
+    before = session.execute(sa.text("SELECT * FROM people ORDER BY id")).all()
+    with pytest.raises(EncryptedQueryError):
+        session.execute(COMPILED[name]())
+    session.rollback()
+    assert session.execute(sa.text("SELECT * FROM people ORDER BY id")).all() == before
+
+
+def test_an_attribute_set_to_sql_is_refused(session):
+    person = session.get(Person, 1)
+    person.email = sa.func.lower("CLEAR")
+    with pytest.raises(EncryptedQueryError):
+        session.flush()
+
+
+def test_what_is_about_null_works(session):
+    def ids(*where):
+        return session.scalars(sa.select(Person.id).where(*where).order_by(Person.id)).all()
+
+    assert ids(Person.email.is_(None)) == ids(Person.email == None) == [2]  # noqa: E711
+    assert ids(Person.email.is_not(None)) == ids(Person.email != None) == [1, 3]  # noqa: E711
+    assert ids(Person.email.is_(sa.null())) == [2]
+    assert ids(~Person.email.is_(None)) == [1, 3]
+    assert session.scalar(sa.select(sa.func.count(Person.email))) == 2
+    assert session.query(Person).filter_by(email=None).one().id == 2
+
+
+def test_a_token_may_be_copied_within_its_column(session):
+    session.execute(sa.insert(Person).from_select(["id", "name", "email"], sa.select(Person.id + 10, Person.name, Person.email)))
+    session.execute(sa.update(Person).where(Person.id == 12).values(email=sa.null()))
+    assert session.scalars(sa.select(Person.email).where(Person.id > 10).order_by(Person.id)).all() == ["ada@example.org", None, ""]
+
+
+def test_upsert(session, database):
+    if database.kind == "mariadb":
+        pytest.skip("ON DUPLICATE KEY has no excluded row in this form")
+    insert = {"sqlite": sqlite_dialect.insert, "postgresql": postgresql.insert}[database.kind]
+    statement = insert(Person).values(id=1, name="ada", email="new@example.org")
+    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"email": statement.excluded.email}))
+    assert session.get(Person, 1).email == "new@example.org"
+    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"email": "newer"}))
+    session.expire_all()
+    assert session.get(Person, 1).email == "newer"
+    assert "newer" not in str(database.raw("SELECT * FROM people"))
+
+
+@pytest.mark.parametrize("wrong", [{"primary_key": True}, {"unique": True}, {"index": True}])
+def test_a_column_that_cannot_be_encrypted(wrong):
+    with pytest.raises(EncryptedQueryError, match="people2.email is encrypted and"):
+        sa.Table("people2", sa.MetaData(), sa.Column("email", Encrypted(sa.String), **wrong))
+
+
+def test_errors_of_the_database_show_tokens_only(session):
+    with pytest.raises(sa.exc.IntegrityError) as error:
+        session.execute(sa.insert(Person).values(id=1, name="again", email="secret@example.org"))
+    assert "secret@" not in str(error.value)
