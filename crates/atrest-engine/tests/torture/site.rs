@@ -92,6 +92,7 @@ impl Site {
             Operation::Encrypt => (None, Some(Operation::Encrypt)),
             Operation::Rotate => (Some(Operation::Encrypt), Some(Operation::Rotate)),
             Operation::Decrypt => (Some(Operation::Rotate), None),
+            Operation::Adopt | Operation::Exit => unreachable!("torture has three operations"),
         };
         let seal = |with: Option<Operation>, clear: &str| match with.map(worker::keyring) {
             None => clear.to_owned(),

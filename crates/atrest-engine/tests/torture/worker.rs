@@ -20,6 +20,7 @@ pub fn keyring(operation: Operation) -> Keyring {
     match operation {
         Operation::Encrypt => Keyring::new(key(1), vec![]),
         Operation::Rotate | Operation::Decrypt => Keyring::new(key(2), vec![key(1)]),
+        Operation::Adopt | Operation::Exit => unreachable!("torture has three operations"),
     }
     .unwrap()
 }
@@ -42,6 +43,7 @@ pub fn start(
         let (primary, previous) = match operation {
             Operation::Encrypt => ("01", ""),
             Operation::Rotate | Operation::Decrypt => ("02", "\"env:TORTURE_PREVIOUS\""),
+            Operation::Adopt | Operation::Exit => unreachable!("torture has three operations"),
         };
         let text = format!(
             "[keys]\nprimary = \"env:TORTURE_PRIMARY\"\nprevious = [{previous}]\n\n\
