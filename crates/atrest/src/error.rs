@@ -17,7 +17,7 @@ pub enum FieldError {
     Keys(#[from] KeySourceError),
     /// The keyring is in the database, which is not connected to here.
     #[error(
-        "keyring = \"database\" in [keys]: this function connects to no database; load the keyring from it, or keep the keyring in a file"
+        "keyring = \"database\" in [keys]: this function connects to no database; call `Fields::connect` with its URL, or keep the keyring in a file"
     )]
     KeyringInDatabase,
     /// The field is bound to its row, and no row was given.

@@ -1,9 +1,15 @@
 //! A policy joined to its keys.
 
 use std::path::Path;
+#[cfg(feature = "subjects")]
+use std::sync::Arc;
 
 use atrest_core::Keyring;
 use atrest_engine::policy::{KeyringPlace, Policy, PrimaryKeys};
+#[cfg(feature = "subjects")]
+use atrest_keys::KeySourceError;
+#[cfg(feature = "subjects")]
+use atrest_keys::keyring::{KeyringError, KeyringStore as _};
 use atrest_keys::keyring::{KeyringFile, OpenKeyring};
 use atrest_keys::{Environment, FileAccess, LoadedKeyring, Primary, Settings, Warning, load};
 
@@ -32,6 +38,52 @@ impl Fields {
     /// # Errors
     /// [`FieldError::Keys`].
     pub fn from_policy(policy: Policy, environment: Environment) -> Result<Self, FieldError> {
+        Self::of(policy, environment, None)
+    }
+
+    /// As [`Fields::load`] for a policy with `keyring = "database"`, too: `url` is the
+    /// database that the policy names (`postgresql://`, `mysql://`, `sqlite:`), where the
+    /// account needs SELECT on the table `atrest_keys`. Asking the keyring's root may
+    /// block for [`Settings::timeout`].
+    ///
+    /// # Errors
+    /// As [`Fields::load`]; [`FieldError::Database`].
+    #[cfg(feature = "subjects")]
+    pub async fn connect(
+        path: impl AsRef<Path>,
+        environment: Environment,
+        url: &str,
+    ) -> Result<Self, FieldError> {
+        let policy = Policy::load(path)?;
+        let PrimaryKeys::Keyring {
+            place: KeyringPlace::Database,
+            ..
+        } = &policy.keys.primary
+        else {
+            return Self::from_policy(policy, environment);
+        };
+        let database = atrest_sql::connect(url).await?;
+        let table = atrest_sql::KeyringTable::new(Arc::clone(&database));
+        let text = table.load().await;
+        database.close().await;
+        let keys = |error| KeySourceError::from(Box::new(error));
+        let origin = table.name();
+        let text = text.map_err(keys)?;
+        let missing = || {
+            keys(KeyringError::Missing {
+                origin: table.name(),
+            })
+        };
+        let text = text.ok_or_else(missing)?;
+        Self::of(policy, environment, Some((&text, &origin)))
+    }
+
+    /// With the document of a keyring in the database, and its name.
+    fn of(
+        policy: Policy,
+        environment: Environment,
+        document: Option<(&str, &str)>,
+    ) -> Result<Self, FieldError> {
         let access = if policy.keys.allow_readable_files {
             FileAccess::AllowReadable
         } else {
@@ -53,7 +105,10 @@ impl Fields {
                     file = KeyringFile::new(policy.directory().join(path));
                     Primary::File { file: &file, root }
                 }
-                KeyringPlace::Database => return Err(FieldError::KeyringInDatabase),
+                KeyringPlace::Database => {
+                    let (text, origin) = document.ok_or(FieldError::KeyringInDatabase)?;
+                    Primary::Text { text, origin, root }
+                }
             },
         };
         let keys = load(primary, &of.previous, &environment, &settings)?;

@@ -280,3 +280,52 @@ on_every_database!(
     who_is_forgotten_is_told_from_what_is_damaged,
     what_is_missing_is_said,
 );
+
+/// A keyring that is in the database is found there, and only there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyring_in_the_database() {
+    for scratch in [
+        ScratchDatabase::sqlite().await,
+        ScratchDatabase::postgres().await,
+        ScratchDatabase::mariadb().await,
+    ] {
+        let policy = scratch.folder().join("atrest.toml");
+        let text = format!(
+            "[keys]\nkeyring = \"database\"\nroot = \"env:ROOT\"\n[database]\nurl = \"{}\"\n\
+             [[column]]\ntable = \"people\"\nname = \"email\"\n",
+            scratch.url()
+        );
+        std::fs::write(&policy, text).unwrap();
+        let root = Key::generate().unwrap().to_base64url().to_string();
+        let environment = || Environment::new([("ROOT".to_owned(), root.clone())]);
+        let connect = || Fields::connect(&policy, environment(), scratch.url());
+        let missing = connect().await.unwrap_err().to_string();
+        assert!(missing.contains("atrest key init"), "{missing}");
+        assert!(matches!(
+            Fields::load(&policy, environment()),
+            Err(FieldError::KeyringInDatabase)
+        ));
+
+        let source = source::parse("env:ROOT", &Settings::new(scratch.folder())).unwrap();
+        let now = Timestamp::now();
+        let new = OpenKeyring::create(&*source, "env:ROOT", &environment(), now, &[]).unwrap();
+        let database = atrest_sql::connect(scratch.url()).await.unwrap();
+        let table = atrest_sql::KeyringTable::new(database.clone());
+        let made = new.store(&table, &*source, &environment()).await.unwrap();
+        database.close().await;
+
+        let fields = connect().await.unwrap();
+        let email = fields.field("people.email").unwrap();
+        let stored = email.seal_str("ada@example.org").unwrap();
+        let again = connect().await.unwrap();
+        let again = again.field("people.email").unwrap();
+        assert_eq!(again.open_str(&stored).unwrap(), "ada@example.org");
+        assert_eq!(fields.keyring().primary().id(), made.data().primary().id());
+
+        let other = Key::generate().unwrap().to_base64url().to_string();
+        let other = Environment::new([("ROOT".to_owned(), other)]);
+        let refused = Fields::connect(&policy, other, scratch.url()).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("does not open"), "{refused}");
+    }
+}
