@@ -58,7 +58,7 @@ pub(crate) enum Done<'a> {
 
 /// Values of one block: enough for a thread each to be worth it, few enough to stay in a
 /// processor's cache. Between blocks signals are heard, and other threads of Python's.
-const BLOCK: usize = 8192;
+const BLOCK: usize = 4096;
 /// Fewer values than this are not worth a thread.
 const SHARE: usize = 2048;
 
@@ -73,6 +73,16 @@ pub(crate) fn run<'py>(
     mut give: impl FnMut(usize, Done<'_>) -> PyResult<()>,
 ) -> PyResult<()> {
     let (mut values, mut number) = (values.try_iter()?, 0);
+    let mut hand_out = |pages: Vec<Page>| {
+        for page in pages {
+            for done in page.done() {
+                give(number, done)?;
+                number += 1;
+            }
+        }
+        Ok(())
+    };
+    let mut before = Vec::new();
     loop {
         let block: Vec<Option<Value>> = values
             .by_ref()
@@ -80,14 +90,20 @@ pub(crate) fn run<'py>(
             .map(|one| value(&one?))
             .collect::<PyResult<_>>()?;
         if block.is_empty() {
-            return Ok(());
+            return hand_out(before);
         }
-        for page in py.detach(|| pages(work, worker, context, &block)) {
-            for done in page.done() {
-                give(number, done)?;
-                number += 1;
-            }
-        }
+        let here = || pages(work, worker, context, &block);
+        before = if before.is_empty() {
+            py.detach(here)
+        } else {
+            // The next block is worked on while Python is given this one.
+            thread::scope(|scope| {
+                let ahead = thread::Builder::new().spawn_scoped(scope, here);
+                hand_out(before)?;
+                let done = py.detach(|| ahead.ok().and_then(|ahead| ahead.join().ok()));
+                PyResult::Ok(done.unwrap_or_else(|| py.detach(here)))
+            })?
+        };
         py.check_signals()?;
     }
 }
