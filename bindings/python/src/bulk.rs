@@ -1,9 +1,11 @@
-//! Many values at once: on all cores, with the GIL released.
+//! Many values at once: block by block, on all cores, with the GIL released.
 
+use std::sync::OnceLock;
 use std::thread;
 
 use atrest_core::{Context, Form};
-use zeroize::Zeroizing;
+use pyo3::prelude::*;
+use zeroize::Zeroize as _;
 
 use crate::stored::Value;
 use crate::worker::{Failure, Kept, Worker};
@@ -17,11 +19,19 @@ pub(crate) enum Work {
 }
 
 /// What became of some values, in their order.
-#[derive(Default)]
-pub(crate) struct Page {
+struct Page {
     /// All of them, one behind the other.
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Vec<u8>,
     ends: Vec<Outcome>,
+    are_clear: bool,
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if self.are_clear {
+            self.bytes.zeroize();
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -46,38 +56,92 @@ pub(crate) enum Done<'a> {
     },
 }
 
+/// Values of one block: enough for a thread each to be worth it, few enough to stay in a
+/// processor's cache. Between blocks signals are heard, and other threads of Python's.
+const BLOCK: usize = 4096;
 /// Fewer values than this are not worth a thread.
-const SHARE: usize = 4096;
+const SHARE: usize = 2048;
 
-/// Works on all of `values`, and gives them in pages.
-pub(crate) fn run(
+/// Works on all of `values` and hands each that is done to `give`, with its number.
+pub(crate) fn run<'py>(
+    py: Python<'py>,
     work: Work,
     worker: &Worker,
     context: &Context,
-    values: &[Option<Value>],
-) -> Vec<Page> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = (values.len() / SHARE).clamp(1, cores);
+    values: &Bound<'py, PyAny>,
+    value: impl Fn(&Bound<'py, PyAny>) -> PyResult<Option<Value>>,
+    mut give: impl FnMut(usize, Done<'_>) -> PyResult<()>,
+) -> PyResult<()> {
+    let (mut values, mut number) = (values.try_iter()?, 0);
+    let mut hand_out = |pages: Vec<Page>| {
+        for page in pages {
+            for done in page.done() {
+                give(number, done)?;
+                number += 1;
+            }
+        }
+        Ok(())
+    };
+    let mut before = Vec::new();
+    loop {
+        let block: Vec<Option<Value>> = values
+            .by_ref()
+            .take(BLOCK)
+            .map(|one| value(&one?))
+            .collect::<PyResult<_>>()?;
+        if block.is_empty() {
+            return hand_out(before);
+        }
+        let here = || pages(work, worker, context, &block);
+        before = if before.is_empty() {
+            py.detach(here)
+        } else {
+            // The next block is worked on while Python is given this one.
+            thread::scope(|scope| {
+                let ahead = thread::Builder::new().spawn_scoped(scope, here);
+                hand_out(before)?;
+                let done = py.detach(|| ahead.ok().and_then(|ahead| ahead.join().ok()));
+                PyResult::Ok(done.unwrap_or_else(|| py.detach(here)))
+            })?
+        };
+        py.check_signals()?;
+    }
+}
+
+fn pages(work: Work, worker: &Worker, context: &Context, values: &[Option<Value>]) -> Vec<Page> {
+    let cores = CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
+    let threads = (values.len() / SHARE).clamp(1, *cores);
     let share = values.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
         let mut shares = values.chunks(share);
         let first = shares.next().unwrap_or_default();
         let others: Vec<_> = shares
-            .map(|share| (share, scope.spawn(|| page(work, worker, context, share))))
+            .map(|share| {
+                let spawned = thread::Builder::new()
+                    .spawn_scoped(scope, || page(work, worker, context, share));
+                (share, spawned)
+            })
             .collect();
         let mut pages = vec![page(work, worker, context, first)];
         for (share, thread) in others {
-            // Only a bug can make one panic; the values are then worked on here.
-            let done = thread.join();
-            pages.push(done.unwrap_or_else(|_| page(work, worker, context, share)));
+            // No thread to be had, or one that panicked: the values are worked on here.
+            let done = thread.ok().and_then(|thread| thread.join().ok());
+            pages.push(done.unwrap_or_else(|| page(work, worker, context, share)));
         }
         pages
     })
 }
 
+/// It reads files of the system.
+static CORES: OnceLock<usize> = OnceLock::new();
+
 fn page(work: Work, worker: &Worker, context: &Context, values: &[Option<Value>]) -> Page {
     let mut kept = worker.fresh();
-    let mut page = Page::default();
+    let mut page = Page {
+        bytes: Vec::new(),
+        ends: Vec::with_capacity(values.len()),
+        are_clear: work != Work::Seal,
+    };
     // At once: growing would leave clear values behind. Clear values are no longer than
     // what is stored.
     let length = |value: &Value| match work {
@@ -90,8 +154,7 @@ fn page(work: Work, worker: &Worker, context: &Context, values: &[Option<Value>]
         Work::Open | Work::Read => value.bytes().len(),
     };
     page.bytes
-        .reserve(values.iter().flatten().map(length).sum());
-    page.ends.reserve(values.len());
+        .reserve_exact(values.iter().flatten().map(length).sum());
     for value in values {
         let outcome = match value {
             None => Outcome::Null,
@@ -104,7 +167,7 @@ fn page(work: Work, worker: &Worker, context: &Context, values: &[Option<Value>]
 
 impl Page {
     fn add(&mut self, work: Work, kept: &mut Kept, context: &Context, value: &Value) -> Outcome {
-        let (form, given, bytes) = (value.form(), value.bytes(), &mut *self.bytes);
+        let (form, given, bytes) = (value.form(), value.bytes(), &mut self.bytes);
         let was_sealed = match work {
             Work::Seal => kept.seal(form, context, given, bytes).map(|()| true),
             Work::Open => kept.open(form, context, given).map(|_| true),
@@ -124,7 +187,7 @@ impl Page {
     }
 
     /// What became of each.
-    pub(crate) fn done(&self) -> impl Iterator<Item = Done<'_>> {
+    fn done(&self) -> impl Iterator<Item = Done<'_>> {
         let mut begin = 0;
         self.ends.iter().map(move |outcome| match *outcome {
             Outcome::Null => Done::Null,

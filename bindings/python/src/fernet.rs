@@ -164,14 +164,9 @@ impl Fernets {
         value: fn(&Bound<'py, PyAny>) -> PyResult<Value>,
     ) -> PyResult<Bound<'py, PyList>> {
         let py = values.py();
-        let values: Vec<Option<Value>> = values
-            .try_iter()?
-            .map(|it| value(&it?).map(Some))
-            .collect::<PyResult<_>>()?;
-        let pages = py.detach(|| bulk::run(work, &self.worker, &self.nothing, &values));
-        let mut list = Vec::with_capacity(values.len());
-        for done in pages.iter().flat_map(|page| page.done()) {
-            let index = list.len();
+        let mut list = Vec::with_capacity(values.len().unwrap_or(0));
+        let value = |one: &Bound<'py, PyAny>| value(one).map(Some);
+        let give = |index, done: Done<'_>| {
             list.push(match done {
                 Done::Value { bytes, .. } => PyBytes::new(py, bytes),
                 Done::Failed(failure @ Failure::Seal(_)) => return Err(not_sealed(failure)),
@@ -181,7 +176,9 @@ impl Fernets {
                     return Err(error);
                 }
             });
-        }
+            Ok(())
+        };
+        bulk::run(py, work, &self.worker, &self.nothing, values, value, give)?;
         PyList::new(py, list)
     }
 }

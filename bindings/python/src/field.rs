@@ -107,14 +107,9 @@ impl Field {
             Work::Seal => Wanted::ToSeal,
             Work::Open | Work::Read => Wanted::ToOpen,
         };
-        let values: Vec<Option<Value>> = values
-            .try_iter()?
-            .map(|value| Value::of(&value?, wanted, &self.id))
-            .collect::<PyResult<_>>()?;
-        let pages = py.detach(|| bulk::run(work, &self.worker, context, &values));
-        let mut list = Vec::with_capacity(values.len());
-        for done in pages.iter().flat_map(|page| page.done()) {
-            let index = list.len();
+        let mut list = Vec::with_capacity(values.len().unwrap_or(0));
+        let value = |value: &Bound<'py, PyAny>| Value::of(value, wanted, &self.id);
+        let give = |index, done: Done<'_>| {
             list.push(match self.given(py, work, done) {
                 Ok(value) => value,
                 Err(error) => {
@@ -126,7 +121,9 @@ impl Field {
                     }
                 }
             });
-        }
+            Ok(())
+        };
+        bulk::run(py, work, &self.worker, context, values, value, give)?;
         PyList::new(py, list)
     }
 
