@@ -365,6 +365,12 @@ impl Journal {
         self.columns.get(target).map(|h| &h.record)
     }
 
+    /// Every column that was ever worked on, also where no policy names it any more.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &ColumnRecord)> {
+        let columns = self.columns.iter();
+        columns.map(|(target, held)| (target.as_str(), &held.record))
+    }
+
     /// Its run, going on or interrupted.
     #[must_use]
     pub fn run(&self, target: &str) -> Option<&RunRecord> {

@@ -96,7 +96,8 @@ impl KeyringStore for KeyringTable {
                     mac,
                 };
                 match self.database.keys_change(&[change]).await {
-                    Ok(()) => {}
+                    // Whatever another one makes of it now.
+                    Ok(()) => return Ok(()),
                     Err(TargetError::Busy { .. }) => {}
                     Err(error) => return Err(self.failed(&error)),
                 }

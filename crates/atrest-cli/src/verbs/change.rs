@@ -117,8 +117,8 @@ async fn run_in(
     let result = columns(&connected, operation, &options, &backups, global).await;
     let written = backups.finish();
     let rewrapped = match (operation, &connected.subjects, &result) {
-        (Operation::Rotate, Some(subjects), Ok(_)) => subjects.rewrap().await?,
-        _ => 0,
+        (Operation::Rotate, Some(subjects), Ok(_)) => subjects.rewrap().await,
+        _ => Ok(0),
     };
     let result = match result {
         Ok(columns) => {
@@ -139,6 +139,8 @@ async fn run_in(
             return Err(error);
         }
     };
+    let rewrapped = rewrapped
+        .context("the values are done; the keys of subjects are not all under the active key")?;
     connected.close().await;
     let clean = reports.iter().all(|r| r.is_clean(Some(operation)))
         && files.iter().all(|r| r.is_clean(Some(operation)));

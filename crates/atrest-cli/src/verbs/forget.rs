@@ -98,29 +98,54 @@ async fn due(
     args: &ForgetArgs,
     now: Timestamp,
 ) -> anyhow::Result<Done> {
-    let (mut states, mut receipts) = (Vec::new(), Vec::new());
+    let (mut states, mut receipts, mut failed) = (Vec::new(), Vec::new(), None);
     for state in subjects.unfinished().await? {
-        if state.forget_since.is_none() {
+        let tag = state.tag.clone();
+        if state.hold.is_some() {
+            warn(&format!("subject {tag} is held, and was left"));
+        } else if state.forget_since.is_none() {
             // A tombstone says that these keys were destroyed: an old copy was put back.
-            let tag = state.tag.clone();
             states.push(subjects.destroy(&tag, now).await?);
             warn(&format!(
                 "the keys of subject {tag}, which was forgotten, had come back from an old copy; they are destroyed again"
             ));
-        } else if state.hold.is_some() {
-            warn(&format!("subject {} is held, and was left", state.tag));
         } else if state.is_due(now) {
-            let subject = subjects.named(&state.tag).await?;
-            let (state, receipt) = finish(connected, subjects, &subject, state, args, now).await?;
-            states.push(state);
-            receipts.push(receipt);
+            // What is wrong with one does not keep the others waiting.
+            match one_due(connected, subjects, state, args, now).await {
+                Ok((state, receipt)) => {
+                    states.push(state);
+                    receipts.push(receipt);
+                }
+                Err(error) => {
+                    warn(&format!("subject {tag} was not forgotten: {error:#}"));
+                    failed = failed.or(Some(error));
+                }
+            }
         }
     }
-    Ok((states, receipts))
+    match failed {
+        None => Ok((states, receipts)),
+        Some(error) => Err(error.context(format!(
+            "{} were forgotten, and not all; then",
+            receipts.len()
+        ))),
+    }
+}
+
+async fn one_due(
+    connected: &Connected,
+    subjects: &Subjects,
+    state: SubjectState,
+    args: &ForgetArgs,
+    now: Timestamp,
+) -> anyhow::Result<(SubjectState, (PathBuf, SignedReceipt))> {
+    let subject = subjects.named(&state.tag).await?;
+    finish(connected, subjects, &subject, state, args, now).await
 }
 
 /// Does what was asked for: the tombstone first, then what could confirm guesses, then
-/// the keys; in the end the receipt. Each step may be done twice.
+/// the keys; in the end the receipt. Each step may be done twice, and until the receipt
+/// is there it stays open.
 async fn finish(
     connected: &Connected,
     subjects: &Subjects,
@@ -131,6 +156,10 @@ async fn finish(
 ) -> anyhow::Result<(SubjectState, (PathBuf, SignedReceipt))> {
     let policy = &connected.session.policy;
     let requested = state.forget_since;
+    let asked = state.forget_since.is_some();
+    if asked {
+        subjects.begin(&state.tag).await?;
+    }
     bury(&connected.session, &state, now).await?;
     let with_subject: Vec<&ColumnPolicy> = policy
         .columns
@@ -189,6 +218,10 @@ async fn finish(
     };
     let signed = signer(&connected.session).await?.sign(receipt)?;
     let file = write(&connected.session, &signed)?;
+    let state = match asked {
+        true => subjects.finished(&state.tag).await?,
+        false => state,
+    };
     Ok((state, (file, signed)))
 }
 

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use anyhow::bail;
-use atrest_engine::Operation;
 use atrest_engine::report::ColumnReport;
+use atrest_engine::{Operation, RunOptions};
 use atrest_keys::keyring::{KeyEntry, KeyPurpose, KeyState, OpenKeyring};
 use atrest_media::folder;
 use jiff::Timestamp;
 
 use super::key::{life, rotate as key_rotate};
+use super::verify;
 use crate::Outcome;
 use crate::args::{Global, RotateArgs};
 use crate::files::Locations;
@@ -75,8 +76,7 @@ pub(crate) async fn run(args: &RotateArgs, global: &Global) -> anyhow::Result<Ou
 }
 
 /// Whether a rotation was begun that did not come to its end: keys of subjects are under
-/// another key, a run is open, no run over a column has ended since the key became active,
-/// or a file has another key.
+/// another key, a run is open, or a value or a file has another key.
 async fn is_begun(keyring: &OpenKeyring, global: &Global) -> anyhow::Result<bool> {
     let of = |purpose, state| {
         let keys = keyring.entries().iter();
@@ -105,13 +105,13 @@ async fn is_begun(keyring: &OpenKeyring, global: &Global) -> anyhow::Result<bool
     if values && !begun && !columns.is_empty() {
         let engine = connected.engine()?;
         begun = !engine.open_runs().await?.is_empty();
-        let journal = engine.journal().await?;
-        for column in columns {
-            let record = journal.column(&column.id());
-            let last = record.and_then(|record| record.last_run.as_ref());
-            let ended = last.and_then(|last| last.finished.parse::<Timestamp>().ok());
-            // Never encrypted: there is nothing to rotate.
-            begun |= ended.is_some_and(|ended| ended < active.created);
+        if !begun {
+            // A run that ended since may have been of another kind: only counting tells.
+            let active = active.id.to_string();
+            let found = verify::read(&connected, &RunOptions::default(), global).await?;
+            begun = found
+                .iter()
+                .any(|report| report.sealed.keys().any(|key| *key != active));
         }
     }
     if values && !begun && !connected.files(global)?.is_empty() {

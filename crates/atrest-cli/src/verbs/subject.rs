@@ -46,12 +46,13 @@ async fn export(
         }
     };
     let mut out = BufWriter::new(&mut out);
-    let (mut values, mut closed, mut failed) = (0_u64, 0_u64, None);
+    let (mut values, mut closed, mut forgotten, mut failed) = (0_u64, 0_u64, 0_u64, None);
     let with_subject = |c: &&&atrest_engine::policy::ColumnPolicy| c.subject.is_some();
     for column in connected.columns(global)?.iter().filter(with_subject) {
         let mut give = |one: Belonging| {
             values += 1;
             closed += u64::from(one.state == "undecryptable");
+            forgotten += u64::from(one.state == "forgotten");
             let written = serde_json::to_writer(&mut out, &one)
                 .map_err(Into::into)
                 .and_then(|()| out.write_all(b"\n"));
@@ -64,9 +65,10 @@ async fn export(
         return Err(error).context("the export cannot be written");
     }
     eprintln!(
-        "{} values, of which {} do not open",
+        "{} values, of which {} do not open and {} were forgotten",
         count(values),
-        count(closed)
+        count(closed),
+        count(forgotten)
     );
     Ok(match closed {
         0 => Outcome::Clean,

@@ -306,3 +306,40 @@ async fn a_keyring_in_the_database() {
         assert!(!place.folder().join("atrest.keyring").exists());
     }
 }
+
+/// What has begun is neither taken back nor held, and stays open until its receipt is
+/// there; what is wrong with one keeps nobody else waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_has_begun_is_finished() {
+    let place = place(
+        ScratchDatabase::sqlite().await,
+        "[subjects]\nundo = \"1s\"\n",
+    )
+    .await;
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    place.run(&["forget", "note 13", "--yes"]).expect(0);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let in_the_way = place.folder().join("atrest-receipts");
+    std::fs::write(&in_the_way, "").unwrap();
+    place
+        .run(&["forget", "--due", "--yes"])
+        .expect(2)
+        .says("0 were forgotten, and not all");
+    place
+        .run(&["forget", "anna", "--undo"])
+        .expect(2)
+        .says("has begun");
+    place
+        .run(&["forget", "anna", "--legal-hold", "case 12/2026"])
+        .expect(2)
+        .says("has begun");
+    std::fs::remove_file(&in_the_way).unwrap();
+    place.run(&["forget", "--due", "--yes"]).expect(0);
+    assert_eq!(receipts(&place).len(), 2);
+    place.run(&["forget", "--due", "--yes"]).expect(0);
+    assert_eq!(receipts(&place).len(), 2);
+    place
+        .run(&["subject", "export", "anna"])
+        .expect(0)
+        .says("11 were forgotten");
+}

@@ -238,6 +238,53 @@ async fn retire_by_force_says_what_is_lost() {
     place.run(&["key", "list"]).expect(0).says("they are lost");
 }
 
+/// The journal knows columns that the policy names no more.
+#[tokio::test]
+async fn retire_asks_for_columns_that_left_the_policy() {
+    let place = Place::sqlite(20).await;
+    let both = |more: &str| {
+        place.policy(&format!(
+            "[keys]\n{POLICY}\n\n[database]\nurl = \"{}\"\n\n[[column]]\ntable = \"people\"\nname = \"email\"\n{more}",
+            place.db.url()
+        ));
+    };
+    both("\n[[column]]\ntable = \"people\"\nname = \"note\"\n");
+    place.run(&["key", "init"]).expect(0);
+    place
+        .run(&["encrypt", "--no-backup", "--apply-schema"])
+        .expect(0);
+    both("");
+    place.run(&["key", "rotate"]).expect(0);
+    place.run(&["rotate", "--no-backup"]).expect(0);
+    let old = place.ids().remove(0);
+    place
+        .run(&["key", "retire", &old])
+        .expect(2)
+        .says("people.note, which was encrypted");
+    both("\n[[column]]\ntable = \"people\"\nname = \"note\"\n");
+    place.run(&["rotate", "--no-backup"]).expect(0);
+    place.run(&["key", "retire", &old]).expect(0);
+    place.run(&["verify"]).expect(0);
+}
+
+/// A run of another kind that ends in between is no rotation.
+#[tokio::test]
+async fn a_rotation_that_was_begun_is_not_forgotten() {
+    let place = Place::sqlite(20).await;
+    place.keys(&format!("{POLICY}\nrotate_after = \"90d\""));
+    place.run(&["key", "init"]).expect(0);
+    place.run(&["encrypt", "--no-backup"]).expect(0);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place.run(&["key", "rotate"]).expect(0);
+    let new = "INSERT INTO people VALUES (100, 'new@example.org', 'n')";
+    place.db.execute(new).await;
+    place.run(&["encrypt", "--no-backup"]).expect(0);
+    place
+        .run(&["rotate", "--due", "--no-backup"])
+        .expect(0)
+        .says("18 rotated");
+}
+
 #[tokio::test]
 async fn keys_that_are_due_are_rotated_with_their_data_and_others_are_not() {
     let place = Place::sqlite(20).await;

@@ -87,6 +87,14 @@ pub enum SubjectError {
         /// The subject.
         tag: String,
     },
+    /// Its keys are being destroyed.
+    #[error(
+        "the erasure of subject {tag} has begun, so it cannot be taken back or held any more; finish it with `atrest forget --due`"
+    )]
+    Begun {
+        /// The subject.
+        tag: String,
+    },
     /// A receipt that proves nothing.
     #[error("the receipt cannot be relied on: {0}")]
     Signature(&'static str),

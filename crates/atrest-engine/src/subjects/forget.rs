@@ -1,10 +1,11 @@
 //! The end of a subject's keys: asked for, undone while there is time, and done; or
 //! held.
 //!
-//! The order is what survives a crash: the face writes the subject's tag and key ids
-//! into the keyring (a tombstone) before [`Subjects::destroy`]. From the tombstone on
-//! the keys are not used, wherever a copy of them comes from; running `forget` again
-//! finishes what was begun.
+//! The order is what survives a crash: [`Subjects::begin`], from which on nothing is
+//! undone; the face writes the subject's tag and key ids into the keyring (a tombstone);
+//! [`Subjects::destroy`]; the face writes the receipt; [`Subjects::finished`]. From the
+//! tombstone on the keys are not used, wherever a copy of them comes from; running
+//! `forget` again finishes what was begun.
 
 use atrest_core::{FieldOpener, Form, KeyId, Suite, seal_one};
 use jiff::Timestamp;
@@ -108,18 +109,21 @@ impl Subjects {
                 since: now,
                 undo_until,
                 subject: self.seal(tag, subject)?,
+                begun: false,
             }),
         };
         forget.undo_until = forget.undo_until.min(undo_until);
         self.save(record, body).await
     }
 
-    /// Takes an erasure back that was asked for and not done.
+    /// Takes an erasure back that was asked for and not begun.
     ///
     /// # Errors
-    /// [`SubjectError::Unknown`]; [`SubjectError::NothingToUndo`]; the database's.
+    /// [`SubjectError::Unknown`]; [`SubjectError::NothingToUndo`];
+    /// [`SubjectError::Begun`]; the database's.
     pub async fn undo(&self, tag: &str) -> Result<SubjectState, SubjectError> {
         let record = self.known(tag).await?;
+        self.not_begun(&record)?;
         if record.body.forget.is_none() {
             return Err(SubjectError::NothingToUndo {
                 tag: tag.to_owned(),
@@ -130,12 +134,12 @@ impl Subjects {
         self.save(record, body).await
     }
 
-    /// Destroys the keys of a subject whose erasure was asked for and whose tombstone
-    /// is written. There is no way back.
+    /// Begins an erasure that was asked for: from now on it is not undone.
     ///
     /// # Errors
-    /// [`SubjectError::Unknown`], [`SubjectError::Held`]; the database's.
-    pub async fn destroy(&self, tag: &str, now: Timestamp) -> Result<SubjectState, SubjectError> {
+    /// [`SubjectError::Unknown`], [`SubjectError::Held`]; [`SubjectError::NothingToUndo`]
+    /// when it was taken back meanwhile; the database's.
+    pub async fn begin(&self, tag: &str) -> Result<SubjectState, SubjectError> {
         let record = self.known(tag).await?;
         if let Some(hold) = &record.body.hold {
             return Err(SubjectError::Held {
@@ -145,15 +149,56 @@ impl Subjects {
             });
         }
         let mut body = record.body.clone();
-        body.keys.iter_mut().for_each(|key| key.destroy(now));
+        let forget = body.forget.as_mut();
+        let forget = forget.ok_or_else(|| SubjectError::NothingToUndo {
+            tag: tag.to_owned(),
+        })?;
+        forget.begun = true;
+        self.save(record, body).await
+    }
+
+    /// The erasure is done, and its receipt is written.
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`]; the database's.
+    pub async fn finished(&self, tag: &str) -> Result<SubjectState, SubjectError> {
+        let record = self.known(tag).await?;
+        let mut body = record.body.clone();
         body.forget = None;
+        self.save(record, body).await
+    }
+
+    /// Destroys the keys of a subject whose erasure was asked for and whose tombstone
+    /// is written. There is no way back. What was begun stays open until
+    /// [`Self::finished`].
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`], [`SubjectError::Held`]; [`SubjectError::NothingToUndo`]
+    /// when nobody asks for it; the database's.
+    pub async fn destroy(&self, tag: &str, now: Timestamp) -> Result<SubjectState, SubjectError> {
+        let record = self.known(tag).await?;
+        if let Some(hold) = &record.body.hold {
+            return Err(SubjectError::Held {
+                tag: tag.to_owned(),
+                since: hold.since,
+                reason: hold.reason.clone(),
+            });
+        }
+        if record.body.forget.is_none() && !self.is_buried(&record) {
+            return Err(SubjectError::NothingToUndo {
+                tag: tag.to_owned(),
+            });
+        }
+        let mut body = record.body.clone();
+        body.keys.iter_mut().for_each(|key| key.destroy(now));
+        body.forget = body.forget.filter(|forget| forget.begun);
         self.save(record, body).await
     }
 
     /// Keeps a subject from being forgotten, or with `None` lets go of it.
     ///
     /// # Errors
-    /// [`SubjectError::Unknown`]; the database's.
+    /// [`SubjectError::Unknown`], [`SubjectError::Begun`]; the database's.
     pub async fn hold(
         &self,
         tag: &str,
@@ -161,6 +206,9 @@ impl Subjects {
         now: Timestamp,
     ) -> Result<SubjectState, SubjectError> {
         let record = self.known(tag).await?;
+        if reason.is_some() {
+            self.not_begun(&record)?;
+        }
         let mut body = record.body.clone();
         body.hold = reason.map(|reason| Hold {
             since: now,
@@ -234,6 +282,26 @@ impl Subjects {
             subject.as_bytes(),
         )?;
         Ok(String::from_utf8_lossy(&token).into_owned())
+    }
+
+    /// Whether a tombstone says that keys that are there were destroyed.
+    fn is_buried(&self, record: &Proven) -> bool {
+        let gone = self.forgotten.get(&record.tag);
+        let mut alive = record.body.keys.iter().filter(|key| key.wrapped.is_some());
+        alive.any(|key| {
+            let id = key.key_id();
+            gone.is_some_and(|gone| id.is_some_and(|id| gone.contains(&id)))
+        })
+    }
+
+    fn not_begun(&self, record: &Proven) -> Result<(), SubjectError> {
+        let begun = record.body.forget.as_ref().is_some_and(|it| it.begun);
+        if begun || self.is_buried(record) {
+            return Err(SubjectError::Begun {
+                tag: record.tag.clone(),
+            });
+        }
+        Ok(())
     }
 
     async fn one(&self, tag: &str) -> Result<Option<Proven>, SubjectError> {

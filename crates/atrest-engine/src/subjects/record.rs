@@ -65,6 +65,9 @@ pub(crate) struct Forget {
     /// The subject's text, sealed under the keyring: what is to be forgotten has to be
     /// found, too.
     pub(crate) subject: String,
+    /// It is being done, and cannot be undone any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) begun: bool,
 }
 
 /// Why a subject may not be forgotten.

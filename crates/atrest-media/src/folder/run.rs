@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::file::Job;
 use super::place::Source;
@@ -223,15 +224,27 @@ pub(super) fn open_root(folder: &Folder) -> Result<File, FolderError> {
     Ok(root)
 }
 
+/// How long a lock may outlive its run: a process that is being started has all open
+/// files of the one that starts it, until it becomes another program.
+const LINGERING: Duration = Duration::from_millis(500);
+
 /// Keeps other runs from changing files. The lock goes with the process, however that
 /// ends.
 pub(super) fn lock_root(folder: &Folder, root: &File) -> Result<(), FolderError> {
-    root.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => FolderError::Busy {
-            path: folder.root.clone(),
-        },
-        TryLockError::Error(source) => failed(folder, source),
-    })
+    let begin = Instant::now();
+    loop {
+        match root.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(source)) => return Err(failed(folder, source)),
+            Err(TryLockError::WouldBlock) if begin.elapsed() < LINGERING => {
+                thread::sleep(LINGERING / 20);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let path = folder.root.clone();
+                return Err(FolderError::Busy { path });
+            }
+        }
+    }
 }
 
 /// A killed run's temporary file holds clear bytes if it was decrypting: it goes

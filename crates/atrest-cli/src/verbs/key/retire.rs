@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_core::KeyId;
+use atrest_engine::Operation;
 use atrest_engine::backup::{BackupError, BackupNeeds};
 use atrest_keys::keyring::{KeyPurpose, KeyState};
 use jiff::Timestamp;
@@ -104,9 +105,21 @@ async fn needed_by_subjects(
         );
     }
     let connected = Connected::open(global).await?;
-    let needed = list::needed_by_subjects(&connected, id).await?;
+    let mut needed: Vec<String> = list::needed_by_subjects(&connected, id)
+        .await?
+        .into_iter()
+        .collect();
+    if !session.policy.columns.is_empty() {
+        // It makes keys of subjects, perhaps with the keyring that it began with.
+        for run in connected.engine()?.open_runs().await? {
+            needed.push(format!(
+                "the run over {}, which is going on or was interrupted",
+                run.column
+            ));
+        }
+    }
     connected.close().await;
-    Ok(needed.into_iter().collect())
+    Ok(needed)
 }
 
 /// What needs a key, in words; nothing: nothing does.
@@ -133,16 +146,23 @@ async fn needed_by(
         }
         if !connected.columns(global)?.is_empty() {
             let journal = connected.engine()?.journal().await?;
-            for column in &policy.columns {
-                if let Some(run) = journal.run(&column.id())
+            for (column, record) in journal.columns() {
+                if let Some(run) = journal.run(column)
                     && run.key == name
                 {
-                    needed.push(format!("the run over {} that was interrupted", column.id()));
+                    needed.push(format!("the run over {column} that was interrupted"));
                 }
-                let record = journal.column(&column.id());
-                let last = record.and_then(|record| record.last_run.as_ref());
+                let last = record.last_run.as_ref().map(|last| last.operation);
+                let clear = matches!(last, Some(Operation::Decrypt | Operation::Exit));
+                if !clear && !policy.columns.iter().any(|it| it.id() == column) {
+                    needed.push(format!(
+                        "perhaps {column}, which was encrypted, is not in the policy any more, and was not counted: put it back, or decrypt it"
+                    ));
+                }
                 backups.extend(
-                    last.iter()
+                    record
+                        .last_run
+                        .iter()
                         .flat_map(|l| l.backups.iter().map(|b| b.path.clone())),
                 );
             }

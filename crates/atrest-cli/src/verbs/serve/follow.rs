@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use atrest::policy_keys::PolicyKeysError;
 use atrest_core::KeyId;
 use atrest_engine::policy::{KeyringPlace, PrimaryKeys};
+use atrest_keys::keyring::KeyringError;
 use atrest_keys::{KeySourceError, Settings};
 use atrest_server::Switch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,9 +74,7 @@ impl Served<'_> {
         let directory = self.session.policy.directory();
         let mut times = Times::of(&self.session.policy_keys().settings(directory));
         let mut open = true;
-        for (source, health) in &in_force.now().loaded.requests {
-            self.metrics.key_source(source, health.failed == 0);
-        }
+        self.answered(&in_force.now());
         loop {
             let why = self.why(&mut hangup, &in_force.now(), &times).await;
             times.tried = Instant::now();
@@ -84,10 +84,8 @@ impl Served<'_> {
             match read {
                 Ok(keys) => {
                     times.read = Instant::now();
-                    for (source, health) in &keys.loaded.requests {
-                        self.metrics.key_source(source, health.failed == 0);
-                    }
-                    if open && why == Why::Old && ids(&keys) == ids(&in_force.now()) {
+                    self.answered(&keys);
+                    if open && why == Why::Old && is_same(&keys, &in_force.now()) {
                         continue;
                     }
                     self.tell(&in_force.now(), false);
@@ -99,14 +97,13 @@ impl Served<'_> {
                     tracing::info!(%primary, keys = count, "the keys were read again");
                 }
                 Err(error) => {
-                    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
-                    let remote = causes.find_map(KeySourceError::remote);
-                    if let Some((source, _)) = &remote {
+                    let unanswered = unanswered(&error);
+                    if let Some((source, _)) = &unanswered {
                         self.metrics.key_source(source, false);
                     }
-                    let refused = remote.is_some_and(|(_, problem)| !problem.is_transient());
+                    let over = unanswered.is_some_and(|(_, again)| !again || times.are_over());
                     let why = format!("{error:#}");
-                    if open && remote.is_some() && (refused || times.are_over()) {
+                    if open && over {
                         switch.close();
                         open = false;
                         tracing::error!(
@@ -124,16 +121,29 @@ impl Served<'_> {
         }
     }
 
-    /// Waits until the keys are to be read again.
-    async fn why(&self, hangup: &mut Signal, keys: &Keys, times: &Times) -> Why {
-        let in_database = matches!(
+    /// The metrics of what was asked for these keys.
+    fn answered(&self, keys: &Keys) {
+        for (source, health) in &keys.loaded.requests {
+            self.metrics.key_source(source, health.failed == 0);
+        }
+        if self.in_database() {
+            self.metrics.key_source(&"the database", true);
+        }
+    }
+
+    fn in_database(&self) -> bool {
+        matches!(
             self.session.policy.keys.primary,
             PrimaryKeys::Keyring {
                 place: KeyringPlace::Database,
                 ..
             }
-        );
-        let asked = in_database || !keys.loaded.requests.is_empty();
+        )
+    }
+
+    /// Waits until the keys are to be read again.
+    async fn why(&self, hangup: &mut Signal, keys: &Keys, times: &Times) -> Why {
+        let asked = self.in_database() || !keys.loaded.requests.is_empty();
         loop {
             let old = times.cache.saturating_sub(times.tried.elapsed());
             let wait = if asked { LOOK.min(old) } else { LOOK };
@@ -156,6 +166,31 @@ impl Served<'_> {
     }
 }
 
-fn ids(keys: &Keys) -> Vec<KeyId> {
-    keys.keyring.keys().map(|key| key.id()).collect()
+/// The same keys, and those of subjects and the tombstones, too.
+fn is_same(one: &Keys, other: &Keys) -> bool {
+    let of = |keys: &Keys| -> (Vec<KeyId>, Option<u64>) {
+        let ids = keys.keyring.keys().map(|key| key.id()).collect();
+        let generation = keys.loaded.opened.as_ref().map(|it| it.generation());
+        (ids, generation)
+    };
+    of(one) == of(other)
+}
+
+/// What did not give the keys, and whether it said so: it may be asked again.
+fn unanswered(error: &anyhow::Error) -> Option<(String, bool)> {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<KeySourceError>()
+            && let Some((source, problem)) = error.remote()
+        {
+            return Some((source.to_owned(), problem.is_transient()));
+        }
+        // A keyring in the database, which cannot be asked.
+        if let Some(PolicyKeysError::Database(_)) = cause.downcast_ref() {
+            return Some(("the database".to_owned(), true));
+        }
+        if let Some(KeyringError::Store { .. }) = cause.downcast_ref() {
+            return Some(("the database".to_owned(), true));
+        }
+    }
+    None
 }
