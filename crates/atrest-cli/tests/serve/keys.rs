@@ -324,3 +324,37 @@ fn metrics_have_the_age_of_a_keyrings_keys() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     assert!((0.0..120.0).contains(&(now - created)), "{line}");
 }
+
+/// A keyring in the database is asked for again, and while the database is gone what it
+/// gave is used for `grace`.
+#[test]
+fn a_keyring_in_the_database_is_followed() {
+    let place = Place::new(
+        "[keys]\nkeyring = \"database\"\nroot = \"env:KEY\"\ncache = \"1s\"\ngrace = \"3s\"\n\
+         [database]\nurl = \"sqlite:app.db\"\n[[files]]\nlocation = \"clips\"\n",
+    );
+    fs::write(place.path("app.db"), "").unwrap();
+    let run = |arguments: &[&str]| {
+        let ran = place.run(arguments);
+        assert!(ran.status.success(), "{ran:?}");
+    };
+    run(&["key", "init"]);
+    let serving = place.serve(&["--no-auth"]);
+    assert_eq!(serving.ask("PUT /clips/a", "", b"before").0, 201);
+    run(&["key", "rotate"]);
+    within_a_minute("the new key is taken", || {
+        assert_eq!(serving.ask("PUT /clips/b", "", b"after").0 / 100, 2);
+        place.key_of("a") != place.key_of("b")
+    });
+    run(&["rotate"]);
+    assert_eq!(serving.ask("GET /clips/a", "", b"").1, b"before");
+
+    fs::rename(place.path("app.db"), place.path("aside.db")).unwrap();
+    within_a_minute("grace is over", || {
+        serving.ask("GET /clips/a", "", b"").0 == 503
+    });
+    fs::rename(place.path("aside.db"), place.path("app.db")).unwrap();
+    within_a_minute("it is back", || {
+        serving.ask("GET /clips/a", "", b"").1 == b"before"
+    });
+}
