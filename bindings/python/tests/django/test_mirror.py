@@ -100,6 +100,23 @@ def test_clearing_a_value_clears_both(profile):
     assert copy.encrypted_email == user.email == ""
 
 
+def test_what_was_read_anew_is_no_change(profile):
+    _, user = fresh(profile)
+    User.objects.filter(pk=user.pk).update(email="new@example.org")
+    user.refresh_from_db()
+    copy, _ = fresh(profile)
+    copy.encrypted_email = "newer@example.org"
+    copy.save()
+    user.save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == "newer@example.org"
+    user.email = "kept@example.org"
+    user.refresh_from_db(fields=["first_name"])
+    user.save(update_fields=["last_login"])
+    user.save()
+    assert fresh(profile)[0].encrypted_email == "kept@example.org"
+
+
 def test_instances_that_hang_together_show_the_same(profile):
     _, user = fresh(profile)
     assert user.profile.encrypted_email == "ada@example.org"
@@ -228,6 +245,58 @@ def test_a_save_that_fails_loses_nothing(emptying):
     user.username = "free"
     user.save()
     assert User.objects.get(pk=user.pk).email == "new@example.org" and column("email", user.pk) == ""
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_a_stale_emptied_original_writes_no_old_value_back(emptying, refreshed):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    user.email = "new@example.org"
+    user.save()
+    if refreshed:
+        user.refresh_from_db()
+    elsewhere = Profile.objects.get()
+    elsewhere.encrypted_email = "newer@example.org"
+    elsewhere.save()
+    user.first_name = "Augusta"
+    user.save()
+    assert Profile.objects.get().encrypted_email == "newer@example.org"
+    assert Profile.objects.get().encrypted_first_name == "Augusta"
+    assert column("email", user.pk) == column("first_name", user.pk) == ""
+    assert User.objects.get(pk=user.pk).email == "newer@example.org"
+
+
+def test_an_original_that_is_still_in_clear_moves_and_takes_nothing_back(emptying):
+    user = User.objects.get(pk=emptying.user_id)
+    elsewhere = Profile.objects.get()
+    elsewhere.encrypted_email = "newer@example.org"
+    elsewhere.save()
+    user.last_name = "King"
+    user.save()
+    assert Profile.objects.get().encrypted_email == "newer@example.org"
+    assert Profile.objects.get().encrypted_first_name == "Ada"
+    assert column("email", user.pk) == column("first_name", user.pk) == ""
+    assert user.email == "newer@example.org"
+
+
+def test_an_original_in_clear_without_a_copy_moves_when_it_is_saved(emptying):
+    Profile.objects.update(encrypted_email="")
+    user = User.objects.get(pk=emptying.user_id)
+    user.save()
+    assert column("email", user.pk) == "" and Profile.objects.get().encrypted_email == "ada@example.org"
+
+
+def test_the_same_value_assigned_again_is_no_change(emptying):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    user.email = "new@example.org"
+    user.save()
+    user.email = ""
+    user.save()
+    assert User.objects.get(pk=user.pk).email == Profile.objects.get().encrypted_email == ""
+    user.email = "again@example.org"
+    user.save()
+    assert User.objects.get(pk=user.pk).email == "again@example.org"
 
 
 def test_the_way_back(emptying):
