@@ -299,6 +299,35 @@ def test_the_same_value_assigned_again_is_no_change(emptying):
     assert User.objects.get(pk=user.pk).email == "again@example.org"
 
 
+@pytest.mark.parametrize("mode", ["profile", "emptying"])
+def test_a_copy_that_cannot_be_written_leaves_the_original_as_it_was(request, mode):
+    from django.db import DataError
+
+    pk = request.getfixturevalue(mode).user_id
+    user = User.objects.get(pk=pk)
+    user.last_name, user.first_name = "King", "x" * 151
+    with pytest.raises(DataError, match="at most 150"):
+        user.save()
+    assert (column("last_name", pk), column("first_name", pk)) == ("", "Ada")
+    assert Profile.objects.get().encrypted_first_name == "Ada"
+    user.first_name = "Augusta"
+    user.save()
+    assert column("last_name", pk) == "King" and Profile.objects.get().encrypted_first_name == "Augusta"
+
+
+def test_a_new_row_whose_copy_cannot_be_written_is_not_there(profile, monkeypatch):
+    from atrest.django.mirror import sync
+
+    def fail(*_):
+        raise RuntimeError("the other side")
+
+    monkeypatch.setattr(sync.Side, "_refresh_cached", fail)
+    other = User.objects.create_user("bob")
+    with pytest.raises(RuntimeError):
+        Profile.objects.create(user=other, encrypted_email="bob@example.org")
+    assert not Profile.objects.filter(user=other).exists() and column("email", other.pk) == ""
+
+
 def test_the_way_back(emptying):
     command("--empty-originals")
     Profile.mirrors_originals = "keep"

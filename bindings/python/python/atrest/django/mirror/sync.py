@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial, wraps
 from typing import Any
 
+from django.db import router, transaction
 from django.db.models import Model
 from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import post_init, post_save, pre_save
@@ -31,6 +32,7 @@ def register() -> None:
     for mirror in all_mirrors():
         for is_copy, model in ((True, mirror.model), (False, mirror.original_model)):
             side = Side(mirror, is_copy)
+            _wrap(model, "save_base", _together)
             _wrap(model, "refresh_from_db", _signalling)
             for signal, receive in (
                 (post_init, side.loaded),
@@ -54,6 +56,17 @@ def _wrap(model: type[Model], name: str, wrapper: Any) -> None:
         wrapped = wraps(method)(wrapper(model, method))
         wrapped._atrest_model = model
         setattr(model, name, wrapped)
+
+
+def _together(model: type[Model], save: Any) -> Any:
+    """`save_base` in a transaction: the row and what goes to the other side, or neither."""
+
+    def save_base(self: Any, raw: bool = False, *args: Any, **kwargs: Any) -> Any:
+        using = kwargs.get("using") or router.db_for_write(model, instance=self)
+        with transaction.atomic(using):
+            return save(self, raw, *args, **kwargs)
+
+    return save_base
 
 
 def _signalling(model: type[Model], refresh: Any) -> Any:
