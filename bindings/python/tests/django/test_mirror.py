@@ -149,6 +149,21 @@ def test_fill_and_verify_what_was_missed(profile):
     assert {p.encrypted_email for p in Profile.objects.all()} >= {f"u{n}@example.org" for n in range(25)}
 
 
+def test_a_row_that_belongs_to_nobody_is_passed_over(default):
+    from clinic.models import Badge
+
+    from atrest.django.mirror import bulk
+    from atrest.django.mirror.declared import Mirror
+
+    mirror = Mirror(Badge, Badge._meta.get_field("user"), (("last_name", "encrypted_last_name"),), False)
+    Badge.objects.create(encrypted_last_name="Nobody")
+    Badge.objects.create(user=User.objects.create_user("ada", last_name="King"))
+    User.objects.create_user("bob")
+    counts = bulk.fill(mirror, "default", 1)
+    assert (counts.rows, counts.changed, counts.without) == (1, 1, 1)
+    assert set(b.encrypted_last_name for b in Badge.objects.all()) == {"Nobody", "King"}
+
+
 def test_emptying_before_the_model_says_so_is_refused(profile):
     status, text = command("--empty-originals")
     assert status == 1 and 'mirrors_originals = "empty"' in text
