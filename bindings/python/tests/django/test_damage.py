@@ -92,3 +92,33 @@ def test_an_unknown_key_names_its_id(alias, overwrite):
         Patient.objects.using(alias).get().email
     assert caught.value.key_id == other.primary_id
     assert other.primary_id in str(caught.value)
+
+
+class Trimmed:
+    """An application's own attribute for a field."""
+
+    def __get__(self, instance, cls=None):
+        return self if instance is None else instance.__dict__["email"].strip()
+
+    def __set__(self, instance, value):
+        instance.__dict__["email"] = value and value + " "
+
+
+def test_the_fields_own_attribute_stays_in_use_after_a_damaged_row(damaged, monkeypatch):
+    queryset, pk, _ = damaged
+    monkeypatch.setattr(Patient, "email", Trimmed())
+    patients = list(queryset)
+    assert isinstance(Patient.email, Trimmed)
+    with pytest.raises(atrest.DecryptionError, match=f"pk={pk}"):
+        patients[2].email
+    assert patients[0].email == "p0@example.org" and patients[0].__dict__["email"] == "p0@example.org "
+    patients[2].email = "new@example.org"
+    assert patients[2].__dict__["email"] == "new@example.org " and patients[2].email == "new@example.org"
+
+
+def test_a_value_can_be_deleted_to_load_it_anew(damaged):
+    queryset, _, _ = damaged
+    patient = list(queryset)[0]
+    patient.email = "assigned@example.org"
+    del patient.email
+    assert patient.email == "p0@example.org"

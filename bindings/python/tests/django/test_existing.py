@@ -220,3 +220,37 @@ def test_renaming_a_field_keeps_its_context_or_is_refused(project):
         + "        migrations.AlterField('patient', 'story', atrest.django.EncryptedTextField(null=True, context='ward_patient.text')),\n    ]\n"
     )
     project.manage("sealed", "migrate", "ward", "-v0")
+
+
+SEPARATED = """
+from django.db import migrations, models
+import atrest.django
+
+class Migration(migrations.Migration):
+    dependencies = [("ward", "0001_initial")]
+    operations = [migrations.SeparateDatabaseAndState(
+        state_operations=[{state}], database_operations=[{database}])]
+"""
+
+
+@pytest.mark.parametrize(
+    ("operation", "advice"),
+    [
+        ("migrations.AlterField('patient', 'text', models.TextField(null=True))", "would stop being encrypted"),
+        ("migrations.RenameField('patient', 'text', 'story')", "context='ward_patient.text'"),
+        ("migrations.AlterModelTable('patient', 'ward_other')", "context='ward_patient."),
+    ],
+)
+def test_the_guard_looks_into_operations_that_separate_state(project, operation, advice):
+    project.manage("sealed", "makemigrations", "ward")
+    first = project.folder / "ward_migrations" / "0001_initial.py"
+    head, operations = first.read_text().split("operations = [", 1)
+    operations = operations.rstrip().removesuffix("]")
+    first.write_text(f"{head}operations = [migrations.SeparateDatabaseAndState(*2 * ([{operations}],))]")
+    project.manage("sealed", "migrate", "ward", "-v0")
+    project.manage("sealed", "rows", "write")
+    step = project.folder / "ward_migrations" / "0002_separated.py"
+    nested = f"migrations.SeparateDatabaseAndState(state_operations=[{operation}])"
+    for state in (operation, nested):
+        step.write_text(SEPARATED.format(state=state, database=operation))
+        assert advice in project.manage("sealed", "migrate", "ward", "-v0", status=1)

@@ -1,6 +1,8 @@
 """Where the keys come from, and what happens when they change, are missing or wrong."""
 
 import os
+import signal
+import sys
 import threading
 
 import pytest
@@ -174,6 +176,79 @@ def test_threads(default):
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert failed == []
+
+
+@pytest.mark.parametrize("line", range(1, 7))
+def test_a_thread_with_the_old_keys_leaves_no_mark_of_the_new_ones(monkeypatch, line):
+    """It makes its native field under the old keys, and ends while another is at this line with the new ones."""
+    from atrest.django import column
+
+    old, new = (atrest.Keyring(atrest.generate_key()) for _ in range(2))
+    values, now = column.Column(EMAIL), {"keyring": old}
+    monkeypatch.setattr(column, "in_force", type("Keys", (), {"keyring": lambda self: now["keyring"]})())
+    started, finish, made = threading.Event(), threading.Event(), atrest.Field
+
+    def slow(keyring, *args, **kwargs):
+        if keyring is old:
+            started.set()
+            assert finish.wait(10)
+        return made(keyring, *args, **kwargs)
+
+    monkeypatch.setattr(column.atrest, "Field", slow)
+    thread = threading.Thread(target=values.native)
+    thread.start()
+    assert started.wait(10)
+    now["keyring"] = new
+    lines = 0
+
+    def trace(frame, event, _):
+        nonlocal lines
+        if frame.f_code is not column.Column.native.__code__:
+            return None
+        if event == "line":
+            lines += 1
+            if lines == line:
+                finish.set()
+                thread.join()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        values.native()
+    finally:
+        sys.settrace(before)
+        finish.set()
+        thread.join()
+    assert values.native().inspect(values.seal("a")).key_id == new.primary_id
+
+
+def test_a_child_forked_while_a_thread_reads_the_keys_does_not_wait(default):
+    from django.db import connection
+
+    token = EMAIL.get_db_prep_save("parent", connection)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with in_force._lock:
+            held.set()
+            assert done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)  # a child that waits for ever is killed
+        status = 1
+        try:
+            in_force.refresh()
+            status = 0 if EMAIL.from_db_value(token, None, connection) == "parent" else 2
+        finally:
+            os._exit(status)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_forked_children_seal_and_open_what_differs(default):

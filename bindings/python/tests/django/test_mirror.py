@@ -100,6 +100,23 @@ def test_clearing_a_value_clears_both(profile):
     assert copy.encrypted_email == user.email == ""
 
 
+def test_what_was_read_anew_is_no_change(profile):
+    _, user = fresh(profile)
+    User.objects.filter(pk=user.pk).update(email="new@example.org")
+    user.refresh_from_db()
+    copy, _ = fresh(profile)
+    copy.encrypted_email = "newer@example.org"
+    copy.save()
+    user.save()
+    copy, user = fresh(profile)
+    assert copy.encrypted_email == user.email == "newer@example.org"
+    user.email = "kept@example.org"
+    user.refresh_from_db(fields=["first_name"])
+    user.save(update_fields=["last_login"])
+    user.save()
+    assert fresh(profile)[0].encrypted_email == "kept@example.org"
+
+
 def test_instances_that_hang_together_show_the_same(profile):
     _, user = fresh(profile)
     assert user.profile.encrypted_email == "ada@example.org"
@@ -130,6 +147,21 @@ def test_fill_and_verify_what_was_missed(profile):
     assert status == 0 and "26 values written" in text
     assert command()[0] == 0
     assert {p.encrypted_email for p in Profile.objects.all()} >= {f"u{n}@example.org" for n in range(25)}
+
+
+def test_a_row_that_belongs_to_nobody_is_passed_over(default):
+    from clinic.models import Badge
+
+    from atrest.django.mirror import bulk
+    from atrest.django.mirror.declared import Mirror
+
+    mirror = Mirror(Badge, Badge._meta.get_field("user"), (("last_name", "encrypted_last_name"),), False)
+    Badge.objects.create(encrypted_last_name="Nobody")
+    Badge.objects.create(user=User.objects.create_user("ada", last_name="King"))
+    User.objects.create_user("bob")
+    counts = bulk.fill(mirror, "default", 1)
+    assert (counts.rows, counts.changed, counts.without) == (1, 1, 1)
+    assert set(b.encrypted_last_name for b in Badge.objects.all()) == {"Nobody", "King"}
 
 
 def test_emptying_before_the_model_says_so_is_refused(profile):
@@ -228,6 +260,87 @@ def test_a_save_that_fails_loses_nothing(emptying):
     user.username = "free"
     user.save()
     assert User.objects.get(pk=user.pk).email == "new@example.org" and column("email", user.pk) == ""
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_a_stale_emptied_original_writes_no_old_value_back(emptying, refreshed):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    user.email = "new@example.org"
+    user.save()
+    if refreshed:
+        user.refresh_from_db()
+    elsewhere = Profile.objects.get()
+    elsewhere.encrypted_email = "newer@example.org"
+    elsewhere.save()
+    user.first_name = "Augusta"
+    user.save()
+    assert Profile.objects.get().encrypted_email == "newer@example.org"
+    assert Profile.objects.get().encrypted_first_name == "Augusta"
+    assert column("email", user.pk) == column("first_name", user.pk) == ""
+    assert User.objects.get(pk=user.pk).email == "newer@example.org"
+
+
+def test_an_original_that_is_still_in_clear_moves_and_takes_nothing_back(emptying):
+    user = User.objects.get(pk=emptying.user_id)
+    elsewhere = Profile.objects.get()
+    elsewhere.encrypted_email = "newer@example.org"
+    elsewhere.save()
+    user.last_name = "King"
+    user.save()
+    assert Profile.objects.get().encrypted_email == "newer@example.org"
+    assert Profile.objects.get().encrypted_first_name == "Ada"
+    assert column("email", user.pk) == column("first_name", user.pk) == ""
+    assert user.email == "newer@example.org"
+
+
+def test_an_original_in_clear_without_a_copy_moves_when_it_is_saved(emptying):
+    Profile.objects.update(encrypted_email="")
+    user = User.objects.get(pk=emptying.user_id)
+    user.save()
+    assert column("email", user.pk) == "" and Profile.objects.get().encrypted_email == "ada@example.org"
+
+
+def test_the_same_value_assigned_again_is_no_change(emptying):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    user.email = "new@example.org"
+    user.save()
+    user.email = ""
+    user.save()
+    assert User.objects.get(pk=user.pk).email == Profile.objects.get().encrypted_email == ""
+    user.email = "again@example.org"
+    user.save()
+    assert User.objects.get(pk=user.pk).email == "again@example.org"
+
+
+@pytest.mark.parametrize("mode", ["profile", "emptying"])
+def test_a_copy_that_cannot_be_written_leaves_the_original_as_it_was(request, mode):
+    from django.db import DataError
+
+    pk = request.getfixturevalue(mode).user_id
+    user = User.objects.get(pk=pk)
+    user.last_name, user.first_name = "King", "x" * 151
+    with pytest.raises(DataError, match="at most 150"):
+        user.save()
+    assert (column("last_name", pk), column("first_name", pk)) == ("", "Ada")
+    assert Profile.objects.get().encrypted_first_name == "Ada"
+    user.first_name = "Augusta"
+    user.save()
+    assert column("last_name", pk) == "King" and Profile.objects.get().encrypted_first_name == "Augusta"
+
+
+def test_a_new_row_whose_copy_cannot_be_written_is_not_there(profile, monkeypatch):
+    from atrest.django.mirror import sync
+
+    def fail(*_):
+        raise RuntimeError("the other side")
+
+    monkeypatch.setattr(sync.Side, "_refresh_cached", fail)
+    other = User.objects.create_user("bob")
+    with pytest.raises(RuntimeError):
+        Profile.objects.create(user=other, encrypted_email="bob@example.org")
+    assert not Profile.objects.filter(user=other).exists() and column("email", other.pk) == ""
 
 
 def test_the_way_back(emptying):

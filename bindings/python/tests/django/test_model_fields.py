@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import enum
 import uuid
 
 import pytest
@@ -12,6 +13,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Lower
 
 import atrest
+from atrest.django import encrypt
 
 SAMPLES = {
     "text": "Zoë 🦊\n'\"\\",
@@ -62,6 +64,30 @@ def keyring():
     from atrest.django.keys import in_force
 
     return in_force.keyring()
+
+
+@pytest.mark.parametrize("number", [1.5, -0.1, 3])
+def test_a_decimal_takes_floats_as_djangos_own_does(default, number):
+    Everything.objects.create(decimal=number)
+    assert Everything.objects.get().decimal == round(decimal.Decimal(number), 6)
+    wrapped = encrypt(models.DecimalField(max_digits=5, decimal_places=2), context="prices")
+    assert wrapped.to_python(1.5) == decimal.Decimal("1.5")
+    assert wrapped.clone().column_context == "prices" == wrapped.deconstruct()[3]["context"]
+
+
+class Color(str, enum.Enum):
+    RED = "red"
+
+
+class Team(models.TextChoices):
+    BLUE = "blue", "The blue ones"
+
+
+@pytest.mark.parametrize(("member", "text"), [(Color.RED, "red"), (Team.BLUE, "blue")])
+def test_a_member_of_an_enumeration_is_stored_as_its_value(alias, member, text):
+    Everything.objects.using(alias).create(text=member, char=member, email=member)
+    row = Everything.objects.using(alias).get()
+    assert (row.text, row.char, row.email) == (text, text, text)
 
 
 def test_null_stays_null(alias, stored):

@@ -48,6 +48,11 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
     return value
 
 
+def _write_text(field: Any, value: Any, connection: Any) -> str:
+    # The value of a member of `class Color(str, Enum)`, not its name.
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
 def _write_decimal(field: Any, value: Any, connection: Any) -> str:
     return format_number(field.to_python(value), field.max_digits, field.decimal_places)
 
@@ -120,7 +125,7 @@ def _write_any(field: Any, value: Any, connection: Any) -> str:
     return field.value_to_string(Holder)
 
 
-TEXT = Codec(lambda field, value, connection: str(value), None)
+TEXT = Codec(_write_text, None)
 BYTES = Codec(lambda field, value, connection: value, None)
 ANY = Codec(_write_any, lambda field, text, connection: field.to_python(text))
 

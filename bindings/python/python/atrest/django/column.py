@@ -12,21 +12,22 @@ from atrest.django.unreadable import Unreadable
 class Column:
     """Seals and opens the stored values of `field` (an EncryptedField with a model)."""
 
-    __slots__ = ("_field", "_keyring", "_native")
+    __slots__ = ("_field", "_made")
 
     def __init__(self, field: Any) -> None:
         self._field = field
-        self._keyring: atrest.Keyring | None = None
-        self._native: atrest.Field | None = None
+        # Set as one: another thread must not see one keyring's mark on the other's Field.
+        self._made: tuple[atrest.Keyring, atrest.Field] | None = None
 
     def native(self) -> atrest.Field:
         """The native Field, made anew when the keys changed."""
         keyring = in_force.keyring()
-        if keyring is not self._keyring:
+        made = self._made
+        if made is None or made[0] is not keyring:
             field = self._field
-            self._native = atrest.Field(keyring, field.column_context, suite=field.column_suite, id=field.column_id)
-            self._keyring = keyring
-        return self._native
+            native = atrest.Field(keyring, field.column_context, suite=field.column_suite, id=field.column_id)
+            self._made = made = (keyring, native)
+        return made[1]
 
     def seal(self, clear: str | bytes) -> str | bytes:
         """The token to store."""

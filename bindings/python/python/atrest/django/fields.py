@@ -44,7 +44,8 @@ class EncryptedField:
     ) -> None:
         if suite is not None and suite not in conf.SUITES:
             raise ImproperlyConfigured(f"{suite!r} is no suite; known are {', '.join(conf.SUITES)}")
-        self.context, self.suite, self.allow_plaintext = context, suite, allow_plaintext
+        # Not `context`: that is a DecimalField's own arithmetic context.
+        self.token_context, self.suite, self.allow_plaintext = context, suite, allow_plaintext
         super().__init__(*args, **kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -53,7 +54,8 @@ class EncryptedField:
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
-        kwargs |= {o: getattr(self, o) for o in OPTIONS if getattr(self, o) is not None}
+        options = zip(OPTIONS, (self.token_context, self.suite, self.allow_plaintext))
+        kwargs |= {option: value for option, value in options if value is not None}
         return name, path.replace("atrest.django.fields.", "atrest.django."), args, kwargs
 
     def contribute_to_class(self, cls: type[models.Model], name: str, **kwargs: Any) -> None:
@@ -102,7 +104,7 @@ class EncryptedField:
 
     @property
     def column_context(self) -> str:
-        return self.context or self.column_id
+        return self.token_context or self.column_id
 
     @property
     def column_suite(self) -> str:

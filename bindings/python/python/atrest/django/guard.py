@@ -16,7 +16,15 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.management.base import CommandError
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.operations import AddField, AlterField, AlterModelTable, CreateModel, RenameField, RenameModel
+from django.db.migrations.operations import (
+    AddField,
+    AlterField,
+    AlterModelTable,
+    CreateModel,
+    RenameField,
+    RenameModel,
+    SeparateDatabaseAndState,
+)
 from django.db.models.signals import pre_migrate
 
 from atrest.django.fields import EncryptedField
@@ -60,11 +68,11 @@ def _changed_fields(using: str, plan: list[Any]) -> Iterator[tuple[Any, Any]]:
     decrypts (`EncryptColumns` backwards) are left out.
     """
     loader = MigrationLoader(connections[using])
-    encrypting = {app for (app, _), m in loader.disk_migrations.items() if any(map(_declares, m.operations))}
+    encrypting = {app for (app, _), m in loader.disk_migrations.items() if any(map(_declares, _of_state(m)))}
     decrypted = _decrypted(plan)
     for migration, backwards in plan:
         label = migration.app_label
-        if label not in encrypting or not any(isinstance(o, _CHANGES) for o in migration.operations):
+        if label not in encrypting or not any(isinstance(o, _CHANGES) for o in _of_state(migration)):
             continue
         key = (label, migration.name)
         before = loader.project_state(key, at_end=backwards).apps
@@ -83,6 +91,20 @@ def _changed_fields(using: str, plan: list[Any]) -> Iterator[tuple[Any, Any]]:
                 yield old, new if isinstance(new, EncryptedField) else None
 
 
+def _of_state(migration: Any) -> list[Any]:
+    """The operations that change what models are."""
+    return _flat(migration.operations, "state_operations")
+
+
+def _flat(operations: list[Any], side: str) -> list[Any]:
+    """The operations, with that side of each SeparateDatabaseAndState in its place."""
+    return [
+        each
+        for o in operations
+        for each in (_flat(getattr(o, side), side) if isinstance(o, SeparateDatabaseAndState) else [o])
+    ]
+
+
 def _declares(operation: Any) -> bool:
     """Whether an operation declares an encrypted field."""
     if isinstance(operation, CreateModel):
@@ -95,7 +117,7 @@ def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     return {
         (migration.app_label, operation.model_name.lower(), name)
         for migration, backwards in plan
-        for operation in migration.operations
+        for operation in _flat(migration.operations, "database_operations")
         if isinstance(operation, EncryptColumns) and backwards == operation.encrypts
         for name in operation.field_names or (None,)
     }
@@ -103,7 +125,7 @@ def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
 
 def _renamed(migration: Any, backwards: bool, model: str, field: str) -> tuple[str, str]:
     """What a field of the model is called after the migration."""
-    operations = reversed(migration.operations) if backwards else migration.operations
+    operations = reversed(_of_state(migration)) if backwards else _of_state(migration)
     for operation in operations:
         if isinstance(operation, RenameModel):
             old, new = operation.old_name.lower(), operation.new_name.lower()

@@ -8,6 +8,7 @@ a running server is picked up without a restart.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from time import monotonic
 
@@ -24,10 +25,15 @@ class KeysInForce:
     """Holds the keyring; replaced as a whole, so that readers need no lock."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._new_lock()
+        # A thread that holds it is not there in a forked child to let go of it.
+        os.register_at_fork(after_in_child=self._new_lock)
         self._fields: atrest.Fields | None = None
         self._keyring: atrest.Keyring | None = None
         self._due = 0.0
+
+    def _new_lock(self) -> None:
+        self._lock = threading.Lock()
 
     def keyring(self) -> atrest.Keyring:
         """The keyring. Raises KeySourceError or ImproperlyConfigured when there is none."""

@@ -61,23 +61,43 @@ def watch(field: Any) -> None:
 
     Until the first value that does not open it is Django's own, which costs nothing.
     """
-    if not isinstance(vars(field.model).get(field.attname), EncryptedAttribute):
-        setattr(field.model, field.attname, EncryptedAttribute(field))
+    present = vars(field.model).get(field.attname)
+    if not isinstance(present, EncryptedAttribute):
+        setattr(field.model, field.attname, EncryptedAttribute(field, present))
 
 
 class EncryptedAttribute(DeferredAttribute):
-    """An encrypted field on instances: raises where the value is unreadable."""
+    """An encrypted field on instances: raises where the value is unreadable.
+
+    Everything else is left to the attribute that it replaces: Django's, or the application's.
+    """
+
+    def __init__(self, field: Any, replaced: Any) -> None:
+        super().__init__(field)
+        self.replaced = DeferredAttribute(field) if replaced is None else replaced
 
     def __get__(self, instance: Any, cls: type | None = None) -> Any:
         if instance is None:
-            return self
-        try:
-            value = instance.__dict__[self.field.attname]
-        except KeyError:
-            value = super().__get__(instance, cls)
+            return self.replaced.__get__(None, cls)
+        own, name = instance.__dict__, self.field.attname
+        if type(own.get(name)) is Unreadable:
+            raise_for(own[name], instance)
+        if name in own and not hasattr(self.replaced, "__set__"):
+            value = own[name]
+        else:
+            value = self.replaced.__get__(instance, cls)
         if type(value) is Unreadable:
             raise_for(value, instance)
         return value
 
     def __set__(self, instance: Any, value: Any) -> None:
-        instance.__dict__[self.field.attname] = value
+        if hasattr(self.replaced, "__set__") and type(value) is not Unreadable:
+            self.replaced.__set__(instance, value)
+        else:
+            instance.__dict__[self.field.attname] = value
+
+    def __delete__(self, instance: Any) -> None:
+        if hasattr(self.replaced, "__delete__"):
+            self.replaced.__delete__(instance)
+        else:
+            del instance.__dict__[self.field.attname]

@@ -75,3 +75,10 @@ class Profile(models.Model):
     encrypted_first_name = EncryptedCharField(max_length=150, blank=True, default="")
 
     mirrors = {"user.email": "encrypted_email", "user.first_name": "encrypted_first_name"}
+
+
+class Badge(models.Model):
+    """One that need not belong to a user."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True)
+    encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")

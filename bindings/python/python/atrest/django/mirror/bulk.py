@@ -94,7 +94,7 @@ Work = Callable[[Any, Any], tuple[set[str], set[str]]]
 def _each(mirror: Mirror, using: str, batch: int, work: Work) -> Counts:
     counts = Counts()
     owners = mirror.original_model._base_manager.using(using)
-    counts.without = owners.count() - mirror.model._base_manager.using(using).count()
+    counts.without = owners.count() - _rows(mirror, using).count()
     for rows in _pages(mirror, using, batch):
         for row in rows:
             owner = getattr(row, mirror.relation.name)
@@ -111,10 +111,15 @@ def _each(mirror: Mirror, using: str, batch: int, work: Work) -> Counts:
     return counts
 
 
+def _rows(mirror: Mirror, using: str) -> Any:
+    """The rows with copies; one that belongs to nobody has nothing to mirror."""
+    return mirror.model._base_manager.using(using).filter(**{f"{mirror.relation.name}__isnull": False})
+
+
 def _pages(mirror: Mirror, using: str, batch: int) -> Iterator[list[Any]]:
     """The rows with copies, in key order, locked together with their owners where the database can."""
     last: Any = None
-    rows = mirror.model._base_manager.using(using).select_related(mirror.relation.name).order_by("pk")
+    rows = _rows(mirror, using).select_related(mirror.relation.name).order_by("pk")
     while True:
         with transaction.atomic(using):
             page = rows if last is None else rows.filter(pk__gt=last)

@@ -7,11 +7,14 @@ does not write an old value back. A copy that was never filled is filled.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
+from django.db import router, transaction
+from django.db.models import Model
 from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import post_init, post_save, pre_save
+from django.dispatch import Signal
 
 from atrest.django.mirror.declared import Mirror, all_mirrors
 
@@ -20,12 +23,23 @@ from atrest.django.mirror.declared import Mirror, all_mirrors
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
 
 
+# Django has no signal for it; `update_fields` are the fields that were read anew.
+_refreshed = Signal()
+
+
 def register() -> None:
     """Connects the signals of every mirror. Called when the app is ready."""
     for mirror in all_mirrors():
         for is_copy, model in ((True, mirror.model), (False, mirror.original_model)):
             side = Side(mirror, is_copy)
-            for signal, receive in ((post_init, side.loaded), (pre_save, side.before), (post_save, side.after)):
+            _wrap(model, "save_base", _together)
+            _wrap(model, "refresh_from_db", _signalling)
+            for signal, receive in (
+                (post_init, side.loaded),
+                (_refreshed, side.loaded),
+                (pre_save, side.before),
+                (post_save, side.after),
+            ):
                 name = f"atrest.mirror.{mirror.model._meta.label}.{mirror.relation.name}.{is_copy}"
                 signal.connect(partial(_call, receive), sender=model, weak=False, dispatch_uid=name)
         if mirror.empties:
@@ -33,6 +47,38 @@ def register() -> None:
                 field = mirror.original_model._meta.get_field(original)
                 setattr(mirror.original_model, field.attname, EmptiedAttribute(field, mirror, copy))
                 field.pre_save = partial(_written, field, mirror)
+
+
+def _wrap(model: type[Model], name: str, wrapper: Any) -> None:
+    """Puts the wrapper around a method of this very model, once."""
+    method = getattr(model, name)
+    if getattr(method, "_atrest_model", None) is not model:
+        wrapped = wraps(method)(wrapper(model, method))
+        wrapped._atrest_model = model
+        setattr(model, name, wrapped)
+
+
+def _together(model: type[Model], save: Any) -> Any:
+    """`save_base` in a transaction: the row and what goes to the other side, or neither."""
+
+    def save_base(self: Any, raw: bool = False, *args: Any, **kwargs: Any) -> Any:
+        using = kwargs.get("using") or router.db_for_write(model, instance=self)
+        with transaction.atomic(using):
+            return save(self, raw, *args, **kwargs)
+
+    return save_base
+
+
+def _signalling(model: type[Model], refresh: Any) -> Any:
+    """`refresh_from_db` (which also loads deferred fields), and then the signal."""
+
+    def refresh_from_db(self: Any, using: Any = None, fields: Any = None, **kwargs: Any) -> None:
+        fields = None if fields is None else list(fields)
+        refresh(self, using=using, fields=fields, **kwargs)
+        if type(self) is model:  # as with Django's own
+            _refreshed.send(model, instance=self, update_fields=fields)
+
+    return refresh_from_db
 
 
 def _call(receive: Any, *, instance: Any, raw: bool = False, using: str | None = None, **kwargs: Any) -> None:
@@ -54,11 +100,15 @@ class Side:
         #: Names here, names on the other side.
         self.names = [(c, o) if is_copy else (o, c) for o, c in mirror.pairs]
 
-    def loaded(self, instance: Any, **_: Any) -> None:
-        """Remembers what the instance came with."""
-        values = instance.__dict__
-        values.setdefault(_LOADED, {}).update({here: values[here] for here, _ in self.names if here in values})
-        values.pop(_BLANKED, None)
+    def loaded(self, instance: Any, update_fields: Any = None, **_: Any) -> None:
+        """Remembers what the instance came with: all of it, or these fields."""
+        own = instance.__dict__
+        values = {h: own[h] for h in self._among(update_fields) if h in own}
+        own.setdefault(_LOADED, {}).update(values)
+        own.get(_BLANKED, set()).difference_update(values)
+
+    def _among(self, fields: Any) -> list[str]:
+        return [here for here, _ in self.names if fields is None or here in fields]
 
     def before(self, instance: Any, using: str, update_fields: Any = None) -> None:
         """Before the row is written: takes what is stored by now, notes what to send."""
@@ -72,6 +122,8 @@ class Side:
             if self.mirror.empties and not self.is_copy:
                 if mine in changed:
                     pending[theirs] = own[mine]
+                elif here.get(mine):  # still in clear, and moves to the copy
+                    pending[theirs] = here[mine]
                 continue
             if mine not in changed and here:
                 own[mine] = here[mine]
@@ -90,22 +142,26 @@ class Side:
             elif not self.is_copy and own[mine] and not there[theirs]:
                 pending[theirs] = own[mine]
 
-    def after(self, instance: Any, using: str, **_: Any) -> None:
+    def after(self, instance: Any, using: str, update_fields: Any = None) -> None:
         """After the row was written: sends what changed."""
-        pending = instance.__dict__.pop(_PENDING, {})
+        own = instance.__dict__
+        pending = own.pop(_PENDING, {})
         if pending:
             self._others(instance, using).update(**pending)
             self._refresh_cached(instance, pending)
-        self.loaded(instance)
+        if self.mirror.empties and not self.is_copy and own.get(_HELD):
+            # As in the column: the next save must not take it for a new value.
+            own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
+        self.loaded(instance, update_fields)
 
     def _changed(self, instance: Any, name: str) -> bool:
         value = instance.__dict__[name]
         if instance._state.adding:
             return bool(value)
-        if not self.is_copy and self.mirror.empties:
-            # In memory an emptied original is blank unless somebody assigned it.
-            return bool(value) or name in instance.__dict__.get(_BLANKED, ())
         loaded = instance.__dict__.get(_LOADED, {})
+        if not self.is_copy and self.mirror.empties and not value:
+            # An emptied original is blank in memory, too; whether that was assigned is noted.
+            return name in instance.__dict__.get(_BLANKED, ())
         return name not in loaded or (value is not loaded[name] and value != loaded[name])
 
     def _others(self, instance: Any, using: str) -> Any:
