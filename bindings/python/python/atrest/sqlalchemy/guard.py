@@ -76,9 +76,19 @@ def _insert(element: Insert, compiler: Any, **kw: Any) -> str:
 def _check(statement: Any) -> None:
     for column, value in _assigned(statement):
         if isinstance(column, str):
-            column = statement.table.c.get(column)
+            column, key = _named(statement.table, column), column
+            past_type = column is not None and column.key != key
+        else:
+            past_type = False
         type_ = getattr(column, "type", None)
-        if not isinstance(type_, Encrypted) or not isinstance(value, ClauseElement):
+        if not isinstance(type_, Encrypted):
+            continue
+        if past_type:
+            raise EncryptedQueryError(
+                f"{type_.name or column} is encrypted, and the statement would write it by its name, past its type: "
+                f'write "{column.key}", the key of the column'
+            )
+        if not isinstance(value, ClauseElement):
             continue
         if isinstance(value, Null):
             continue
@@ -96,8 +106,17 @@ def _check(statement: Any) -> None:
         )
 
 
+def _named(table: Any, key: str) -> Any:
+    """A column by its key; else by its name, as an upsert takes it."""
+    found = table.c.get(key)
+    return found if found is not None else next((c for c in table.c if c.name == key), None)
+
+
 def _assigned(statement: Any) -> Iterator[tuple[Any, Any]]:
-    """Every column of an INSERT or UPDATE with what it gets."""
+    """Every column of an INSERT or UPDATE with what it gets, upserts included."""
+    upsert = getattr(statement, "_post_values_clause", None)
+    for set_ in ("update_values_to_set", "update"):  # SQLite and PostgreSQL, MySQL
+        yield from dict(getattr(upsert, set_, None) or {}).items()
     yield from dict(getattr(statement, "_values", None) or {}).items()
     yield from getattr(statement, "_ordered_values", None) or ()
     for rows in getattr(statement, "_multi_values", None) or ():
