@@ -120,6 +120,12 @@ class Encrypted(TypeDecorator[Any]):
                     "database could neither find nor compare them. Take that off the column, or keep a keyed "
                     "hash of the value in a column of its own beside it"
                 )
+        for name in ("default", "onupdate", "server_default", "server_onupdate", "computed", "identity"):
+            if _made_by_database(getattr(column, name)):
+                raise EncryptedQueryError(
+                    f"{self.column} is encrypted, and its {name} is a value that the database would make, in clear: "
+                    "the database cannot encrypt. Give default or onupdate a Python value or function"
+                )
 
     def copy(self, **kw: Any) -> Encrypted:
         copy = super().copy(**kw)
@@ -200,6 +206,15 @@ Encrypted.__module__ = "atrest.sqlalchemy"
 def _said(error: Exception) -> str:
     """Without the value, which some of Python's errors show."""
     return str(error) if isinstance(error, (TypeError, AtrestError)) else type(error).__name__
+
+
+def _made_by_database(default: Any) -> bool:
+    """For what a column has as a default: NULL, a Python value or a function is none."""
+    if default is None:
+        return False
+    if isinstance(default, sa.schema.DefaultGenerator):
+        return not default.is_scalar and not default.is_callable
+    return not isinstance(getattr(default, "arg", None), sa.Null)
 
 
 def _quoted(part: str) -> str:
