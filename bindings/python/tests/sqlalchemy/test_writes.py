@@ -67,3 +67,41 @@ def test_an_upsert_that_writes_tokens(connection):
     assert "VALUES" in str(my.on_duplicate_key_update(text=my.inserted.text).compile(dialect=mysql.dialect()))
     connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"text": None}))
     assert connection.scalar(sa.select(T.c.text)) is None
+
+
+GIVEN_AS_VALUES = {
+    "lag": lambda: sa.select(sa.func.lag(T.c.text).over(order_by=T.c.id)),
+    "first_value": lambda: sa.select(sa.func.first_value(T.c.text).over(order_by=T.c.id)),
+    "nth_value": lambda: sa.select(sa.func.nth_value(T.c.text, 1).over(order_by=T.c.id)),
+    "any_value": lambda: sa.select(sa.func.any_value(T.c.text)),
+    "length": lambda: sa.select(sa.func.length(T.c.text)),
+    "coalesce to a clear column's type": lambda: sa.select(sa.func.coalesce(T.c.clear, T.c.text)),
+    "else": lambda: sa.select(sa.case((T.c.id == 2, "none"), else_=T.c.text)),
+    "an earlier then": lambda: sa.select(sa.case((T.c.id == 1, T.c.text), (T.c.id == 2, T.c.clear))),
+    "union": lambda: sa.union(sa.select(T.c.clear), sa.select(T.c.text)),
+    "union with NULL": lambda: sa.union_all(sa.select(sa.null()), sa.select(T.c.text)),
+    "union in a subquery": lambda: sa.select(sa.union_all(sa.select(T.c.clear), sa.select(T.c.text)).subquery()),
+    "update": lambda: sa.update(T).values(clear=T.c.text),
+    "update from a subquery": lambda: sa.update(T).values(clear=sa.select(T.c.text).limit(1).scalar_subquery()),
+    "insert from select": lambda: sa.insert(T).from_select(["clear"], sa.select(T.c.text)),
+    "upsert": lambda: sqlite_dialect.insert(T).values(id=1).on_conflict_do_update(index_elements=["id"], set_={"clear": T.c.text}),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN_AS_VALUES)
+def test_no_token_is_given_as_a_value(name, connection):
+    before = stored(connection)
+    with pytest.raises(EncryptedQueryError, match="t.text is encrypted"):
+        connection.execute(GIVEN_AS_VALUES[name]())
+    assert stored(connection) == before
+
+
+def test_values_that_stay_of_their_column(connection):
+    connection.execute(sa.insert(T), {"id": 2, "text": None})
+    for statement, values in (
+        (sa.select(sa.func.coalesce(T.c.text, sa.null())), ["first", None]),
+        (sa.select(sa.func.count(T.c.text)), [1]),
+        (sa.select(sa.case((T.c.id == 1, T.c.text))), ["first", None]),
+        (sa.union_all(sa.select(T.c.text), sa.select(T.c.text), sa.select(sa.null())), ["first", None] * 2 + [None]),
+    ):
+        assert connection.scalars(statement).all() == values

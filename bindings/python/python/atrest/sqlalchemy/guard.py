@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Insert, Update
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ClauseElement, Null
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Case, ClauseElement, Null
 from sqlalchemy.sql.functions import Function
-from sqlalchemy.sql.selectable import Select
+from sqlalchemy.sql.selectable import CompoundSelect, Select
 
 from .encrypted import Encrypted
 from .queries import EncryptedQueryError, is_null, refused
@@ -25,7 +25,9 @@ def install() -> None:
     """Once, at import."""
     compiles(BinaryExpression)(_binary)
     compiles(Function)(_function)
+    compiles(Case)(_case)
     compiles(Select)(_select)
+    compiles(CompoundSelect)(_compound)
     compiles(Update)(_update)
     compiles(Insert)(_insert)
 
@@ -40,18 +42,40 @@ def _binary(element: BinaryExpression[Any], compiler: Any, **kw: Any) -> str:
     return str(compiler.visit_binary(element, **kw))
 
 
-#: Functions that give a token as it is, or nothing of it.
-_TAKE_TOKENS = frozenset(
-    "count coalesce length char_length octet_length first_value last_value nth_value lag lead any_value".split()
-)
-
-
 def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
-    if element.name.lower() not in _TAKE_TOKENS:
+    name = element.name.lower()
+    # COALESCE gives a token as it is: where the result is of the column's type, it is opened.
+    if name != "count" and not (name == "coalesce" and isinstance(element.type, Encrypted)):
         for clause in element.clauses:
             if isinstance(clause.type, Encrypted):
                 raise refused(clause.type.name or str(clause), f"compute {element.name} of it")
     return str(compiler.visit_function(element, **kw))
+
+
+def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
+    if not isinstance(element.type, Encrypted):
+        for value in [then for _, then in element.whens] + [element.else_]:
+            _not_as_value(value)
+    return str(compiler.visit_case(element, **kw))
+
+
+def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
+    # The first SELECT says how all rows are read.
+    first, *others = (select.selected_columns for select in element.selects)
+    for columns in others:
+        for of_first, column in zip(first, columns):
+            if not isinstance(of_first.type, Encrypted):
+                _not_as_value(column)
+    return str(compiler.visit_compound_select(element, **kw))
+
+
+def _not_as_value(clause: Any) -> None:
+    type_ = getattr(clause, "type", None)
+    if isinstance(type_, Encrypted):
+        raise EncryptedQueryError(
+            f"{type_.name or clause} is encrypted, and here its tokens would be read as clear values: a CASE has the "
+            "type of its last THEN, a UNION those of its first SELECT. Put the encrypted column there, or select it alone"
+        )
 
 
 def _select(element: Select[Any], compiler: Any, **kw: Any) -> str:
@@ -82,6 +106,12 @@ def _check(statement: Any) -> None:
             past_type = False
         type_ = getattr(column, "type", None)
         if not isinstance(type_, Encrypted):
+            source = getattr(value, "type", None)
+            if isinstance(source, Encrypted) and not isinstance(value, BindParameter):
+                raise EncryptedQueryError(
+                    f"{source.name or value} is encrypted, and the statement would put its tokens into {column}, which is "
+                    "not: they would be read as clear values. Read the rows, and write the values from Python"
+                )
             continue
         if past_type:
             raise EncryptedQueryError(
