@@ -7,13 +7,28 @@ SQLAlchemy keeps compiled statements, so this costs once for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.dml import Insert, Update
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Case, ClauseElement, Null
+from sqlalchemy.sql.dml import Delete, Insert, Update
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    Case,
+    ClauseElement,
+    ClauseList,
+    FunctionFilter,
+    Grouping,
+    Label,
+    Null,
+    Over,
+    UnaryExpression,
+    _label_reference,
+    _textual_label_reference,
+)
 from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.selectable import CompoundSelect, Select
 
@@ -30,16 +45,68 @@ def install() -> None:
     compiles(CompoundSelect)(_compound)
     compiles(Update)(_update)
     compiles(Insert)(_insert)
+    compiles(Delete)(_delete)
+    compiles(BooleanClauseList)(_all_of)
+    compiles(FunctionFilter)(_filter)
+    compiles(Over)(_over)
 
 
 def _binary(element: BinaryExpression[Any], compiler: Any, **kw: Any) -> str:
     about_null = element.operator in (operators.is_, operators.is_not) and is_null(element.right)
     if not about_null:
         for side in (element.left, element.right):
-            type_ = getattr(side, "type", None)
-            if isinstance(type_, Encrypted):
-                raise refused(type_.name or str(side), "compare it or compute with it")
+            _not_compared(side)
     return str(compiler.visit_binary(element, **kw))
+
+
+def _not_compared(side: Any) -> None:
+    """Of a column, or of a list or tuple with one in it."""
+    if isinstance(side, Grouping):
+        side = side.element
+    for clause in side.clauses if isinstance(side, ClauseList) else [side]:
+        _not(clause, "compare it or compute with it")
+
+
+def _not(clause: Any, what: str) -> None:
+    type_ = getattr(clause, "type", None)
+    if isinstance(type_, Encrypted):
+        raise refused(type_.name or str(clause), what)
+
+
+def _conditions(clauses: Iterable[Any]) -> None:
+    """A token is no condition: a database takes any text for false, or for true."""
+    for clause in clauses:
+        _not(clause, "take it as a condition")
+
+
+def _all_of(element: BooleanClauseList, compiler: Any, **kw: Any) -> str:
+    _conditions(element.clauses)
+    return str(compiler.visit_expression_clauselist(element, **kw))
+
+
+def _filter(element: FunctionFilter[Any], compiler: Any, **kw: Any) -> str:
+    _conditions([element.criterion])
+    return str(compiler.visit_funcfilter(element, **kw))
+
+
+def _over(element: Over[Any], compiler: Any, **kw: Any) -> str:
+    _order(element.order_by.clauses if element.order_by is not None else ())
+    return str(compiler.visit_over(element, **kw))
+
+
+def _order(clauses: Iterable[Any], named: Callable[[str], Any] = lambda name: None) -> None:
+    """``named``: the column that a name in ORDER BY is."""
+    for clause in clauses:
+        while True:
+            if isinstance(clause, _textual_label_reference):
+                clause = named(clause.element)
+            elif isinstance(clause, (_label_reference, Label, Grouping)) or (
+                isinstance(clause, UnaryExpression) and clause.modifier is not None  # DESC and the like
+            ):
+                clause = clause.element
+            else:
+                break
+        _not(clause, "order by it")
 
 
 def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
@@ -53,6 +120,7 @@ def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
 
 
 def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
+    _conditions(when for when, _ in element.whens)
     if not isinstance(element.type, Encrypted):
         for value in [then for _, then in element.whens] + [element.else_]:
             _not_as_value(value)
@@ -62,6 +130,7 @@ def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
 def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
     # The first SELECT says how all rows are read.
     first, *others = (select.selected_columns for select in element.selects)
+    _order(element._order_by_clauses, lambda name: element.selected_columns.get(name))
     for columns in others:
         for of_first, column in zip(first, columns):
             if not isinstance(of_first.type, Encrypted):
@@ -79,17 +148,26 @@ def _not_as_value(clause: Any) -> None:
 
 
 def _select(element: Select[Any], compiler: Any, **kw: Any) -> str:
-    for clause in element._order_by_clauses:
-        inside = getattr(clause, "element", clause)  # of DESC and the like
-        type_ = getattr(inside, "type", None)
-        if isinstance(type_, Encrypted):
-            raise refused(type_.name or str(inside), "order by it")
+    def named(name: str) -> Any:
+        for columns in (element.selected_columns, *(from_.c for from_ in element.columns_clause_froms)):
+            if name in columns:
+                return columns[name]
+        return None
+
+    _order(element._order_by_clauses, named)
+    _conditions(element._where_criteria + element._having_criteria)
     return str(compiler.visit_select(element, **kw))
 
 
 def _update(element: Update, compiler: Any, **kw: Any) -> str:
     _check(element)
+    _conditions(element._where_criteria)
     return str(compiler.visit_update(element, **kw))
+
+
+def _delete(element: Delete, compiler: Any, **kw: Any) -> str:
+    _conditions(element._where_criteria)
+    return str(compiler.visit_delete(element, **kw))
 
 
 def _insert(element: Insert, compiler: Any, **kw: Any) -> str:
