@@ -28,6 +28,7 @@ The documentation is docs/sqlalchemy.md.
 """
 
 from .encrypted import Encrypted
+from .encrypted import watch_constraints as _watch_constraints
 from .guard import install as _install
 from .keys import configure
 from .queries import EncryptedQueryError, EncryptedValueError
@@ -36,3 +37,4 @@ from .takeover import old_key
 __all__ = ["Encrypted", "EncryptedQueryError", "EncryptedValueError", "configure", "old_key"]
 
 _install()
+_watch_constraints()
