@@ -140,3 +140,29 @@ def test_arguments():
         pass
 
     assert Mine(KEY).decrypt(OURS.encrypt(b"x")) == b"x"
+
+
+#: docs/python.md, "In place of pyca's Fernet": what each does.
+DIFFERENCES = {
+    "backend": (lambda m: m.Fernet(KEY, backend=None).encrypt(b""), None, TypeError),
+    "MultiFernet of pyca's": (lambda m: m.MultiFernet([THEIRS]).encrypt(b""), None, TypeError),
+    "ttl a float": (lambda m: m.Fernet(KEY).decrypt(THEIRS.encrypt(b""), ttl=60.5), None, TypeError),
+    "ttl negative": (lambda m: m.Fernet(KEY).decrypt(THEIRS.encrypt(b""), ttl=-1), cryptography.fernet.InvalidToken, OverflowError),
+    "ttl none": (lambda m: m.Fernet(KEY).decrypt_at_time(THEIRS.encrypt(b""), None, 5), ValueError, TypeError),
+    "white space": (lambda m: m.Fernet(KEY).decrypt(THEIRS.encrypt(b"") + b"\n"), None, atrest.InvalidToken),
+    "not ASCII": (lambda m: m.Fernet(KEY).decrypt("é"), ValueError, atrest.InvalidToken),
+    "bytearray": (lambda m: m.Fernet(KEY).encrypt(bytearray(b"")), TypeError, None),
+    "hexadecimal key": (lambda m: m.Fernet("00" * 32), ValueError, None),
+    "no key": (lambda m: m.Fernet(b"aa"), ValueError, atrest.KeySourceError),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_differences_are_as_documented(name):
+    what, theirs, ours = DIFFERENCES[name]
+    for module, error in ((cryptography.fernet, theirs), (atrest, ours)):
+        if error is None:
+            what(module)
+        else:
+            with pytest.raises(error):
+                what(module)

@@ -9,7 +9,7 @@ from databases import KEY
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import atrest
-from atrest.sqlalchemy import Encrypted, configure
+from atrest.sqlalchemy import Encrypted, EncryptedQueryError, configure
 
 
 def place(column):
@@ -203,3 +203,90 @@ def test_a_copied_type_keeps_what_it_says():
     type_ = Encrypted(sa.JSON, context="a.b", allow_plaintext=True, binary=True)
     for other in (type_.copy(), copy.copy(type_)):
         assert (other.context, other.allow_plaintext, other.binary) == ("a.b", True, True)
+
+
+DEFAULTS = {
+    "a default of the server": {"server_default": "clear"},
+    "a function of the server": {"server_default": sa.func.now()},
+    "a server's value on update": {"server_onupdate": sa.FetchedValue()},
+    "a default that is SQL": {"default": sa.func.lower("CLEAR")},
+    "SQL on update": {"onupdate": sa.text("'clear'")},
+    "a sequence": {"default": sa.Sequence("s")},
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_value_that_the_database_would_make_is_refused(name):
+    with pytest.raises(EncryptedQueryError, match="people.email is encrypted"):
+        sa.Table("people", sa.MetaData(), sa.Column("email", Encrypted(sa.String), **DEFAULTS[name]))
+
+
+@pytest.mark.parametrize("made", [sa.Computed("'clear'"), sa.FetchedValue(), sa.DefaultClause("clear")])
+def test_so_is_one_that_is_given_by_place(made):
+    with pytest.raises(EncryptedQueryError, match="people.email is encrypted"):
+        sa.Table("people", sa.MetaData(), sa.Column("email", Encrypted(sa.String), made))
+
+
+def test_defaults_from_python_are_sealed(sqlite):
+    table = sa.Table(
+        "people",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("email", Encrypted(sa.String), default="value", onupdate=lambda: "changed"),
+        sa.Column("phone", Encrypted(sa.String), default=lambda context: "made", server_default=sa.null()),
+    )
+    table.create(sqlite.engine)
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"id": 1})
+        assert connection.execute(sa.select(table.c.email, table.c.phone)).one() == ("value", "made")
+        connection.execute(sa.update(table).values(id=2))
+        assert connection.scalar(sa.select(table.c.email)) == "changed"
+    assert all(text not in str(sqlite.raw("SELECT * FROM people")) for text in ("value", "made", "changed"))
+
+
+CONSTRAINTS = {
+    "indexed": lambda: sa.Index("ix", "email"),
+    "unique": lambda: sa.UniqueConstraint("id", "email"),
+    "a primary key": lambda: sa.PrimaryKeyConstraint("id", "email"),
+    "a foreign key": lambda: sa.ForeignKeyConstraint(["email"], ["others.id"]),
+}
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_a_constraint_of_the_table_is_refused(name):
+    columns = sa.Column("id", sa.Integer), sa.Column("email", Encrypted(sa.String))
+    with pytest.raises(EncryptedQueryError, match=f"people.email is encrypted and {name}"):
+        sa.Table("people", sa.MetaData(), *columns, CONSTRAINTS[name]())
+
+
+def test_so_is_one_that_comes_later():
+    table = sa.Table("people", sa.MetaData(), sa.Column("email", Encrypted(sa.String)))
+    with pytest.raises(EncryptedQueryError, match="people.email is encrypted and indexed"):
+        sa.Index("ix", table.c.email)
+    with pytest.raises(EncryptedQueryError, match="people.email is encrypted and indexed"):
+        sa.Index("ix2", sa.func.lower(table.c.email))
+    with pytest.raises(EncryptedQueryError, match="people.email is encrypted and unique"):
+        table.append_constraint(sa.UniqueConstraint("email"))
+
+
+def test_one_of_a_mapped_class():
+    class Base(DeclarativeBase):
+        pass
+
+    with pytest.raises(EncryptedQueryError, match="people.email is encrypted and unique"):
+
+        class Person(Base):
+            __tablename__ = "people"
+            __table_args__ = (sa.UniqueConstraint("email"),)
+            id: Mapped[int] = mapped_column(primary_key=True)
+            email: Mapped[str] = mapped_column(Encrypted(sa.String))
+
+
+def test_constraints_of_other_columns_and_checks_stay():
+    meta = sa.MetaData()
+    table = sa.Table(
+        "people", meta, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String, unique=True, index=True),
+        sa.Column("email", Encrypted(sa.String), nullable=False), sa.CheckConstraint("email IS NOT NULL"), sa.Index("ix", "name"),
+    )  # fmt: skip
+    meta.create_all(sa.create_engine("sqlite://"))
+    assert len(table.indexes) == 2

@@ -18,6 +18,7 @@ class Person(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(50))
     email: Mapped[str | None] = mapped_column(Encrypted(sa.String))
+    flag: Mapped[bool | None] = mapped_column(Encrypted(sa.Boolean))
     extras: Mapped[dict | None] = mapped_column(Encrypted(sa.JSON))
 
 
@@ -91,6 +92,25 @@ COMPILED = {
     "a clear column": lambda: sa.select(Person).where(Person.name == Person.email),
     "joined": lambda: sa.select(Person).join(aliased(Person), Person.name == Person.email),
     "in a subquery": lambda: sa.select(Person).where(Person.name.in_(sa.select(Person.name).where(Person.name < Person.email))),
+    "as a condition": lambda: sa.select(Person.id).where(Person.flag),
+    "as one of two conditions": lambda: sa.select(Person.id).where(Person.flag, Person.id > 0),
+    "within a condition": lambda: sa.select(Person.id).where(sa.or_(Person.id > 0, Person.flag)),
+    "of groups": lambda: sa.select(Person.id).group_by(Person.id).having(Person.flag),
+    "of an update": lambda: sa.update(Person).where(Person.flag).values(name="x"),
+    "of a delete": lambda: sa.delete(Person).where(Person.flag),
+    "of a case": lambda: sa.select(sa.case((Person.flag, "yes"), else_="no")),
+    "of an aggregate": lambda: sa.select(sa.func.count(Person.id).filter(Person.flag)),
+    "in a tuple": lambda: sa.select(Person.id).where(sa.tuple_(Person.id, Person.email).in_([(1, "ada@example.org")])),
+    "equal tuples": lambda: sa.select(Person.id).where(sa.tuple_(Person.id, Person.email) == sa.tuple_(1, "ada@example.org")),
+    "in a list on the right": lambda: sa.select(Person.id).where(sa.literal("ada@example.org").in_([Person.email])),
+    "ordered by its name": lambda: sa.select(Person.email).order_by("email"),
+    "ordered by its name, of the entity": lambda: sa.select(Person).order_by("email"),
+    "ordered by the name of what is not selected": lambda: sa.select(Person.id).order_by("email"),
+    "ordered down by its name": lambda: sa.select(Person.email).order_by(sa.nulls_last(sa.desc("email"))),
+    "ordered by a label": lambda: sa.select(Person.email.label("z")).order_by("z"),
+    "a window in order": lambda: sa.select(sa.func.row_number().over(order_by=Person.email)),
+    "a window in two orders": lambda: sa.select(sa.func.row_number().over(order_by=[Person.id, sa.desc(Person.email)])),
+    "a union in order": lambda: (lambda u: u.order_by(u.selected_columns.email))(sa.union(sa.select(Person.email), sa.select(Person.email))),
     "set to a clear column": lambda: sa.update(Person).values(email=Person.name),
     "set to a function": lambda: sa.update(Person).values(email=sa.func.lower(Person.email)),
     "set to another encrypted column": lambda: sa.update(Person).values(extras=Person.email),
@@ -128,6 +148,9 @@ def test_what_is_about_null_works(session):
     assert ids(~Person.email.is_(None)) == [1, 3]
     assert session.scalar(sa.select(sa.func.count(Person.email))) == 2
     assert session.query(Person).filter_by(email=None).one().id == 2
+    assert ids(sa.exists(sa.select(Person.email))) == [1, 2, 3]
+    assert session.scalars(sa.select(Person.name.label("email")).order_by("email")).all() == ["ada", "bob", "eve"]
+    assert session.scalars(sa.select(Person.id).order_by(Person.email.is_(None), sa.desc("name"))).all() == [3, 1, 2]
 
 
 def test_a_token_may_be_copied_within_its_column(session):

@@ -208,3 +208,33 @@ def test_tokens_in_a_binary_column(database):
         assert connection.execute(sa.select(table)).one()[1:] == ("é", [1], 7)
     for value in database.raw("SELECT v0, v1, v2 FROM t")[0]:
         assert bytes(value)[:2] == b"\x01\x01"
+
+
+class Float64(float):
+    """As numpy's: a float, which is written in another way."""
+
+    def __repr__(self):
+        return f"np.float64({float(self)!r})"
+
+    __str__ = __repr__
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+    def __str__(self):
+        return "HIGH"
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("kind", [sa.Integer, sa.Float, sa.Numeric, sa.Numeric(asdecimal=False)])
+@pytest.mark.parametrize("value", [Float64(1.5), True, False, Level.HIGH])
+def test_kinds_of_numbers_are_read_again(kind, value, sqlite):
+    if kind is sa.Integer and isinstance(value, float):
+        pytest.skip("not an integer")
+    table = sa.Table("t", sa.MetaData(), sa.Column("v", Encrypted(kind)))
+    table.create(sqlite.engine)
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v": value})
+        assert connection.scalar(sa.select(table.c.v)) == value

@@ -21,18 +21,20 @@
 | ``keys`` | where columns find their keys |
 | ``queries`` | what is refused in a query, and why |
 | ``guard`` | the same for what only shows when a statement is compiled |
-| ``takeover`` | keys of tokens that SQLAlchemy-Utils and others made |
 | ``alembic`` | the type in Alembic's migrations |
 
-The documentation is docs/sqlalchemy.md.
+``old_key`` is ``atrest.takeover``'s. The documentation is docs/sqlalchemy.md.
 """
 
+from atrest.takeover import old_key
+
 from .encrypted import Encrypted
+from .encrypted import watch_constraints as _watch_constraints
 from .guard import install as _install
 from .keys import configure
 from .queries import EncryptedQueryError, EncryptedValueError
-from .takeover import old_key
 
 __all__ = ["Encrypted", "EncryptedQueryError", "EncryptedValueError", "configure", "old_key"]
 
 _install()
+_watch_constraints()

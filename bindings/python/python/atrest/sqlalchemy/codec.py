@@ -108,21 +108,26 @@ def _boolean(_: Any) -> Codec:
 
 
 def _integer(_: Any) -> Codec:
-    return Codec(lambda v, d: str(operator.index(v)), lambda t, d: int(t), "an integer")
+    return Codec(lambda v, d: int.__repr__(operator.index(v)), lambda t, d: int(t), "an integer")
 
 
-def _number_text(value: float) -> str:
+def _number_text(value: float | decimal.Decimal) -> str:
+    """The digits, whatever a subclass writes for itself: numpy's float64, an IntEnum, a bool."""
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    return repr(value)
+    return float.__repr__(value)
 
 
 def _numeric(inner: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
         _expect((int, float, decimal.Decimal), value, "a number")
-        return _number_text(value) if isinstance(value, float) else str(value)
+        return _number_text(value)
 
     def decode(text: str, dialect: Dialect) -> Any:
         if not inner.asdecimal:

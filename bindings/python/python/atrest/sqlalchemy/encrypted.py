@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import Any
 
@@ -115,11 +116,20 @@ class Encrypted(TypeDecorator[Any]):
             ("a foreign key", bool(column.foreign_keys)),
         ):
             if wrong:
+                raise self._cannot_be(problem)
+        for name in ("default", "onupdate", "server_default", "server_onupdate", "computed", "identity"):
+            if _made_by_database(getattr(column, name)):
                 raise EncryptedQueryError(
-                    f"{self.column} is encrypted and {problem}: two tokens of one value differ, so the "
-                    "database could neither find nor compare them. Take that off the column, or keep a keyed "
-                    "hash of the value in a column of its own beside it"
+                    f"{self.column} is encrypted, and its {name} is a value that the database would make, in clear: "
+                    "the database cannot encrypt. Give default or onupdate a Python value or function"
                 )
+
+    def _cannot_be(self, problem: str) -> EncryptedQueryError:
+        return EncryptedQueryError(
+            f"{self.column} is encrypted and {problem}: two tokens of one value differ, so the "
+            "database could neither find nor compare them. Take that off the column, or keep a keyed "
+            "hash of the value in a column of its own beside it"
+        )
 
     def copy(self, **kw: Any) -> Encrypted:
         copy = super().copy(**kw)
@@ -196,10 +206,41 @@ class Encrypted(TypeDecorator[Any]):
 
 Encrypted.__module__ = "atrest.sqlalchemy"
 
+#: What a table can say of its columns beside them.
+_CONSTRAINTS = {
+    sa.Index: "indexed",
+    sa.UniqueConstraint: "unique",
+    sa.PrimaryKeyConstraint: "a primary key",
+    sa.ForeignKeyConstraint: "a foreign key",
+}
+
+
+def watch_constraints() -> None:
+    """Once, at import."""
+    for kind, problem in _CONSTRAINTS.items():
+        event.listen(kind, "after_parent_attach", functools.partial(_constrained, problem))
+
+
+def _constrained(problem: str, constraint: Any, table: Any) -> None:
+    for column in constraint.columns:
+        if isinstance(column.type, Encrypted):
+            # It may be before the column's own turn.
+            column.type._place(column, table)
+            raise column.type._cannot_be(problem)
+
 
 def _said(error: Exception) -> str:
     """Without the value, which some of Python's errors show."""
     return str(error) if isinstance(error, (TypeError, AtrestError)) else type(error).__name__
+
+
+def _made_by_database(default: Any) -> bool:
+    """For what a column has as a default: NULL, a Python value or a function is none."""
+    if default is None:
+        return False
+    if isinstance(default, sa.schema.DefaultGenerator):
+        return not default.is_scalar and not default.is_callable
+    return not isinstance(getattr(default, "arg", None), sa.Null)
 
 
 def _quoted(part: str) -> str:

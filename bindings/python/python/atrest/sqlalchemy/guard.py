@@ -7,15 +7,30 @@ SQLAlchemy keeps compiled statements, so this costs once for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.dml import Insert, Update
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ClauseElement, Null
+from sqlalchemy.sql.dml import Delete, Insert, Update
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    Case,
+    ClauseElement,
+    ClauseList,
+    FunctionFilter,
+    Grouping,
+    Label,
+    Null,
+    Over,
+    UnaryExpression,
+    _label_reference,
+    _textual_label_reference,
+)
 from sqlalchemy.sql.functions import Function
-from sqlalchemy.sql.selectable import Select
+from sqlalchemy.sql.selectable import CompoundSelect, Select
 
 from .encrypted import Encrypted
 from .queries import EncryptedQueryError, is_null, refused
@@ -25,47 +40,134 @@ def install() -> None:
     """Once, at import."""
     compiles(BinaryExpression)(_binary)
     compiles(Function)(_function)
+    compiles(Case)(_case)
     compiles(Select)(_select)
+    compiles(CompoundSelect)(_compound)
     compiles(Update)(_update)
     compiles(Insert)(_insert)
+    compiles(Delete)(_delete)
+    compiles(BooleanClauseList)(_all_of)
+    compiles(FunctionFilter)(_filter)
+    compiles(Over)(_over)
 
 
 def _binary(element: BinaryExpression[Any], compiler: Any, **kw: Any) -> str:
     about_null = element.operator in (operators.is_, operators.is_not) and is_null(element.right)
     if not about_null:
         for side in (element.left, element.right):
-            type_ = getattr(side, "type", None)
-            if isinstance(type_, Encrypted):
-                raise refused(type_.name or str(side), "compare it or compute with it")
+            _not_compared(side)
     return str(compiler.visit_binary(element, **kw))
 
 
-#: Functions that give a token as it is, or nothing of it.
-_TAKE_TOKENS = frozenset(
-    "count coalesce length char_length octet_length first_value last_value nth_value lag lead any_value".split()
-)
+def _not_compared(side: Any) -> None:
+    """Of a column, or of a list or tuple with one in it."""
+    if isinstance(side, Grouping):
+        side = side.element
+    for clause in side.clauses if isinstance(side, ClauseList) else [side]:
+        _not(clause, "compare it or compute with it")
+
+
+def _not(clause: Any, what: str) -> None:
+    type_ = getattr(clause, "type", None)
+    if isinstance(type_, Encrypted):
+        raise refused(type_.name or str(clause), what)
+
+
+def _conditions(clauses: Iterable[Any]) -> None:
+    """A token is no condition: a database takes any text for false, or for true."""
+    for clause in clauses:
+        _not(clause, "take it as a condition")
+
+
+def _all_of(element: BooleanClauseList, compiler: Any, **kw: Any) -> str:
+    _conditions(element.clauses)
+    return str(compiler.visit_expression_clauselist(element, **kw))
+
+
+def _filter(element: FunctionFilter[Any], compiler: Any, **kw: Any) -> str:
+    _conditions([element.criterion])
+    return str(compiler.visit_funcfilter(element, **kw))
+
+
+def _over(element: Over[Any], compiler: Any, **kw: Any) -> str:
+    _order(element.order_by.clauses if element.order_by is not None else ())
+    return str(compiler.visit_over(element, **kw))
+
+
+def _order(clauses: Iterable[Any], named: Callable[[str], Any] = lambda name: None) -> None:
+    """``named``: the column that a name in ORDER BY is."""
+    for clause in clauses:
+        while True:
+            if isinstance(clause, _textual_label_reference):
+                clause = named(clause.element)
+            elif isinstance(clause, (_label_reference, Label, Grouping)) or (
+                isinstance(clause, UnaryExpression) and clause.modifier is not None  # DESC and the like
+            ):
+                clause = clause.element
+            else:
+                break
+        _not(clause, "order by it")
 
 
 def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
-    if element.name.lower() not in _TAKE_TOKENS:
+    name = element.name.lower()
+    # COALESCE gives a token as it is: where the result is of the column's type, it is opened.
+    if name != "count" and not (name == "coalesce" and isinstance(element.type, Encrypted)):
         for clause in element.clauses:
             if isinstance(clause.type, Encrypted):
                 raise refused(clause.type.name or str(clause), f"compute {element.name} of it")
     return str(compiler.visit_function(element, **kw))
 
 
+def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
+    _conditions(when for when, _ in element.whens)
+    if not isinstance(element.type, Encrypted):
+        for value in [then for _, then in element.whens] + [element.else_]:
+            _not_as_value(value)
+    return str(compiler.visit_case(element, **kw))
+
+
+def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
+    # The first SELECT says how all rows are read.
+    first, *others = (select.selected_columns for select in element.selects)
+    _order(element._order_by_clauses, lambda name: element.selected_columns.get(name))
+    for columns in others:
+        for of_first, column in zip(first, columns):
+            if not isinstance(of_first.type, Encrypted):
+                _not_as_value(column)
+    return str(compiler.visit_compound_select(element, **kw))
+
+
+def _not_as_value(clause: Any) -> None:
+    type_ = getattr(clause, "type", None)
+    if isinstance(type_, Encrypted):
+        raise EncryptedQueryError(
+            f"{type_.name or clause} is encrypted, and here its tokens would be read as clear values: a CASE has the "
+            "type of its last THEN, a UNION those of its first SELECT. Put the encrypted column there, or select it alone"
+        )
+
+
 def _select(element: Select[Any], compiler: Any, **kw: Any) -> str:
-    for clause in element._order_by_clauses:
-        inside = getattr(clause, "element", clause)  # of DESC and the like
-        type_ = getattr(inside, "type", None)
-        if isinstance(type_, Encrypted):
-            raise refused(type_.name or str(inside), "order by it")
+    def named(name: str) -> Any:
+        for columns in (element.selected_columns, *(from_.c for from_ in element.columns_clause_froms)):
+            if name in columns:
+                return columns[name]
+        return None
+
+    _order(element._order_by_clauses, named)
+    _conditions(element._where_criteria + element._having_criteria)
     return str(compiler.visit_select(element, **kw))
 
 
 def _update(element: Update, compiler: Any, **kw: Any) -> str:
     _check(element)
+    _conditions(element._where_criteria)
     return str(compiler.visit_update(element, **kw))
+
+
+def _delete(element: Delete, compiler: Any, **kw: Any) -> str:
+    _conditions(element._where_criteria)
+    return str(compiler.visit_delete(element, **kw))
 
 
 def _insert(element: Insert, compiler: Any, **kw: Any) -> str:
@@ -76,9 +178,25 @@ def _insert(element: Insert, compiler: Any, **kw: Any) -> str:
 def _check(statement: Any) -> None:
     for column, value in _assigned(statement):
         if isinstance(column, str):
-            column = statement.table.c.get(column)
+            column, key = _named(statement.table, column), column
+            past_type = column is not None and column.key != key
+        else:
+            past_type = False
         type_ = getattr(column, "type", None)
-        if not isinstance(type_, Encrypted) or not isinstance(value, ClauseElement):
+        if not isinstance(type_, Encrypted):
+            source = getattr(value, "type", None)
+            if isinstance(source, Encrypted) and not isinstance(value, BindParameter):
+                raise EncryptedQueryError(
+                    f"{source.name or value} is encrypted, and the statement would put its tokens into {column}, which is "
+                    "not: they would be read as clear values. Read the rows, and write the values from Python"
+                )
+            continue
+        if past_type:
+            raise EncryptedQueryError(
+                f"{type_.name or column} is encrypted, and the statement would write it by its name, past its type: "
+                f'write "{column.key}", the key of the column'
+            )
+        if not isinstance(value, ClauseElement):
             continue
         if isinstance(value, Null):
             continue
@@ -96,8 +214,17 @@ def _check(statement: Any) -> None:
         )
 
 
+def _named(table: Any, key: str) -> Any:
+    """A column by its key; else by its name, as an upsert takes it."""
+    found = table.c.get(key)
+    return found if found is not None else next((c for c in table.c if c.name == key), None)
+
+
 def _assigned(statement: Any) -> Iterator[tuple[Any, Any]]:
-    """Every column of an INSERT or UPDATE with what it gets."""
+    """Every column of an INSERT or UPDATE with what it gets, upserts included."""
+    upsert = getattr(statement, "_post_values_clause", None)
+    for set_ in ("update_values_to_set", "update"):  # SQLite and PostgreSQL, MySQL
+        yield from dict(getattr(upsert, set_, None) or {}).items()
     yield from dict(getattr(statement, "_values", None) or {}).items()
     yield from getattr(statement, "_ordered_values", None) or ()
     for rows in getattr(statement, "_multi_values", None) or ():

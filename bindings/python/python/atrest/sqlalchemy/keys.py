@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Union
 
@@ -22,6 +23,19 @@ Source = Union[str, "os.PathLike[str]", Fields, Keyring, Callable[[], "Fields | 
 LOOK_EVERY = 5.0
 
 
+#: For children of a fork: a lock that another thread held is theirs for ever.
+_all: weakref.WeakSet[Keys] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for keys in list(_all):
+        keys._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 class Keys:
     """A source, read when it is needed, with the fields that were made of it."""
 
@@ -31,6 +45,7 @@ class Keys:
         self._loaded: Fields | Keyring | None = None
         self._fields: dict[tuple[str, str | None, str | None], Field] = {}
         self._looked = 0.0
+        _all.add(self)
 
     def field(self, column: str | None, context: str | None, suite: str | None) -> Field:
         """The field of a column ("table.column"), or of a context alone.
@@ -40,10 +55,12 @@ class Keys:
         """
         if time.monotonic() - self._looked > LOOK_EVERY:
             self._look()
+        # Taken before the field is made: a reload meanwhile puts a new one in its place.
+        fields = self._fields
         wanted = (column or "", context, suite)
-        found = self._fields.get(wanted)
+        found = fields.get(wanted)
         if found is None:
-            found = self._fields[wanted] = self._make(column, context, suite)
+            found = fields[wanted] = self._make(column, context, suite)
         return found
 
     def _look(self) -> None:

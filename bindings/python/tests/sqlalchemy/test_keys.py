@@ -1,0 +1,75 @@
+"""Where columns find their keys, while threads and forks are about."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import atrest
+from atrest.sqlalchemy import keys as module
+from atrest.sqlalchemy.keys import Keys
+
+
+def test_a_field_of_old_keys_is_not_kept_after_a_reload(tmp_path, monkeypatch):
+    key_file = tmp_path / "key"
+    old, new = atrest.generate_key(), atrest.generate_key()
+    key_file.write_text(old)
+    key_file.chmod(0o600)
+    policy = tmp_path / "atrest.toml"
+    policy.write_text(f'[keys]\nprimary = "file:{key_file}"\n[database]\nurl = "sqlite:x.db"\n[[column]]\ntable = "t"\nname = "v"\n')
+    keys = Keys(policy)
+    made, go_on = threading.Event(), threading.Event()
+    make = keys._make
+
+    def slow(*arguments):
+        field = make(*arguments)
+        if threading.current_thread() is slow_thread:
+            made.set()
+            assert go_on.wait(10)
+        return field
+
+    monkeypatch.setattr(keys, "_make", slow)
+    slow_thread = threading.Thread(target=lambda: keys.field("t.v", None, None), daemon=True)
+    slow_thread.start()
+    assert made.wait(10)
+    key_file.write_text(new)
+    os.utime(key_file, (time.time() + 5, time.time() + 5))
+    monkeypatch.setattr(module, "LOOK_EVERY", -1.0)
+    fields = keys._loaded
+    keys.field("t.v", None, None)
+    assert keys._loaded is not fields, "the change was not seen"
+    go_on.set()
+    slow_thread.join(10)
+    monkeypatch.setattr(module, "LOOK_EVERY", 60.0)
+    token = keys.field("t.v", None, None).seal("x")
+    assert atrest.Field(atrest.Keyring(new), "t.v").open(token) == "x"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_while_another_thread_loads(keyring):
+    loading, go_on = threading.Event(), threading.Event()
+
+    def source():
+        if threading.current_thread() is loader:
+            loading.set()
+            assert go_on.wait(30)
+        return keyring
+
+    keys = Keys(source)
+    loader = threading.Thread(target=lambda: keys.field("t.v", None, None), daemon=True)
+    loader.start()
+    assert loading.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        try:
+            field = keys.field("t.v", None, None)
+            os._exit(0 if field.open(field.seal("x")) == "x" else 1)
+        except BaseException:
+            os._exit(2)
+    go_on.set()
+    _, status = os.waitpid(child, 0)
+    loader.join(10)
+    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0

@@ -1,0 +1,107 @@
+"""SQL that would write something else than a token into an encrypted column, or a token into
+another one, is refused before anything is sent."""
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite as sqlite_dialect
+
+from atrest.sqlalchemy import Encrypted, EncryptedQueryError
+
+T = sa.Table(
+    "t",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("clear", sa.String(200)),
+    sa.Column("text", Encrypted(sa.String)),
+    sa.Column("name", Encrypted(sa.String), key="attribute"),
+)
+
+
+@pytest.fixture
+def connection(sqlite):
+    T.metadata.create_all(sqlite.engine)
+    with sqlite.engine.connect() as connection:
+        connection.execute(sa.insert(T), {"id": 1, "clear": "clear", "text": "first"})
+        yield connection
+
+
+def stored(connection):
+    return connection.exec_driver_sql("SELECT * FROM t").all()
+
+
+NO_TOKENS = {
+    "a function": lambda new: {"text": sa.func.lower("CLEAR")},
+    "a clear column": lambda new: {"text": T.c.clear},
+    "a literal": lambda new: {"text": sa.literal("clear")},
+    "by its column": lambda new: {T.c.text: sa.func.lower("CLEAR")},
+    "the new row's clear column": lambda new: {"text": new.clear},
+}
+
+
+@pytest.mark.parametrize("name", NO_TOKENS)
+@pytest.mark.parametrize("dialect", [sqlite_dialect, postgresql, mysql], ids=["lite", "pg", "my"])
+def test_an_upsert_that_writes_no_token(name, dialect):
+    insert = dialect.insert(T).values(id=1, text="x")
+    if dialect is mysql:
+        upsert = insert.on_duplicate_key_update({getattr(k, "key", k): v for k, v in NO_TOKENS[name](insert.inserted).items()})
+    else:
+        upsert = insert.on_conflict_do_update(index_elements=["id"], set_=NO_TOKENS[name](insert.excluded))
+    with pytest.raises(EncryptedQueryError, match="t.text is encrypted"):
+        upsert.compile(dialect=dialect.dialect())
+
+
+def test_an_upsert_by_the_name_of_a_column_that_has_a_key():
+    """SQLAlchemy warns of it, and writes the value past the column's type."""
+    upsert = sqlite_dialect.insert(T).values(id=1).on_conflict_do_update(index_elements=["id"], set_={"name": "clear"})
+    with pytest.raises(EncryptedQueryError, match="t.name is encrypted"):
+        upsert.compile(dialect=sqlite_dialect.dialect())
+
+
+def test_an_upsert_that_writes_tokens(connection):
+    insert = sqlite_dialect.insert(T).values(id=1, text="second")
+    for value in (insert.excluded.text, "second", sa.literal("second", T.c.text.type)):
+        connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"text": value}))
+        assert connection.scalar(sa.select(T.c.text)) == "second"
+        assert "second" not in str(stored(connection))
+    my = mysql.insert(T).values(id=1, text="x")
+    assert "VALUES" in str(my.on_duplicate_key_update(text=my.inserted.text).compile(dialect=mysql.dialect()))
+    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"text": None}))
+    assert connection.scalar(sa.select(T.c.text)) is None
+
+
+GIVEN_AS_VALUES = {
+    "lag": lambda: sa.select(sa.func.lag(T.c.text).over(order_by=T.c.id)),
+    "first_value": lambda: sa.select(sa.func.first_value(T.c.text).over(order_by=T.c.id)),
+    "nth_value": lambda: sa.select(sa.func.nth_value(T.c.text, 1).over(order_by=T.c.id)),
+    "any_value": lambda: sa.select(sa.func.any_value(T.c.text)),
+    "length": lambda: sa.select(sa.func.length(T.c.text)),
+    "coalesce to a clear column's type": lambda: sa.select(sa.func.coalesce(T.c.clear, T.c.text)),
+    "else": lambda: sa.select(sa.case((T.c.id == 2, "none"), else_=T.c.text)),
+    "an earlier then": lambda: sa.select(sa.case((T.c.id == 1, T.c.text), (T.c.id == 2, T.c.clear))),
+    "union": lambda: sa.union(sa.select(T.c.clear), sa.select(T.c.text)),
+    "union with NULL": lambda: sa.union_all(sa.select(sa.null()), sa.select(T.c.text)),
+    "union in a subquery": lambda: sa.select(sa.union_all(sa.select(T.c.clear), sa.select(T.c.text)).subquery()),
+    "update": lambda: sa.update(T).values(clear=T.c.text),
+    "update from a subquery": lambda: sa.update(T).values(clear=sa.select(T.c.text).limit(1).scalar_subquery()),
+    "insert from select": lambda: sa.insert(T).from_select(["clear"], sa.select(T.c.text)),
+    "upsert": lambda: sqlite_dialect.insert(T).values(id=1).on_conflict_do_update(index_elements=["id"], set_={"clear": T.c.text}),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN_AS_VALUES)
+def test_no_token_is_given_as_a_value(name, connection):
+    before = stored(connection)
+    with pytest.raises(EncryptedQueryError, match="t.text is encrypted"):
+        connection.execute(GIVEN_AS_VALUES[name]())
+    assert stored(connection) == before
+
+
+def test_values_that_stay_of_their_column(connection):
+    connection.execute(sa.insert(T), {"id": 2, "text": None})
+    for statement, values in (
+        (sa.select(sa.func.coalesce(T.c.text, sa.null())), ["first", None]),
+        (sa.select(sa.func.count(T.c.text)), [1]),
+        (sa.select(sa.case((T.c.id == 1, T.c.text))), ["first", None]),
+        (sa.union_all(sa.select(T.c.text), sa.select(T.c.text), sa.select(sa.null())), ["first", None] * 2 + [None]),
+    ):
+        assert connection.scalars(statement).all() == values
