@@ -95,19 +95,11 @@ impl FieldSealer {
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn new(keyring: &Keyring, suite: Suite, unix_seconds: u64) -> Result<Self, RandomError> {
-        let batch = match suite {
-            Suite::Xaes256Gcm => match Batch::begin(keyring.primary_member().xaes()) {
-                Ok(batch) => Some(batch),
-                Err(BatchError::Random(error)) => return Err(error),
-                Err(BatchError::Cipher(_)) => None, // tried again, and told, at the first value
-            },
-            Suite::Fernet | Suite::A256CbcHs512 => None,
-        };
         let work = Work {
             suite,
             unix_seconds,
             random: RandomPool::new(),
-            batch,
+            batch: first_batch(keyring, suite)?,
             scratch: Vec::new(),
             aad: Vec::new(),
         };
@@ -115,6 +107,28 @@ impl FieldSealer {
             keyring: keyring.clone(),
             work,
         })
+    }
+
+    /// Begins a batch under the primary key of another keyring, in the memory that it has.
+    ///
+    /// ```
+    /// use atrest_core::{Context, FieldSealer, Form, Key, Keyring, Suite};
+    /// let rings = [Keyring::new(Key::generate()?, vec![])?, Keyring::new(Key::generate()?, vec![])?];
+    /// let (here, mut tokens) = (Context::new("people.extras"), Vec::new());
+    /// let mut sealer = FieldSealer::new(&rings[0], Suite::default(), 0)?;
+    /// for ring in &rings {
+    ///     sealer.set_keyring(ring)?;
+    ///     sealer.seal(Form::Bytes, &here, b"clear", &mut tokens)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes; the keyring is then the old one.
+    pub fn set_keyring(&mut self, keyring: &Keyring) -> Result<(), RandomError> {
+        self.work.batch = first_batch(keyring, self.work.suite)?;
+        self.keyring = keyring.clone();
+        Ok(())
     }
 
     /// The time that Fernet tokens carry from now on: for a sealer that is kept.
@@ -147,6 +161,18 @@ impl FieldSealer {
         }
         sealed
     }
+}
+
+/// What [`Work::batch`] begins with.
+fn first_batch(keyring: &Keyring, suite: Suite) -> Result<Option<Batch>, RandomError> {
+    Ok(match suite {
+        Suite::Xaes256Gcm => match Batch::begin(keyring.primary_member().xaes()) {
+            Ok(batch) => Some(batch),
+            Err(BatchError::Random(error)) => return Err(error),
+            Err(BatchError::Cipher(_)) => None, // tried again, and told, at the first value
+        },
+        Suite::Fernet | Suite::A256CbcHs512 => None,
+    })
 }
 
 impl Work {

@@ -25,10 +25,28 @@ pub(crate) struct Classifier {
     sealer: Option<FieldSealer>,
     tally: Tally,
     page: Findings,
-    /// Rows whose subjects are still to be asked for.
-    waiting: Vec<Row>,
-    /// Of the subject at hand.
+    /// Rows whose subjects' keys are not in memory.
+    waiting: Vec<Waiting>,
+    /// Seals for a row's subject.
     own_sealer: Option<FieldSealer>,
+    /// It has the keys of the row at hand.
+    own_is_set: bool,
+}
+
+/// A row whose subject's keys are still to be asked for.
+struct Waiting {
+    /// Which one of the page's rows that are due or wait it is.
+    place: usize,
+    row: Row,
+    subject: String,
+}
+
+/// What is due, and what takes its place.
+struct Due {
+    place: usize,
+    change: Change,
+    /// What the backup keeps, where that is not the old value itself.
+    kept: Option<Value>,
 }
 
 /// What one page gave.
@@ -40,6 +58,7 @@ pub(crate) struct Findings {
     pub(crate) kept: Vec<Value>,
     /// Rows whose value is too long to come along.
     pub(crate) deferred: Vec<RowKey>,
+    due: Vec<Due>,
     failed: Option<EngineError>,
 }
 
@@ -56,6 +75,7 @@ impl Classifier {
             page: Findings::default(),
             waiting: Vec::new(),
             own_sealer: None,
+            own_is_set: false,
         }
     }
 
@@ -85,96 +105,116 @@ impl Classifier {
         if let Some(failed) = page.failed.take() {
             return Err(failed);
         }
+        page.due.sort_by_key(|due| due.place);
+        for due in std::mem::take(&mut page.due) {
+            page.changes.push(due.change);
+            page.kept.extend(due.kept);
+        }
         if self.sealer.is_some() && !page.changes.is_empty() {
             self.sealer = Some(self.new_sealer()?);
+            self.own_is_set = false;
+            if let Some(own) = &mut self.own_sealer {
+                own.set_time(now_unix());
+            }
         }
         Ok(page)
     }
 
     /// Reads a row whose value was too long to come along, and classifies it.
     pub(crate) async fn long(&mut self, key: &RowKey) -> Result<Findings, EngineError> {
+        let whose = match &self.column.whose {
+            None => Some(None),
+            Some(whose) => whose
+                .of
+                .of(std::slice::from_ref(key))
+                .await?
+                .pop()
+                .flatten(),
+        };
+        let value = self.column.target.read_one(key).await?;
         // `None`: deleted since.
-        if let Some(value) = self.column.target.read_one(key).await? {
-            self.row(&|| Ok(key.clone()), value.as_ref())?;
+        if let (Some(subject), Some(value)) = (whose, value) {
+            self.row_of(&|| Ok(key.clone()), value.as_ref(), subject.as_deref())?;
             self.settle().await?;
         }
         self.take()
     }
 
-    /// Asks whose the rows are that wait for it, and goes on with them: their keys are
-    /// fetched, and made where there are none, for all of them at once.
+    /// One row of a subject, or of nobody.
+    fn row_of(
+        &mut self,
+        key: KeyOf<'_>,
+        value: ValueRef<'_>,
+        subject: Option<&str>,
+    ) -> target::Result<()> {
+        let place = self.page.due.len() + self.waiting.len();
+        let ring = match (&self.column.whose, subject) {
+            (Some(Whose { subjects, .. }), Some(subject)) => match subjects.kept(subject) {
+                Some(ring) if ring.seals() || !self.makes_keys() => Some(ring),
+                _ => {
+                    let (key, value) = (key()?, value.to_value());
+                    self.waiting.push(Waiting {
+                        place,
+                        row: Row { key, value },
+                        subject: subject.to_owned(),
+                    });
+                    return Ok(());
+                }
+            },
+            _ => None,
+        };
+        self.judge(place, key, value, ring.as_ref())
+    }
+
+    /// Whether a subject gets a key for what is sealed.
+    fn makes_keys(&self) -> bool {
+        self.sealer.is_some() && self.goal.operation != Operation::Exit
+    }
+
+    /// Goes on with the rows whose subjects' keys were not in memory: they are fetched, and
+    /// made where there are none, for all of them at once.
     pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
-        let Some(Whose { of, subjects }) = self.column.whose.clone() else {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (Some(Whose { subjects, .. }), false) = (self.column.whose.clone(), waiting.is_empty())
+        else {
             return Ok(());
         };
-        let rows = std::mem::take(&mut self.waiting);
-        let keys: Vec<RowKey> = rows.iter().map(|row| row.key.clone()).collect();
-        let whose = of.of(&keys).await?;
-        let rows: Vec<(Row, Option<String>)> = rows
-            .into_iter()
-            .zip(whose)
-            .filter_map(|(row, subject)| Some((row, subject?))) // gone since: not here
-            .collect();
-        // One subject after the other: each has a reader and a sealer of its own.
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        let subject = |at: &usize| rows.get(*at).and_then(|(_, subject)| subject.as_deref());
-        order.sort_by(|a, b| subject(a).cmp(&subject(b)));
-        let rings = self.rings(&subjects, &rows, &order).await?;
-        let mut changes: Vec<Option<(Change, Option<Value>)>> = Vec::new();
-        changes.resize_with(rows.len(), || None);
-        let mut last = None;
-        for at in order {
-            let (Some((row, subject)), Some(change)) = (rows.get(at), changes.get_mut(at)) else {
-                continue;
-            };
-            if last != Some(subject) {
-                let ring = subject.as_ref().and_then(|subject| rings.get(subject));
-                self.reader.row_of(ring);
-                self.own_sealer = None;
-                last = Some(subject);
-            }
-            *change = self.judge(&|| Ok(row.key.clone()), row.value.as_ref())?;
-        }
-        self.reader.row_of(None);
-        self.own_sealer = None;
-        for (change, kept) in changes.into_iter().flatten() {
-            self.page.changes.push(change);
-            self.page.kept.extend(kept);
+        let rings = self.rings(&subjects, &waiting).await?;
+        for Waiting {
+            place,
+            row,
+            subject,
+        } in waiting
+        {
+            let ring = rings.get(&subject);
+            self.judge(place, &|| Ok(row.key.clone()), row.value.as_ref(), ring)?;
         }
         Ok(())
     }
 
     /// The keys of the rows' subjects, made where there are none and a value is to be
-    /// sealed; `order` has the rows of one subject together.
+    /// sealed.
     async fn rings(
         &mut self,
         subjects: &Subjects,
-        rows: &[(Row, Option<String>)],
-        order: &[usize],
+        waiting: &[Waiting],
     ) -> Result<HashMap<String, Arc<Ring>>, EngineError> {
         let now = Timestamp::now();
-        let mut all: Vec<&str> = order
-            .iter()
-            .filter_map(|at| rows.get(*at)?.1.as_deref())
-            .collect();
-        all.dedup();
+        let all: HashSet<&str> = waiting.iter().map(|row| row.subject.as_str()).collect();
         let mut rings = subjects.rings(all, false, now).await?;
-        let exit = self.goal.operation == Operation::Exit;
-        if exit || self.sealer.is_none() || rings.values().all(|ring| ring.seals()) {
+        if !self.makes_keys() || rings.values().all(|ring| ring.seals()) {
             return Ok(rings);
         }
         let mut without = HashSet::new();
-        for (row, subject) in rows {
-            let Some(subject) = subject.as_deref() else {
-                continue;
-            };
+        for Waiting { row, subject, .. } in waiting {
+            let subject = subject.as_str();
             let Some(ring) = rings.get(subject).filter(|ring| !ring.seals()) else {
                 continue;
             };
             if without.contains(subject) {
                 continue;
             }
-            self.reader.row_of(Some(ring));
+            self.turn_to(Some(ring));
             let key = || Ok(row.key.clone());
             let stored = self.reader.classify(&key, row.value.as_ref())?;
             let step = stored.map_or(Step::Keep, |stored| self.reader.step(&stored, &self.goal));
@@ -188,15 +228,25 @@ impl Classifier {
         Ok(rings)
     }
 
+    /// The next row is a subject's, or nobody's.
+    fn turn_to(&mut self, ring: Option<&Arc<Ring>>) {
+        if self.reader.row_of(ring) {
+            self.own_is_set = false;
+        }
+    }
+
     /// Classifies and counts one value, and makes what is to take its place.
     fn judge(
         &mut self,
+        place: usize,
         key: KeyOf<'_>,
         value: ValueRef<'_>,
-    ) -> target::Result<Option<(Change, Option<Value>)>> {
+        ring: Option<&Arc<Ring>>,
+    ) -> target::Result<()> {
+        self.turn_to(ring);
         let step = self.reader.tally(key, value, &self.goal, &mut self.tally)?;
         let (false, Some(shared)) = (step == Step::Keep, &mut self.sealer) else {
-            return Ok(None);
+            return Ok(());
         };
         let key = key()?;
         let bytes = self.reader.token_len(step, value, &self.goal);
@@ -207,16 +257,25 @@ impl Classifier {
                 bytes,
                 limit: self.goal.longest_token,
             });
-            return Ok(None);
+            return Ok(());
         }
-        let own = &mut self.own_sealer;
+        let (own, own_is_set) = (&mut self.own_sealer, &mut self.own_is_set);
         let seal = || -> Result<_, SealError> {
-            let sealer = match (self.reader.keys_of_row(self.goal.operation), own) {
-                (None, _) => shared,
-                (Some(_), Some(sealer)) => sealer,
-                (Some(keyring), own) => {
-                    own.insert(FieldSealer::new(keyring, self.goal.suite, now_unix())?)
-                }
+            let sealer = match self.reader.keys_of_row(self.goal.operation) {
+                None => shared,
+                Some(keyring) => match own {
+                    Some(sealer) => {
+                        if !*own_is_set {
+                            sealer.set_keyring(keyring)?;
+                        }
+                        *own_is_set = true;
+                        sealer
+                    }
+                    own => {
+                        *own_is_set = true;
+                        own.insert(FieldSealer::new(keyring, self.goal.suite, now_unix())?)
+                    }
+                },
             };
             let new = self.reader.replacement(step, &key, value, sealer)?;
             let kept = match (&self.column.whose, self.goal.operation) {
@@ -226,10 +285,15 @@ impl Classifier {
             Ok((new, kept))
         };
         match seal() {
-            Ok((None, _)) => Ok(None),
+            Ok((None, _)) => {}
             Ok((Some(new), kept)) => {
                 let old = value.to_value();
-                Ok(Some((Change { key, old, new }, kept)))
+                let change = Change { key, old, new };
+                self.page.due.push(Due {
+                    place,
+                    change,
+                    kept,
+                });
             }
             Err(source) => {
                 self.page.failed.get_or_insert(EngineError::Seal {
@@ -237,9 +301,9 @@ impl Classifier {
                     key: key.to_string(),
                     source,
                 });
-                Ok(None)
             }
         }
+        Ok(())
     }
 
     /// What was counted so far.
@@ -254,21 +318,20 @@ impl Classifier {
 }
 
 impl Visitor for Classifier {
-    fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> target::Result<()> {
+    fn row(
+        &mut self,
+        key: KeyOf<'_>,
+        value: ValueRef<'_>,
+        beside: Option<ValueRef<'_>>,
+    ) -> target::Result<()> {
         if let ValueRef::Deferred(_) = value {
             self.page.deferred.push(key()?);
             return Ok(());
         }
-        if self.column.whose.is_some() {
-            self.waiting.push(Row {
-                key: key()?,
-                value: value.to_value(),
-            });
-            return Ok(());
-        }
-        if let Some((change, _)) = self.judge(key, value)? {
-            self.page.changes.push(change);
-        }
-        Ok(())
+        let subject = match &self.column.whose {
+            None => None,
+            Some(whose) => whose.of.of_row(key, beside)?,
+        };
+        self.row_of(key, value, subject.as_deref())
     }
 }

@@ -61,7 +61,7 @@ impl Column {
         recorded: Option<&ColumnRecord>,
         subjects: Option<&Arc<Subjects>>,
     ) -> Result<Self, EngineError> {
-        let target = database.column(&policy.table, &policy.column).await?;
+        let mut target = database.column(&policy.table, &policy.column).await?;
         let context = policy.context();
         if let Some(recorded) = recorded
             && policy.suite != atrest_core::Suite::Fernet
@@ -77,10 +77,12 @@ impl Column {
         }
         let whose = match &policy.subject {
             None => None,
-            Some(subject) => Some(Whose {
-                of: SubjectOf::find(database, policy, subject).await?,
-                subjects: Arc::clone(subjects.ok_or(SubjectError::NoKeyring)?),
-            }),
+            Some(subject) => {
+                let of = SubjectOf::find(database, policy, subject).await?;
+                target = of.beside(target, subject).await?;
+                let subjects = Arc::clone(subjects.ok_or(SubjectError::NoKeyring)?);
+                Some(Whose { of, subjects })
+            }
         };
         Ok(Self {
             policy: policy.clone(),
@@ -194,17 +196,20 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// The next row is a subject's, or nobody's.
-    pub(crate) fn row_of(&mut self, ring: Option<&Arc<Ring>>) {
-        if let Some(ring) = ring
-            && !self
-                .ring
-                .as_ref()
-                .is_some_and(|before| Arc::ptr_eq(before, ring))
-        {
-            self.own.set_keyring(&ring.keyring);
+    /// The next row is a subject's, or nobody's; `false`: as the one before.
+    pub(crate) fn row_of(&mut self, ring: Option<&Arc<Ring>>) -> bool {
+        let same = match (&self.ring, ring) {
+            (Some(before), Some(ring)) => Arc::ptr_eq(before, ring),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            if let Some(ring) = ring {
+                self.own.set_keyring(&ring.keyring);
+            }
+            self.ring = ring.cloned();
         }
-        self.ring = ring.cloned();
+        !same
     }
 
     fn context(&self, key: &RowKey) -> Context {

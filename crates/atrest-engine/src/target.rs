@@ -274,6 +274,10 @@ pub trait Target: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RowKey>>;
 
+    /// The same values, each shown together with the one that `column` of the same table
+    /// has in its row.
+    async fn beside(&self, column: &str) -> Result<Arc<dyn Target>>;
+
     /// Shows `visitor` the rows of `range` in key order, up to `limit`.
     async fn visit(
         &self,

@@ -305,7 +305,7 @@ impl Subjects {
     }
 
     async fn one(&self, tag: &str) -> Result<Option<Proven>, SubjectError> {
-        Ok(self.proven([tag.to_owned()]).await?.remove(tag))
+        Ok(self.proven(&[tag.to_owned()]).await?.remove(tag))
     }
 
     async fn known(&self, tag: &str) -> Result<Proven, SubjectError> {

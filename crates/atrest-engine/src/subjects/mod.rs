@@ -118,6 +118,13 @@ impl Subjects {
         back
     }
 
+    /// The keyring of `subject`, if it is in memory and still good.
+    pub(crate) fn kept(&self, subject: &str) -> Option<Arc<Ring>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (asked, ring) = kept.get(subject)?;
+        (asked.elapsed() < GOOD_FOR).then(|| Arc::clone(ring))
+    }
+
     /// The keyring of each of `subjects`; with `make`, every one of them has a key to
     /// seal with, which is durable and was read back.
     pub(crate) async fn rings<'s>(
@@ -128,45 +135,41 @@ impl Subjects {
     ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
         let mut rings = HashMap::new();
         let mut wanted = HashSet::new();
-        {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            for subject in subjects {
-                match kept.get(subject) {
-                    Some((asked, ring))
-                        if (ring.seals() || !make) && asked.elapsed() < GOOD_FOR =>
-                    {
-                        rings.insert(subject.to_owned(), Arc::clone(ring));
-                    }
-                    _ => drop(wanted.insert(subject.to_owned())),
+        // Those that have no key to seal with, as far as is known.
+        let mut lacking = HashSet::new();
+        for subject in subjects {
+            match self.kept(subject) {
+                Some(ring) if ring.seals() || !make => {
+                    rings.insert(subject.to_owned(), ring);
                 }
+                Some(_) => drop(lacking.insert(subject.to_owned())),
+                None => drop(wanted.insert(subject.to_owned())),
             }
-        }
-        if wanted.is_empty() {
-            return Ok(rings);
         }
         let mut asked = Instant::now();
-        let mut found = self.fetch(&wanted).await?;
-        let without = |found: &HashMap<String, Arc<Ring>>| -> HashSet<String> {
+        let mut found = HashMap::new();
+        if !wanted.is_empty() {
+            found = self.fetch(&wanted).await?;
+        }
+        if make {
             let without = found.iter().filter(|(_, ring)| !ring.seals());
-            without.map(|(subject, _)| subject.clone()).collect()
-        };
-        let mut lacking = without(&found);
-        if make && !lacking.is_empty() {
+            lacking.extend(without.map(|(subject, _)| subject.clone()));
+        }
+        if !lacking.is_empty() {
             let _making = self.making.lock().await;
-            // Somebody may have made them since.
-            found.extend(self.fetch(&lacking).await?);
-            lacking = without(&found);
-            if !lacking.is_empty() {
-                self.make(&lacking, now).await?;
-                // Read back before the first value is sealed under them.
-                asked = Instant::now();
-                found.extend(self.fetch(&lacking).await?);
-                if let Some(subject) = without(&found).iter().next() {
-                    return Err(SubjectError::NotKept {
-                        tag: self.tag(subject),
-                    });
-                }
+            self.make(&lacking, now).await?;
+            // Read back before the first value is sealed under them.
+            asked = Instant::now();
+            let made = self.fetch(&lacking).await?;
+            if let Some((subject, _)) = made.iter().find(|(_, ring)| !ring.seals()) {
+                return Err(SubjectError::NotKept {
+                    tag: self.tag(subject),
+                });
             }
+            found.extend(made);
+        }
+        if found.is_empty() {
+            return Ok(rings);
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() + found.len() > KEPT {
@@ -184,27 +187,21 @@ impl Subjects {
         &self,
         subjects: &HashSet<String>,
     ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
-        let mut records = self
-            .proven(subjects.iter().map(|subject| self.tag(subject)))
-            .await?;
-        subjects
-            .iter()
-            .map(|subject| {
-                let ring = match records.remove(&self.tag(subject)) {
-                    None => Ring::without_keys(&self.shared),
-                    Some(record) => self.ring(&record)?,
-                };
-                Ok((subject.clone(), Arc::new(ring)))
-            })
-            .collect()
+        let tags: Vec<String> = subjects.iter().map(|subject| self.tag(subject)).collect();
+        let records = self.proven(&tags).await?;
+        let ring = |(subject, tag): (&String, &String)| {
+            let ring = match records.get(tag) {
+                None => Ring::without_keys(&self.shared),
+                Some(record) => self.ring(record)?,
+            };
+            Ok((subject.clone(), Arc::new(ring)))
+        };
+        subjects.iter().zip(&tags).map(ring).collect()
     }
 
     /// The records of these tags, proven.
-    async fn proven(
-        &self,
-        tags: impl IntoIterator<Item = String>,
-    ) -> Result<HashMap<String, Proven>, SubjectError> {
-        let names: Vec<String> = tags.into_iter().map(|tag| format!("{NAME}{tag}")).collect();
+    async fn proven(&self, tags: &[String]) -> Result<HashMap<String, Proven>, SubjectError> {
+        let names: Vec<String> = tags.iter().map(|tag| format!("{NAME}{tag}")).collect();
         let records = self.database.keys_read(&names).await?.unwrap_or_default();
         records
             .iter()
@@ -291,11 +288,11 @@ impl Subjects {
             })
     }
 
-    /// Makes a key for each of these subjects, which have none to seal with.
+    /// Makes a key for each of these subjects that has none to seal with.
     async fn make(&self, subjects: &HashSet<String>, now: Timestamp) -> Result<(), SubjectError> {
         self.database.keys_create().await?;
         let tags: Vec<String> = subjects.iter().map(|subject| self.tag(subject)).collect();
-        let mut old = self.proven(tags.iter().cloned()).await?;
+        let mut old = self.proven(&tags).await?;
         let (mut new, mut changes) = (Vec::new(), Vec::new());
         for tag in &tags {
             match old.remove(tag) {
@@ -315,7 +312,8 @@ impl Subjects {
                     body.keys.insert(0, key);
                     changes.push(self.prover.change(&record, &body)?);
                 }
-                Some(_) => return Err(SubjectError::Forgetting { tag: tag.clone() }),
+                // It is being forgotten since.
+                Some(_) => {}
             }
         }
         if !new.is_empty() {

@@ -1,9 +1,12 @@
 //! Whose a row is: by a column of its primary key, or by another column of its table.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::policy::ColumnPolicy;
-use crate::target::{self, Database, KeyRange, RowKey, Target, TargetError, Value};
+use crate::target::{
+    self, Database, KeyOf, KeyRange, RowKey, Target, TargetError, Value, ValueRef,
+};
 
 /// Where the subject of a row stands.
 #[derive(Clone)]
@@ -36,6 +39,30 @@ impl SubjectOf {
         }
     }
 
+    /// `target`, which shows whose a row is beside its value.
+    pub(crate) async fn beside(
+        &self,
+        target: Arc<dyn Target>,
+        column: &str,
+    ) -> target::Result<Arc<dyn Target>> {
+        match self {
+            Self::Key(_) => Ok(target),
+            Self::Column(_) => target.beside(column).await,
+        }
+    }
+
+    /// The subject of a row that [`Self::beside`]'s target shows; `None`: it is nobody's.
+    pub(crate) fn of_row<'r>(
+        &self,
+        key: KeyOf<'_>,
+        beside: Option<ValueRef<'r>>,
+    ) -> target::Result<Option<Cow<'r, str>>> {
+        match self {
+            Self::Key(place) => Ok(key()?.0.get(*place).map(|part| part.to_string().into())),
+            Self::Column(target) => text(target.name(), beside.unwrap_or(ValueRef::Null)),
+        }
+    }
+
     /// The subjects of some rows, in key order, of a range: in the order of `keys`. A
     /// row without a subject has `None`; the outer `None` is for a row that is gone.
     pub(crate) async fn of(&self, keys: &[RowKey]) -> target::Result<Vec<Option<Option<String>>>> {
@@ -51,7 +78,11 @@ impl SubjectOf {
         };
         let mut all: Vec<Option<Option<String>>> = Vec::with_capacity(keys.len());
         let there = target.read_one(first).await?;
-        all.push(there.map(|value| text(target.name(), value)).transpose()?);
+        all.push(
+            there
+                .map(|value| owned(target.name(), &value))
+                .transpose()?,
+        );
         let mut rest = KeyRange {
             after: Some(first.clone()),
             until: Some(last.clone()),
@@ -67,7 +98,7 @@ impl SubjectOf {
                     continue;
                 };
                 all.extend(std::iter::repeat_n(None, ahead));
-                all.push(Some(text(target.name(), row.value)?));
+                all.push(Some(owned(target.name(), &row.value)?));
             }
             if !more {
                 break;
@@ -79,15 +110,25 @@ impl SubjectOf {
 }
 
 /// The canonical text; `None` for NULL.
-fn text(column: &str, value: Value) -> target::Result<Option<String>> {
+fn text<'v>(column: &str, value: ValueRef<'v>) -> target::Result<Option<Cow<'v, str>>> {
+    if value.bytes() > LONGEST || matches!(value, ValueRef::Deferred(_)) {
+        return Err(refused(column, "has more than 4096 bytes"));
+    }
     Ok(match value {
-        Value::Null => None,
-        Value::Text(bytes) | Value::Number(bytes) => {
-            Some(String::from_utf8(bytes).map_err(|_| refused(column, "is no UTF-8 text"))?)
+        ValueRef::Null | ValueRef::Deferred(_) => None,
+        ValueRef::Text(bytes) | ValueRef::Number(bytes) => {
+            let text = std::str::from_utf8(bytes);
+            Some(
+                text.map_err(|_| refused(column, "is no UTF-8 text"))?
+                    .into(),
+            )
         }
-        Value::Bytes(bytes) => Some(crate::journal::hex(&bytes)),
-        Value::Deferred(_) => return Err(refused(column, "has more than 4096 bytes")),
+        ValueRef::Bytes(bytes) => Some(crate::journal::hex(bytes).into()),
     })
+}
+
+fn owned(column: &str, value: &Value) -> target::Result<Option<String>> {
+    Ok(text(column, value.as_ref())?.map(Cow::into_owned))
 }
 
 fn refused(column: &str, problem: &str) -> TargetError {

@@ -11,8 +11,14 @@ pub type KeyOf<'a> = &'a dyn Fn() -> Result<RowKey>;
 /// Looks at the rows of a page, one after the other in key order, on the thread
 /// that reads them.
 pub trait Visitor: Any + Send {
-    /// One row. An error ends the page.
-    fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> Result<()>;
+    /// One row; `beside` is the value of [`Target::beside`](super::Target::beside)'s
+    /// column. An error ends the page.
+    fn row(
+        &mut self,
+        key: KeyOf<'_>,
+        value: ValueRef<'_>,
+        beside: Option<ValueRef<'_>>,
+    ) -> Result<()>;
 }
 
 /// Where a page ends.
@@ -52,11 +58,16 @@ impl Showing {
     ///
     /// # Errors
     /// The visitor's; and the key's.
-    pub fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> Result<bool> {
+    pub fn row(
+        &mut self,
+        key: KeyOf<'_>,
+        value: ValueRef<'_>,
+        beside: Option<ValueRef<'_>>,
+    ) -> Result<bool> {
         let page = &mut self.page;
         page.rows += 1;
         page.bytes += value.bytes();
-        page.visitor.row(key, value)?;
+        page.visitor.row(key, value, beside)?;
         let full = page.rows == self.limit.rows || page.bytes >= self.limit.bytes;
         if full {
             page.last = Some(key()?);
@@ -106,7 +117,7 @@ pub struct Row {
 pub(super) struct Rows(pub(super) Vec<Row>);
 
 impl Visitor for Rows {
-    fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>) -> Result<()> {
+    fn row(&mut self, key: KeyOf<'_>, value: ValueRef<'_>, _: Option<ValueRef<'_>>) -> Result<()> {
         self.0.push(Row {
             key: key()?,
             value: value.to_value(),

@@ -14,10 +14,13 @@ use crate::hex::unhex;
 use crate::quote::column_name;
 
 /// A column of a table with a primary key.
+#[derive(Clone)]
 pub(super) struct MySqlColumn {
     shared: Arc<Shared>,
     table: TableInfo,
     column: ColumnInfo,
+    /// Shown beside it.
+    beside: Option<ColumnInfo>,
     name: String,
 }
 
@@ -70,6 +73,7 @@ impl MySqlColumn {
             shared,
             table,
             column,
+            beside: None,
             name,
         })
     }
@@ -123,6 +127,14 @@ impl Target for MySqlColumn {
         page::rows_where(&self.shared, &table, &column, text, &range, limit as u64).await
     }
 
+    async fn beside(&self, column: &str) -> Result<Arc<dyn Target>, TargetError> {
+        let (_, beside) = catalog::find(&self.shared, &self.table.full, column).await?;
+        Ok(Arc::new(Self {
+            beside: Some(beside),
+            ..self.clone()
+        }))
+    }
+
     async fn visit(
         &self,
         range: &KeyRange,
@@ -133,6 +145,7 @@ impl Target for MySqlColumn {
             &self.shared,
             &self.table,
             &self.column,
+            self.beside.as_ref(),
             range,
             limit,
             visitor,

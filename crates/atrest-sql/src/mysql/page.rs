@@ -120,11 +120,13 @@ fn names(key: &[KeyColumn]) -> Vec<String> {
     key.iter().map(|k| k.name.clone()).collect()
 }
 
-/// A page of `range`: at most `limit` rows in key order.
+/// A page of `range`: at most `limit` rows in key order, each with its value of the
+/// column `beside`.
 pub(super) async fn visit(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
+    beside: Option<&ColumnInfo>,
     range: &KeyRange,
     limit: PageLimit,
     visitor: Box<dyn Visitor>,
@@ -147,6 +149,9 @@ pub(super) async fn visit(
     } else {
         sql = value_sql(sql, "", column).add(", NULL");
     }
+    if let Some(beside) = beside {
+        sql = value_sql(sql.add(", "), "", beside).add(", NULL");
+    }
     sql = sql
         .add(" FROM ")
         .table(&table.full)
@@ -165,8 +170,12 @@ pub(super) async fn visit(
         .await
         .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
     {
-        let value = value_ref(shared, &row, table.key.len(), column.is_bytes())?;
-        if !page.row(&|| key_of(shared, &row, &table.key), value)? {
+        let at = table.key.len();
+        let value = value_ref(shared, &row, at, column.is_bytes())?;
+        let beside = beside
+            .map(|beside| value_ref(shared, &row, at + 2, beside.is_bytes()))
+            .transpose()?;
+        if !page.row(&|| key_of(shared, &row, &table.key), value, beside)? {
             break; // what the server still sends is read away
         }
     }

@@ -14,10 +14,13 @@ use crate::hex::unhex;
 use crate::quote::column_name;
 
 /// A column of a table with a primary key.
+#[derive(Clone)]
 pub(super) struct PgColumn {
     shared: Arc<Shared>,
     table: TableInfo,
     column: ColumnInfo,
+    /// Shown beside it.
+    beside: Option<ColumnInfo>,
     name: String,
 }
 
@@ -60,6 +63,7 @@ impl PgColumn {
             shared,
             table,
             column,
+            beside: None,
             name,
         })
     }
@@ -113,6 +117,14 @@ impl Target for PgColumn {
         page::rows_where(&self.shared, &table, &column, text, &range, limit as u64).await
     }
 
+    async fn beside(&self, column: &str) -> Result<Arc<dyn Target>, TargetError> {
+        let (_, beside) = catalog::find(&self.shared, &self.table.full, column).await?;
+        Ok(Arc::new(Self {
+            beside: Some(beside),
+            ..self.clone()
+        }))
+    }
+
     async fn visit(
         &self,
         range: &KeyRange,
@@ -123,6 +135,7 @@ impl Target for PgColumn {
             &self.shared,
             &self.table,
             &self.column,
+            self.beside.as_ref(),
             range,
             limit,
             visitor,

@@ -24,6 +24,14 @@ fn value_sql(sql: Sql, column: &ColumnInfo) -> Sql {
     }
 }
 
+/// The column beside the value, and no length of it.
+fn beside_sql(sql: Sql, beside: Option<&ColumnInfo>) -> Sql {
+    match beside {
+        Some(beside) => value_sql(sql.add(", "), beside).add(" AS atrest_b, NULL::integer"),
+        None => sql,
+    }
+}
+
 /// The key columns as they travel, with names `atrest_k1`, …
 fn key_sql(mut sql: Sql, key: &[KeyColumn]) -> Sql {
     for (i, part) in key.iter().enumerate() {
@@ -92,11 +100,13 @@ fn within(
     Ok(sql)
 }
 
-/// A page of `range`: at most `limit` rows in key order.
+/// A page of `range`: at most `limit` rows in key order, each with its value of the
+/// column `beside`.
 pub(super) async fn visit(
     shared: &Shared,
     table: &TableInfo,
     column: &ColumnInfo,
+    beside: Option<&ColumnInfo>,
     range: &KeyRange,
     limit: PageLimit,
     visitor: Box<dyn Visitor>,
@@ -111,7 +121,8 @@ pub(super) async fn visit(
         let sql = value_sql(sql, column).add(") <= $1 THEN ");
         let sql = value_sql(sql, column).add(" END, CASE WHEN octet_length(");
         let sql = value_sql(sql, column).add(") > $1 THEN octet_length(");
-        value_sql(sql, column).add(") END").reserve_params(1)
+        let sql = value_sql(sql, column).add(") END").reserve_params(1);
+        beside_sql(sql, beside)
     } else {
         // The value's text is made once, in an inner query.
         let sql =
@@ -119,8 +130,13 @@ pub(super) async fn visit(
         let sql = sql
             .add("CASE WHEN octet_length(atrest_c) <= ")
             .param()
-            .add(" THEN atrest_c END, octet_length(atrest_c) FROM (SELECT ");
-        value_sql(key_sql(sql, key).add(", "), column).add(" AS atrest_c")
+            .add(" THEN atrest_c END, octet_length(atrest_c)");
+        let sql = match beside {
+            Some(_) => sql.add(", atrest_b, NULL::integer"),
+            None => sql,
+        };
+        let sql = key_sql(sql.add(" FROM (SELECT "), key).add(", ");
+        beside_sql(value_sql(sql, column).add(" AS atrest_c"), beside)
     };
     let sql = sql.add(" FROM ").table(&table.full).add(" AS atrest_t");
     let sql = order_sql(within(sql, shared, &mut args, key, range)?, key);
@@ -136,8 +152,12 @@ pub(super) async fn visit(
         .await
         .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
     {
-        let value = value_ref(shared, &row, table.key.len(), column.is_bytes())?;
-        if !page.row(&|| key_of(shared, &row, &table.key), value)? {
+        let at = table.key.len();
+        let value = value_ref(shared, &row, at, column.is_bytes())?;
+        let beside = beside
+            .map(|beside| value_ref(shared, &row, at + 2, beside.is_bytes()))
+            .transpose()?;
+        if !page.row(&|| key_of(shared, &row, &table.key), value, beside)? {
             break; // what the server still sends is read away
         }
     }

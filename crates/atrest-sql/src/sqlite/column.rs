@@ -16,10 +16,13 @@ use crate::hex::unhex;
 use crate::quote::column_name;
 
 /// A column of a table with a primary key.
+#[derive(Clone)]
 pub(super) struct SqliteColumn {
     shared: Arc<Shared>,
     table: TableInfo,
     column: ColumnInfo,
+    /// Shown beside it.
+    beside: Option<ColumnInfo>,
     key: Vec<String>,
     name: String,
 }
@@ -65,6 +68,7 @@ impl SqliteColumn {
             shared,
             table,
             column,
+            beside: None,
             key,
             name,
         })
@@ -129,13 +133,22 @@ impl Target for SqliteColumn {
         page::rows_where(&self.shared, &table, &column, text, &range, limit as u64).await
     }
 
+    async fn beside(&self, column: &str) -> Result<Arc<dyn Target>, TargetError> {
+        let (_, beside) = catalog::find(&self.shared, &self.table.name, column).await?;
+        Ok(Arc::new(Self {
+            beside: Some(beside),
+            ..self.clone()
+        }))
+    }
+
     async fn visit(
         &self,
         range: &KeyRange,
         limit: PageLimit,
         visitor: Box<dyn Visitor>,
     ) -> Result<Visited, TargetError> {
-        page::visit(&self.shared, &self.at(), range, limit, visitor).await
+        let beside = self.beside.as_ref().map(|column| column.name.as_str());
+        page::visit(&self.shared, &self.at(), beside, range, limit, visitor).await
     }
 
     async fn read_one(&self, key: &RowKey) -> Result<Option<Value>, TargetError> {

@@ -39,7 +39,7 @@ fn value_columns(sql: Sql, column: &str) -> Sql {
         .ident(column)
         .add(") ELSE ")
         .ident(column);
-    sql.add(" END").reserve_params(1)
+    sql.add(" END")
 }
 
 /// `("a", "b") > (?, ?)`; one column goes without the row value.
@@ -79,10 +79,12 @@ fn within(
     Ok(sql)
 }
 
-/// A page of `range`: at most `limit` rows in key order.
+/// A page of `range`: at most `limit` rows in key order, each with its value of the
+/// column `beside`.
 pub(super) async fn visit(
     shared: &Shared,
     at: &At<'_>,
+    beside: Option<&str>,
     range: &KeyRange,
     limit: PageLimit,
     visitor: Box<dyn Visitor>,
@@ -91,9 +93,15 @@ pub(super) async fn visit(
     let mut args = vec![integer(limit.inline)];
     let sql = Sql::new(Dialect::Sqlite)
         .add("SELECT ")
+        .reserve_params(1)
         .columns("", key)
         .add(", ");
-    let sql = value_columns(sql, column).add(" FROM ").table(table);
+    let sql = value_columns(sql, column);
+    let sql = match beside {
+        Some(beside) => value_columns(sql.add(", "), beside),
+        None => sql,
+    };
+    let sql = sql.add(" FROM ").table(table);
     let sql = within(sql, &mut args, key, range)?;
     args.push(integer(limit.rows as u64));
     let sql = sql
@@ -101,7 +109,7 @@ pub(super) async fn visit(
         .columns("", key)
         .add(" LIMIT ")
         .param();
-    let (sql, parts) = (sql.text(), key.len());
+    let (sql, parts, beside) = (sql.text(), key.len(), beside.is_some());
     shared
         .connections
         .read(format!("reading a page of {table}"), move |connection| {
@@ -109,7 +117,9 @@ pub(super) async fn visit(
             let mut found = statement.query(params_from_iter(args))?;
             let mut page = limit.begin(visitor);
             while let Some(row) = found.next()? {
-                if !page.row(&|| key_of(row, parts), value_ref(row, parts)?)? {
+                let value = value_ref(row, parts)?;
+                let beside = beside.then(|| value_ref(row, parts + 2)).transpose()?;
+                if !page.row(&|| key_of(row, parts), value, beside)? {
                     break;
                 }
             }
@@ -130,7 +140,8 @@ pub(super) async fn read_one(
     for part in &row.0 {
         args.push(bound_key(part)?);
     }
-    let sql = value_columns(Sql::new(Dialect::Sqlite).add("SELECT "), column);
+    let sql = Sql::new(Dialect::Sqlite).add("SELECT ").reserve_params(1);
+    let sql = value_columns(sql, column);
     let sql = compare(sql.add(" FROM ").table(table).add(" WHERE "), key, " = ");
     let found = shared
         .connections

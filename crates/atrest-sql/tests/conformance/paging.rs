@@ -137,7 +137,13 @@ pub async fn counts_and_samples(scratch: &ScratchDatabase) {
 struct Shown(Vec<u64>);
 
 impl Visitor for Shown {
-    fn row(&mut self, _: KeyOf<'_>, value: ValueRef<'_>) -> Result<(), TargetError> {
+    fn row(
+        &mut self,
+        _: KeyOf<'_>,
+        value: ValueRef<'_>,
+        beside: Option<ValueRef<'_>>,
+    ) -> Result<(), TargetError> {
+        assert!(beside.is_none(), "nothing was asked for beside the value");
         self.0.push(value.bytes());
         Ok(())
     }
@@ -185,6 +191,70 @@ pub async fn a_page_ends_with_its_bytes(scratch: &ScratchDatabase) {
         .map(|i| if i % 10 == 9 { 0 } else { 1000 })
         .collect();
     assert_eq!(all, expected);
+    db.close().await;
+}
+
+/// Keeps what is beside the values.
+struct Beside(Vec<Value>);
+
+impl Visitor for Beside {
+    fn row(
+        &mut self,
+        _: KeyOf<'_>,
+        _: ValueRef<'_>,
+        beside: Option<ValueRef<'_>>,
+    ) -> Result<(), TargetError> {
+        self.0.push(beside.expect("it was asked for").to_value());
+        Ok(())
+    }
+}
+
+/// What stands beside a value is what reading that column gives, whatever both types are.
+pub async fn a_value_beside_another(scratch: &ScratchDatabase) {
+    let long = long_text(scratch);
+    scratch
+        .execute(&format!(
+            "CREATE TABLE s (k integer NOT NULL PRIMARY KEY, c {long}, n integer, d decimal(10, 2), t varchar(40), w {long})"
+        ))
+        .await;
+    let wide = "x".repeat(9000);
+    for row in [
+        "1, 'a', 17, 1.50, 'ü', ''",
+        "2, 'b', NULL, NULL, NULL, NULL",
+        &format!("3, 'c', -5, 0, '', '{wide}'"),
+    ] {
+        scratch
+            .execute(&format!("INSERT INTO s VALUES ({row})"))
+            .await;
+    }
+    let db = connect(scratch).await;
+    let limit = PageLimit {
+        rows: 10,
+        bytes: u64::MAX,
+        inline: 1 << 20,
+    };
+    for (of, beside) in [
+        ("c", "n"),
+        ("c", "d"),
+        ("c", "t"),
+        ("c", "w"),
+        ("n", "d"),
+        ("d", "c"),
+    ] {
+        let target = column(&db, "s", of).await.beside(beside).await.unwrap();
+        let visitor = Box::new(Beside(Vec::new()));
+        let page = target
+            .visit(&KeyRange::default(), limit, visitor)
+            .await
+            .unwrap();
+        let visitor: Box<dyn std::any::Any> = page.visitor;
+        let Beside(shown) = *visitor.downcast().unwrap();
+        let alone = all(&column(&db, "s", beside).await).await;
+        let alone: Vec<Value> = alone.into_iter().map(|row| row.value).collect();
+        assert_eq!(shown, alone, "{beside} beside {of}");
+    }
+    let refused = column(&db, "s", "c").await.beside("none").await;
+    assert!(matches!(refused, Err(TargetError::NotFound { .. })));
     db.close().await;
 }
 
