@@ -66,7 +66,8 @@ pub(crate) struct Global {
     /// Say more: where keys come from, which database, every note.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
-    /// Go on with a keyring that is older than a copy beside it.
+    /// Read with a keyring that is older than a copy beside it, or than the database knows;
+    /// a verb that changes the keyring makes it the newest again.
     #[arg(long, global = true)]
     pub(crate) accept_older_keyring: bool,
     /// A .env file that fills in variables the environment does not set, in place of

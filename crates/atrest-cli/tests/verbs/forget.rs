@@ -8,7 +8,7 @@ use atrest_testing::ScratchDatabase;
 use crate::support::Place;
 
 /// `people(id, email, note)` whose rows belong to whom `note` names, under a keyring.
-async fn place(db: ScratchDatabase, subjects: &str) -> Place {
+pub(crate) async fn place(db: ScratchDatabase, subjects: &str) -> Place {
     let place = Place::new(db, 30).await;
     place
         .db

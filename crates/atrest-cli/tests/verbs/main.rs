@@ -21,6 +21,7 @@ mod keyring;
 mod killed;
 mod life;
 mod look;
+mod older;
 #[cfg(unix)]
 mod pty;
 #[cfg(unix)]

@@ -43,11 +43,37 @@ impl Ring {
     /// Fernet's tokens) and the subject has destroyed ones.
     pub(crate) fn is_forgotten(&self, stored: &Stored) -> bool {
         match stored {
-            Stored::Undecryptable(value) if !value.key_known => match value.key {
+            // Whether somebody else has a key of that id, by chance, tells nothing.
+            Stored::Undecryptable(value) => match value.key {
                 Some(id) => self.destroyed.contains(&id),
                 None => !self.destroyed.is_empty(),
             },
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atrest_core::{Key, Suite, Undecryptable};
+
+    /// A key of the keyring that was made since has the id of a destroyed one.
+    #[test]
+    fn a_value_of_a_destroyed_key_is_forgotten_whoever_has_its_id() {
+        let shared = Key::from_bytes([7; 32]);
+        let ring = Ring {
+            destroyed: vec![shared.id()],
+            ..Ring::without_keys(&Keyring::new(shared, vec![]).unwrap())
+        };
+        let value = |key: &Key| {
+            Stored::Undecryptable(Undecryptable {
+                suite: Some(Suite::Xaes256Gcm),
+                key: Some(key.id()),
+                key_known: ring.keyring.get(key.id()).is_some(),
+            })
+        };
+        assert!(ring.is_forgotten(&value(&Key::from_bytes([7; 32]))));
+        assert!(!ring.is_forgotten(&value(&Key::from_bytes([8; 32]))));
     }
 }

@@ -1,9 +1,10 @@
 //! Changes of a keyring: each makes a whole new document, which then takes the place of
 //! the old one.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use atrest_core::{Key, KeyId, KeyWrapper};
+use atrest_core::{Key, KeyId, KeyWrapper, RandomError};
 use jiff::Timestamp;
 
 use super::document::{
@@ -44,6 +45,38 @@ impl NewKeyring {
     #[must_use]
     pub const fn key(&self) -> Option<KeyId> {
         self.key
+    }
+
+    /// The keyring that it makes.
+    #[must_use]
+    pub const fn opened(&self) -> &OpenKeyring {
+        &self.opened
+    }
+
+    /// The same change of an older keyring that is to be the newest from now on: above
+    /// generation `newest`, and with the tombstones that somebody else still knows.
+    ///
+    /// # Errors
+    /// As [`OpenKeyring::forget`].
+    pub fn settling(
+        self,
+        newest: u64,
+        forgotten: impl IntoIterator<Item = Forgotten>,
+    ) -> Result<Self, KeyringError> {
+        let before = self.opened;
+        let mut document = before.document;
+        for Forgotten { tag, keys, at } in forgotten {
+            bury(&mut document, &tag, &keys, at)?;
+        }
+        document.generation = document.generation.max(newest.saturating_add(1));
+        let text = document.text(&before.keyring_key)?;
+        let (keyring_key, taken) = (before.keyring_key, before.taken);
+        let opened = OpenKeyring::from_document(document, keyring_key, &before.origin)?;
+        Ok(Self {
+            text,
+            opened: opened.avoiding(taken),
+            ..self
+        })
     }
 
     /// Puts it in the place of the document that it was made from, reads it back from
@@ -110,7 +143,14 @@ impl OpenKeyring {
             keys: Vec::new(),
             forgotten: Vec::new(),
         };
-        let key = add_key(&mut document, &keyring_key, KeyPurpose::Data, now, taken)?;
+        let is_taken = |id: &KeyId| taken.contains(id);
+        let key = add_key(
+            &mut document,
+            &keyring_key,
+            KeyPurpose::Data,
+            now,
+            &is_taken,
+        )?;
         let mut new = finish(document, keyring_key, "the new keyring", now, taken, 0)?;
         new.key = Some(key);
         Ok(new)
@@ -121,6 +161,19 @@ impl OpenKeyring {
     /// # Errors
     /// [`KeyringError::NotRotated`] for [`KeyPurpose::Index`].
     pub fn rotate(&self, purpose: KeyPurpose, now: Timestamp) -> Result<NewKeyring, KeyringError> {
+        self.rotate_beside(purpose, now, &HashSet::new())
+    }
+
+    /// [`Self::rotate`], where many other keys have these ids: those of data subjects.
+    ///
+    /// # Errors
+    /// As [`Self::rotate`].
+    pub fn rotate_beside(
+        &self,
+        purpose: KeyPurpose,
+        now: Timestamp,
+        others: &HashSet<KeyId>,
+    ) -> Result<NewKeyring, KeyringError> {
         if purpose == KeyPurpose::Index && self.index().is_some() {
             return Err(KeyringError::NotRotated(purpose));
         }
@@ -132,7 +185,8 @@ impl OpenKeyring {
                 key.state = KeyState::DecryptOnly;
                 key.changed = changed;
             }
-            add_key(document, &self.keyring_key, purpose, now, &self.taken).map(Some)
+            let taken = |id: &KeyId| self.taken.contains(id) || others.contains(id);
+            add_key(document, &self.keyring_key, purpose, now, &taken).map(Some)
         })
     }
 
@@ -232,32 +286,8 @@ impl OpenKeyring {
         keys: &[KeyId],
         at: Timestamp,
     ) -> Result<NewKeyring, KeyringError> {
-        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        if tag.is_empty() || !tag.bytes().all(hex) {
-            return Err(KeyringError::Subject {
-                tag: "(not shown)".to_owned(),
-                problem: "has a tag that is not lower-case hex",
-            });
-        }
         self.change(at, |document| {
-            let found = document.forgotten.iter_mut().find(|f| f.tag == tag);
-            let entry = match found {
-                Some(entry) => entry,
-                None => {
-                    document.forgotten.push(Forgotten {
-                        tag: tag.to_owned(),
-                        keys: Vec::new(),
-                        at: whole_seconds(at),
-                    });
-                    let last = document.forgotten.len() - 1;
-                    &mut document.forgotten[last]
-                }
-            };
-            for key in keys {
-                if !entry.keys.contains(key) {
-                    entry.keys.push(*key);
-                }
-            }
+            bury(document, tag, keys, at)?;
             Ok(None)
         })
     }
@@ -351,6 +381,38 @@ impl OpenKeyring {
     }
 }
 
+/// Adds a tombstone, or to the one that is there.
+fn bury(
+    document: &mut Document,
+    tag: &str,
+    keys: &[KeyId],
+    at: Timestamp,
+) -> Result<(), KeyringError> {
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    if tag.is_empty() || !tag.bytes().all(hex) {
+        return Err(KeyringError::Subject {
+            tag: "(not shown)".to_owned(),
+            problem: "has a tag that is not lower-case hex",
+        });
+    }
+    let there = document.forgotten.iter().position(|f| f.tag == tag);
+    let place = there.unwrap_or_else(|| {
+        document.forgotten.push(Forgotten {
+            tag: tag.to_owned(),
+            keys: Vec::new(),
+            at: whole_seconds(at),
+        });
+        document.forgotten.len() - 1
+    });
+    let stone = &mut document.forgotten[place];
+    for key in keys {
+        if !stone.keys.contains(key) {
+            stone.keys.push(*key);
+        }
+    }
+    Ok(())
+}
+
 /// The next generation with this in it.
 fn finish(
     mut document: Document,
@@ -380,27 +442,36 @@ fn add_key(
     keyring_key: &Key,
     purpose: KeyPurpose,
     now: Timestamp,
-    taken: &[KeyId],
+    taken: &dyn Fn(&KeyId) -> bool,
 ) -> Result<KeyId, KeyringError> {
     let newest = document.keys.iter().map(|key| key.created).max();
     let created = newest.map_or(whole_seconds(now), |newest| later(newest, now));
+    let key = fresh(Key::generate, |id| {
+        taken(id) || *id == keyring_key.id() || document.keys.iter().any(|key| key.id == *id)
+    })?;
+    let id = key.id();
+    let wrapped = KeyWrapper::new(keyring_key).wrap(&key, &key_context(purpose, created))?;
+    document.keys.push(KeyEntry {
+        id,
+        created,
+        state: KeyState::Active,
+        purpose,
+        changed: created,
+        wrapped: Some(wrapped),
+    });
+    Ok(id)
+}
+
+/// A key whose id is not taken.
+fn fresh(
+    mut make: impl FnMut() -> Result<Key, RandomError>,
+    taken: impl Fn(&KeyId) -> bool,
+) -> Result<Key, KeyringError> {
     loop {
-        let key = Key::generate()?;
-        let id = key.id();
-        if taken.contains(&id) || id == keyring_key.id() || document.keys.iter().any(|k| k.id == id)
-        {
-            continue;
+        let key = make()?;
+        if !taken(&key.id()) {
+            return Ok(key);
         }
-        let wrapped = KeyWrapper::new(keyring_key).wrap(&key, &key_context(purpose, created))?;
-        document.keys.push(KeyEntry {
-            id,
-            created,
-            state: KeyState::Active,
-            purpose,
-            changed: created,
-            wrapped: Some(wrapped),
-        });
-        return Ok(id);
     }
 }
 
@@ -428,4 +499,24 @@ fn wrap_key(
 /// Time that never goes backwards, whatever the clock does.
 fn later(before: Timestamp, now: Timestamp) -> Timestamp {
     before.max(whole_seconds(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By chance a new key has the id of another one: it is not taken.
+    #[test]
+    fn a_key_with_an_id_that_is_taken_is_not_used() {
+        let others = HashSet::from([Key::from_bytes([1; 32]).id(), Key::from_bytes([2; 32]).id()]);
+        let mut made = [1, 2, 1, 3]
+            .map(|byte| Key::from_bytes([byte; 32]))
+            .into_iter();
+        let next = || {
+            made.next()
+                .ok_or_else(|| unreachable!("more keys than are needed"))
+        };
+        let key = fresh(next, |id| others.contains(id)).unwrap();
+        assert_eq!(key.id(), Key::from_bytes([3; 32]).id());
+    }
 }
