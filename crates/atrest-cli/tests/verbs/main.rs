@@ -25,6 +25,8 @@ mod older;
 #[cfg(unix)]
 mod pty;
 #[cfg(unix)]
+mod retire;
+#[cfg(unix)]
 mod subject_files;
 mod support;
 #[cfg(unix)]

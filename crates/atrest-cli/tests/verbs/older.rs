@@ -196,3 +196,72 @@ async fn nothing_is_sealed_with_an_older_keyring() {
     let email = place.db.scalar(clear).await;
     assert_eq!(email.as_deref(), Some("user99@example.org"));
 }
+
+/// What a drill could change: the database, the keyring and what lies beside it.
+fn everything(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<PathBuf> = fs::read_dir(place.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        // Made and removed by who merely reads the database.
+        .filter(|path| !path.to_str().unwrap().ends_with("-shm"))
+        .collect();
+    files.sort();
+    let read = |path: PathBuf| (path.clone(), fs::read(&path).unwrap());
+    files.into_iter().map(read).collect()
+}
+
+/// A drill is of the keyring that is in the backups: an older one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_takes_an_older_copy_and_writes_nothing() {
+    let place = place(ScratchDatabase::sqlite().await, "").await;
+    let shares = recovery_shares(&place);
+    let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
+    let safe = place.folder().join("safe");
+    fs::create_dir(&safe).unwrap();
+    fs::copy(place.keyring(), safe.join("atrest.keyring")).unwrap();
+    let drill = |keyring: &str| {
+        let drill = ["key", "drill", "--keyring", keyring, "--shares"];
+        place.run(&[&drill[..], &shares].concat())
+    };
+    // The same keyring, newer than the database knows so far.
+    let unseen = "DELETE FROM atrest_keys WHERE name = 'newest keyring'";
+    place.db.execute(unseen).await;
+    let before = everything(&place);
+    drill("safe/atrest.keyring").expect(0).hides("generation");
+    assert_eq!(everything(&place), before);
+
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    let before = everything(&place);
+    drill("safe/atrest.keyring")
+        .expect(0)
+        .says("generation 3, and the keyring in use generation 4")
+        .says("11 values of subjects that were forgotten")
+        .says("Nothing was written");
+    assert_eq!(everything(&place), before);
+    let newest = place.generation();
+
+    // The newest is lost.
+    fs::remove_file(place.keyring()).unwrap();
+    place.without_copies();
+    drill("safe/atrest.keyring")
+        .expect(0)
+        .says(&format!("generation {newest}"));
+
+    // A copy of before there were keys of subjects opens nothing of theirs.
+    let fresh = Place::sqlite(10).await;
+    fresh.policy(&format!(
+        "[keys]\nkeyring = \"atrest.keyring\"\nroot = \"env:KEY\"\n\n[database]\nurl = \"{}\"\n\n\
+         [[column]]\ntable = \"people\"\nname = \"email\"\nsubject = \"note\"\n",
+        fresh.db.url()
+    ));
+    fresh.run(&["key", "init"]).expect(0);
+    let shares = recovery_shares(&fresh);
+    let drill = ["key", "drill", "--shares", &shares[0], &shares[1]];
+    let before = everything(&fresh);
+    fresh
+        .run(&drill)
+        .expect(2)
+        .says("has no key for subjects yet");
+    assert_eq!(everything(&fresh), before);
+}
