@@ -250,7 +250,8 @@ pub(crate) struct SubjectArgs {
 /// The commands of `atrest subject`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubjectCommand {
-    /// Everything that the policy's columns hold of a subject, in clear, as lines of JSON.
+    /// Everything that the policy's columns hold of a subject, in clear, as lines of JSON;
+    /// with --files the subject's files, too.
     Export(SubjectExportArgs),
     /// The subject's keys: when they were made, whether they are to be destroyed.
     Show(SubjectNameArgs),
@@ -271,6 +272,10 @@ pub(crate) struct SubjectExportArgs {
     /// A new file that only its owner can read [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Give the subject's files, too: in clear, below this new folder that only its owner
+    /// can look into.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) files: Option<PathBuf>,
 }
 
 /// `atrest receipt`.
