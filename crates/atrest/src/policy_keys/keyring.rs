@@ -5,7 +5,7 @@ use std::path::Path;
 use atrest_engine::policy::{KeyringPlace, PrimaryKeys};
 use atrest_keys::KeySource;
 use atrest_keys::keyring::{
-    KeyPurpose, KeyringError, KeyringFile, KeyringStore, NewKeyring, OpenKeyring,
+    KeyPurpose, KeyringError, KeyringFile, KeyringStore, NewKeyring, OpenKeyring, check,
 };
 use atrest_sql::KeyringTable;
 use jiff::Timestamp;
@@ -92,7 +92,7 @@ impl<'a> PolicyKeys<'a> {
         root: &dyn KeySource,
     ) -> Result<OpenKeyring, PolicyKeysError> {
         let (store, _) = self.store()?;
-        self.refuse_beside_newer(&change)?;
+        self.refuse_beside_newer(&change).await?;
         let subjects = self.in_its_database(change.opened()).await?;
         if let Some((subjects, _)) = &subjects {
             change = self.settled(change, subjects).await?;
@@ -104,6 +104,29 @@ impl<'a> PolicyKeys<'a> {
             database.close().await;
         }
         Ok(after)
+    }
+
+    /// What looks like an old copy was the newest when it was loaded, where somebody
+    /// changed the keyring since: that is to be said.
+    ///
+    /// # Errors
+    /// [`KeyringError::Changed`]; the store's.
+    pub(super) async fn unchanged_since(&self, expected: u64) -> Result<(), PolicyKeysError> {
+        let (store, _) = self.store()?;
+        let origin = store.name();
+        let found = match store.load().await? {
+            Some(text) => check(&text, &origin)?,
+            None => 0,
+        };
+        match found == expected {
+            true => Ok(()),
+            false => Err(KeyringError::Changed {
+                origin,
+                expected,
+                found,
+            }
+            .into()),
+        }
     }
 
     /// The keyring of the policy's database: its name and document.

@@ -48,7 +48,10 @@ impl PolicyKeys<'_> {
         let newest = subjects.witness(opened.generation()).await?;
         let warning = newest.map(|newest| older(opened, newest));
         match warning {
-            Some(what) if !self.accept_older => Err(PolicyKeysError::OldKeyring { what }),
+            Some(what) if !self.accept_older => {
+                self.unchanged_since(opened.generation()).await?;
+                Err(PolicyKeysError::OldKeyring { what })
+            }
             warning => Ok(Some(PolicySubjects {
                 keys: Arc::new(subjects),
                 warning,
@@ -114,6 +117,7 @@ impl PolicyKeys<'_> {
         let Some(newest) = subjects.newer_than(change.expected()).await? else {
             return Ok(change);
         };
+        self.unchanged_since(change.expected()).await?;
         if !self.accept_older {
             let what = older_than(change.opened().origin(), change.expected(), newest);
             return Err(PolicyKeysError::OldKeyring { what });
@@ -143,7 +147,10 @@ impl PolicyKeys<'_> {
 
     /// Refuses a change of a keyring that lies beside a newer copy of itself: that has
     /// what this one lacks.
-    pub(super) fn refuse_beside_newer(&self, change: &NewKeyring) -> Result<(), PolicyKeysError> {
+    pub(super) async fn refuse_beside_newer(
+        &self,
+        change: &NewKeyring,
+    ) -> Result<(), PolicyKeysError> {
         let Some(file) = self.keyring_file().filter(|_| self.accept_older) else {
             return Ok(());
         };
@@ -151,6 +158,7 @@ impl PolicyKeys<'_> {
         if newest <= change.expected() {
             return Ok(());
         }
+        self.unchanged_since(change.expected()).await?;
         Err(PolicyKeysError::NewerCopy {
             origin: file.path().display().to_string(),
             newest,
