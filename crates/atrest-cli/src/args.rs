@@ -209,6 +209,10 @@ pub(crate) struct InitArgs {
     /// Where the new key goes [default: atrest.key beside the policy].
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Make a keyring, atrest.keyring beside the policy, with the new key as its root: its
+    /// keys have an age and are rotated on a schedule (docs/keys.md).
+    #[arg(long)]
+    pub(crate) keyring: bool,
 }
 
 /// `atrest forget`.

@@ -6,7 +6,7 @@ mod drill;
 mod due;
 mod export;
 mod generate;
-mod init;
+pub(super) mod init;
 pub(super) mod life;
 pub(crate) mod list;
 mod needed;
