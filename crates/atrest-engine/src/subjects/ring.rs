@@ -56,24 +56,46 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atrest_core::{Key, Suite, Undecryptable};
+    use atrest_core::{Context, FieldOpener, Form, Key, Suite, seal_one};
 
-    /// A key of the keyring that was made since has the id of a destroyed one.
+    /// Two keys with one id, found by search.
+    fn colliding() -> (Key, Key) {
+        let key = |n: u32| {
+            let mut bytes = [9; 32];
+            bytes[..4].copy_from_slice(&n.to_be_bytes());
+            Key::from_bytes(bytes)
+        };
+        let mut seen = std::collections::HashMap::new();
+        for n in 0u32.. {
+            if let Some(before) = seen.insert(key(n).id(), n) {
+                return (key(before), key(n));
+            }
+        }
+        unreachable!("2^32 keys without a collision of 32 bits")
+    }
+
+    /// A key that everybody shares, and that was made later, has the id of a destroyed one.
     #[test]
     fn a_value_of_a_destroyed_key_is_forgotten_whoever_has_its_id() {
-        let shared = Key::from_bytes([7; 32]);
+        let (shared, gone) = colliding();
+        let (place, id) = (Context::new("t.v"), gone.id());
+        let token = |key: Key| {
+            let ring = Keyring::new(key, vec![]).unwrap();
+            seal_one(&ring, Suite::Xaes256Gcm, 0, Form::Text, &place, b"value").unwrap()
+        };
+        let theirs = token(gone);
+        let everybodys = token(Key::copied_from(shared.expose_secret()));
         let ring = Ring {
-            destroyed: vec![shared.id()],
+            destroyed: vec![id],
             ..Ring::without_keys(&Keyring::new(shared, vec![]).unwrap())
         };
-        let value = |key: &Key| {
-            Stored::Undecryptable(Undecryptable {
-                suite: Some(Suite::Xaes256Gcm),
-                key: Some(key.id()),
-                key_known: ring.keyring.get(key.id()).is_some(),
-            })
+        let read = |token: &[u8]| {
+            let mut clear = Vec::new();
+            FieldOpener::new(&ring.keyring).read(Form::Text, &place, token, &mut clear)
         };
-        assert!(ring.is_forgotten(&value(&Key::from_bytes([7; 32]))));
-        assert!(!ring.is_forgotten(&value(&Key::from_bytes([8; 32]))));
+        assert!(ring.is_forgotten(&read(&theirs)));
+        assert!(matches!(read(&everybodys), Stored::Sealed(_)));
+        assert!(!ring.is_forgotten(&read(&everybodys)));
+        assert!(!ring.is_forgotten(&read(&token(Key::from_bytes([8; 32])))));
     }
 }
