@@ -66,7 +66,8 @@ pub(crate) struct Global {
     /// Say more: where keys come from, which database, every note.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
-    /// Go on with a keyring that is older than a copy beside it.
+    /// Read with a keyring that is older than a copy beside it, or than the database knows;
+    /// a verb that changes the keyring makes it the newest again.
     #[arg(long, global = true)]
     pub(crate) accept_older_keyring: bool,
     /// A .env file that fills in variables the environment does not set, in place of
@@ -208,6 +209,10 @@ pub(crate) struct InitArgs {
     /// Where the new key goes [default: atrest.key beside the policy].
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Make a keyring, atrest.keyring beside the policy, with the new key as its root: its
+    /// keys have an age and are rotated on a schedule (docs/keys.md).
+    #[arg(long)]
+    pub(crate) keyring: bool,
 }
 
 /// `atrest forget`.
@@ -249,7 +254,8 @@ pub(crate) struct SubjectArgs {
 /// The commands of `atrest subject`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubjectCommand {
-    /// Everything that the policy's columns hold of a subject, in clear, as lines of JSON.
+    /// Everything that the policy's columns hold of a subject, in clear, as lines of JSON;
+    /// with --files the subject's files, too.
     Export(SubjectExportArgs),
     /// The subject's keys: when they were made, whether they are to be destroyed.
     Show(SubjectNameArgs),
@@ -270,6 +276,10 @@ pub(crate) struct SubjectExportArgs {
     /// A new file that only its owner can read [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Give the subject's files, too: in clear, below this new folder that only its owner
+    /// can look into.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) files: Option<PathBuf>,
 }
 
 /// `atrest receipt`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use atrest::policy_keys::{PolicyKeys, environment};
+use atrest::policy_keys::{PolicyKeys, PolicySubjects, environment};
 use atrest_core::{ExternalKeys, KeyId, Keyring, SecretMemory};
 use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
@@ -242,12 +242,22 @@ impl Session {
     /// Connects if there are columns to work on, or files of subjects, with progress and
     /// Ctrl-C.
     pub(crate) async fn connect(self, global: &Global) -> anyhow::Result<Connected> {
+        self.connected(false, global).await
+    }
+
+    /// The same, to read what is there with whatever keyring it is: no key is made and
+    /// nothing is written.
+    pub(crate) async fn connect_to_read(self, global: &Global) -> anyhow::Result<Connected> {
+        self.connected(true, global).await
+    }
+
+    async fn connected(self, reads: bool, global: &Global) -> anyhow::Result<Connected> {
         let progress = Arc::new(Progress::new(global.json));
         let stop: Stop = stop::on_signals();
         let selection = self.selection(global)?;
         let columns = !selection.columns.is_empty();
-        let with_subjects = self.policy.columns.iter().any(|it| it.subject.is_some())
-            || selection.files.iter().any(|it| it.subject.is_some());
+        // Whatever is selected: what the keyring's keys wrap is no part of the selection.
+        let with_subjects = self.policy.has_subjects();
         let (mut engine, mut connected, mut subjects) = (None, None, None);
         if columns || with_subjects {
             let database = self.database().await?;
@@ -255,7 +265,10 @@ impl Session {
                 eprintln!("{} at {}", database.dialect(), database.location());
             }
             if with_subjects {
-                subjects = self.subjects(&database).await?;
+                subjects = match reads {
+                    false => self.subjects(&database).await?,
+                    true => self.subjects_to_read(&database).await?,
+                };
             }
             connected = Some(database);
         }
@@ -284,12 +297,16 @@ impl Session {
         database: &Arc<dyn Database>,
     ) -> anyhow::Result<Option<Arc<Subjects>>> {
         let found = self.policy_keys().subjects(&self.keys, database).await?;
-        Ok(found.map(|found| {
-            if let Some(warning) = &found.warning {
-                warn(warning);
-            }
-            found.keys
-        }))
+        Ok(found.map(told))
+    }
+
+    /// The same, where no key is made and nothing is written.
+    async fn subjects_to_read(
+        &self,
+        database: &Arc<dyn Database>,
+    ) -> anyhow::Result<Option<Arc<Subjects>>> {
+        let keys = self.policy_keys();
+        Ok(keys.subjects_to_read(&self.keys, database).await?.map(told))
     }
 
     /// The keys.
@@ -305,6 +322,14 @@ impl Session {
             .find(|(key, _)| *key == id)
             .map_or_else(String::new, |(_, origin)| origin.clone())
     }
+}
+
+/// The keys of subjects, and the warning said.
+fn told(found: PolicySubjects) -> Arc<Subjects> {
+    if let Some(warning) = &found.warning {
+        warn(warning);
+    }
+    found.keys
 }
 
 fn warn_of(keys: &LoadedKeyring) {

@@ -165,6 +165,59 @@ async fn the_key_is_for_its_owner_alone_and_never_shown() {
     assert!(!words.contains(text.trim()), "the key was printed");
 }
 
+/// With a keyring every later command can go on, too.
+#[tokio::test]
+async fn a_keyring_is_made_where_it_is_asked_for() {
+    let db = shop().await;
+    let arguments = ["--url", "sqlite:scratch.sqlite", "--yes", "--keyring"];
+    // One is there, or was: neither it nor its copies are overwritten.
+    for name in ["atrest.keyring", "atrest.keyring.3"] {
+        let path = db.folder().join(name);
+        fs::write(&path, "mine").unwrap();
+        let words = refused(db.folder(), &arguments);
+        assert!(words.contains("overwrites nothing"), "{words}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        fs::remove_file(&path).unwrap();
+        assert!(!db.folder().join("atrest.key").exists());
+    }
+    let words = init(db.folder(), &arguments);
+    let path = db.folder().join("atrest.toml");
+    assert_eq!(columns(&path), TAKEN);
+    let text = fs::read_to_string(&path).unwrap();
+    for line in ["keyring = \"atrest.keyring\"", "root = \"file:atrest.key\""] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+    assert!(!text.contains("primary ="), "{text}");
+    for name in ["atrest.key", "atrest.keyring"] {
+        let mode = fs::metadata(db.folder().join(name)).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o7777, 0o600, "{name}");
+        assert!(words.contains(name), "{words}");
+    }
+    let root = fs::read_to_string(db.folder().join("atrest.key")).unwrap();
+    assert!(!words.contains(root.trim()), "the root was printed");
+    for verb in [&["key", "rotate"][..], &["encrypt", "--yes"], &["verify"]] {
+        atrest(db.folder()).args(verb).assert().code(0);
+    }
+    // The line that it offers for rotation is taken as it stands.
+    let due = text.replace("# rotate_after", "rotate_after");
+    fs::write(&path, due).unwrap();
+    atrest(db.folder()).args(["key", "due"]).assert().code(0);
+}
+
+#[tokio::test]
+async fn a_keyring_lies_beside_its_policy() {
+    let db = shop().await;
+    let below = db.folder().join("conf");
+    fs::create_dir(&below).unwrap();
+    let url = format!("sqlite:{}", db.folder().join("scratch.sqlite").display());
+    let policy = "conf/atrest.toml";
+    let arguments = ["--policy", policy, "--url", &url, "--yes", "--keyring"];
+    let words = init(db.folder(), &arguments);
+    assert!(words.contains("conf/atrest.keyring"), "{words}");
+    let encrypt = ["--policy", policy, "encrypt", "--yes"];
+    atrest(db.folder()).args(encrypt).assert().code(0);
+}
+
 #[tokio::test]
 async fn nothing_is_overwritten_and_nothing_half_written() {
     let db = shop().await;

@@ -14,7 +14,7 @@ use crate::Operation;
 use crate::target::{Finding, SchemaChange};
 
 pub use files::{FileNote, FilesPlan, FilesReport, FilesRestoreReport, VersionsReport};
-pub use keys::{KeyLife, KeyUsage, key_usage};
+pub use keys::{KeyLife, KeyUsage, key_usage, of_a_part};
 
 /// How many undecryptable rows are named.
 pub(crate) const NAMED_ROWS: usize = 20;

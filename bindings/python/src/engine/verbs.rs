@@ -9,7 +9,7 @@ use atrest::Policy;
 use atrest::policy_keys::{PolicyKeys, PolicyKeysError, add_life};
 use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::ColumnPolicy;
-use atrest_engine::report::{ColumnPlan, ColumnReport, key_usage};
+use atrest_engine::report::{ColumnPlan, ColumnReport, key_usage, of_a_part};
 use atrest_engine::restore::RestoreMode;
 use atrest_engine::subjects::Subjects;
 use atrest_engine::target::Database;
@@ -251,6 +251,10 @@ impl Job {
             found.map_or_else(String::new, |(_, origin)| origin.clone())
         };
         let mut usage = key_usage(&keys.keyring, &reports, &[], &runs, &origin);
+        // Files are not counted here.
+        if !self.only.is_empty() || !self.policy.files.is_empty() {
+            of_a_part(&mut usage);
+        }
         let after = self.policy.keys.rotate_after;
         add_life(&mut usage, keys, of_subjects.as_ref(), after);
         let clean =

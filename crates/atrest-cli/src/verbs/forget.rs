@@ -17,7 +17,7 @@ use tokio::task::block_in_place;
 use crate::Outcome;
 use crate::args::{ForgetArgs, Global};
 use crate::files::Location;
-use crate::output::{Envelope, count, line, warn};
+use crate::output::{Envelope, line, warn};
 use crate::session::{Connected, Session};
 
 /// Runs the verb.
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &ForgetArgs, global: &Global) -> anyhow::Result<Ou
     } else {
         states.iter().for_each(show);
         receipts.iter().for_each(|(file, receipt)| {
-            show_receipt(&receipt.receipt);
+            super::receipt::show(&receipt.receipt);
             line(&format!("Receipt: {}", file.display()));
         });
     }
@@ -203,7 +203,7 @@ async fn finish(
                 .filter(|files| files.subject.is_none())
                 .map(|files| files.location.clone()),
         );
-    let files = erased_files(connected, subject).await?;
+    let files = erased_files(connected, subject, &state).await?;
     let receipt = Receipt {
         kind: Receipt::KIND.to_owned(),
         tag: state.tag.clone(),
@@ -226,7 +226,13 @@ async fn finish(
 }
 
 /// What the locations whose files are of subjects hold of this one.
-async fn erased_files(connected: &Connected, subject: &str) -> anyhow::Result<Vec<ErasedFiles>> {
+async fn erased_files(
+    connected: &Connected,
+    subject: &str,
+    state: &SubjectState,
+) -> anyhow::Result<Vec<ErasedFiles>> {
+    let destroyed = state.keys.iter().filter(|key| key.destroyed.is_some());
+    let destroyed: Vec<_> = destroyed.filter_map(|key| key.id.parse().ok()).collect();
     let (session, options) = (&connected.session, Options::default());
     let mut erased = Vec::new();
     for files in &session.policy.files {
@@ -244,7 +250,7 @@ async fn erased_files(connected: &Connected, subject: &str) -> anyhow::Result<Ve
                 theirs.run(Operation::Look, keys, &options).await?
             }
         };
-        erased.push(found.erased(files));
+        erased.push(found.erased(files, &destroyed));
     }
     Ok(erased)
 }
@@ -358,54 +364,5 @@ fn show(state: &SubjectState) {
         ),
         (None, None, 0) => format!("subject {tag} is forgotten: its keys are destroyed"),
         (None, None, n) => format!("subject {tag} has {n} keys in use"),
-    });
-}
-
-pub(super) fn show_receipt(receipt: &Receipt) {
-    for column in &receipt.columns {
-        line(&format!(
-            "{}: {} rows, {} unreadable, {} still in clear, {} still under a shared key, {} undecryptable for another reason",
-            column.column,
-            count(column.rows),
-            count(column.unreadable),
-            count(column.plaintext),
-            count(column.shared),
-            count(column.undecryptable)
-        ));
-        if column.plaintext > 0 {
-            line(
-                "  atrest encrypt gives what is in clear a new key of the subject; delete those rows if they are to go",
-            );
-        }
-        if column.shared > 0 {
-            line(
-                "  atrest rotate moves what is under a shared key to the subject's own; then forget again",
-            );
-        }
-        for also in &column.emptied {
-            line(&format!("  {also} was emptied in the same rows"));
-        }
-    }
-    for files in &receipt.files {
-        line(&format!(
-            "{}: {} files, {} unreadable, {} still in clear, {} still under a shared key, {} undecryptable for another reason, {} not looked at",
-            files.location,
-            count(files.files),
-            count(files.unreadable),
-            count(files.plaintext),
-            count(files.shared),
-            count(files.undecryptable),
-            count(files.skipped)
-        ));
-    }
-    if !receipt.not_covered.is_empty() {
-        line(&format!(
-            "Not covered, since the policy names no subject for it: {}",
-            receipt.not_covered.join(", ")
-        ));
-    }
-    line(&match receipt.final_from {
-        Some(at) => format!("From {at} on no known backup can bring a key back."),
-        None => "Copies of the table atrest_keys in backups can bring the keys back while they are kept; say for how long with `retention` in [subjects].".to_owned(),
     });
 }

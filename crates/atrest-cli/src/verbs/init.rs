@@ -1,5 +1,5 @@
 //! `atrest init`: looks through a database for sensitive columns, and writes a
-//! commented policy and a new key. It changes nothing in the database and
+//! commented policy and a new key, or a keyring with it as its root. It changes nothing in the database and
 //! overwrites no file.
 
 mod choose;
@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use atrest::policy_keys::PolicyKeys;
 use atrest_core::Key;
 use atrest_engine::policy::Policy;
+use atrest_keys::keyring::KeyringFile;
 use atrest_keys::{Environment, FileAccess};
 
 use crate::Outcome;
@@ -79,6 +81,7 @@ pub(crate) async fn run(args: InitArgs, global: &Global) -> anyhow::Result<Outco
     let key = Key::generate().context("cannot make a key")?;
     let text = policy_text::write(&policy_text::Draft {
         key_source: &place.key_source()?,
+        keyring: place.keyring.as_ref().map(|_| KeyringFile::NAME),
         env_file: place.env_file.as_deref(),
         url: &url,
         suite: args.suite,
@@ -86,18 +89,30 @@ pub(crate) async fn run(args: InitArgs, global: &Global) -> anyhow::Result<Outco
         taken: &taken,
     });
     // What is written is read first, by the reader of every other verb.
-    Policy::parse(&text, &place.policy.display().to_string())
+    let policy = Policy::parse(&text, &place.policy.display().to_string())
         .context("the policy that init wrote cannot be read back; nothing was written")?;
     files::key(&place.key, &key)?;
-    if let Err(error) = files::policy(&place.policy, &text) {
-        // The key has sealed nothing yet.
-        let _policy_error_counts = std::fs::remove_file(&place.key);
+    let mut key_id = key.id();
+    let made = async {
+        if place.keyring.is_some() {
+            let keys = PolicyKeys {
+                policy: &policy,
+                environment: &environment,
+                accept_older: false,
+            };
+            key_id = super::key::init::make(&keys).await?.data().primary().id();
+        }
+        files::policy(&place.policy, &text)
+    };
+    if let Err(error) = made.await {
+        // The keys have sealed nothing yet.
+        place.take_back();
         return Err(error);
     }
 
     let written = show::Written {
         place: &place,
-        key_id: key.id().to_string(),
+        key_id: key_id.to_string(),
         url: &url,
         survey: &survey,
         taken: &taken,
@@ -116,6 +131,8 @@ struct Place {
     /// The policy's folder.
     folder: PathBuf,
     key: PathBuf,
+    /// Where the keyring goes, if there is to be one.
+    keyring: Option<PathBuf>,
     /// `--env-file`, absolute.
     env_file: Option<PathBuf>,
 }
@@ -132,6 +149,19 @@ impl Place {
             None if folder == Path::new(".") => PathBuf::from("atrest.key"),
             None => folder.join("atrest.key"),
         };
+        let keyring = match folder == Path::new(".") {
+            true => PathBuf::from(KeyringFile::NAME),
+            false => folder.join(KeyringFile::NAME),
+        };
+        let keyring = args.keyring.then_some(keyring);
+        if let Some(keyring) = &keyring
+            && let Some(there) = KeyringFile::new(keyring).files()?.first()
+        {
+            bail!(
+                "{} is there already, and init overwrites nothing; move it away, or leave --keyring out",
+                there.display()
+            );
+        }
         for (path, what) in [(&policy, "policy"), (&key, "key file")] {
             // A dangling link is something, too.
             if path.symlink_metadata().is_ok() {
@@ -155,8 +185,18 @@ impl Place {
             policy,
             folder,
             key,
+            keyring,
             env_file,
         })
+    }
+
+    /// Removes what was written, as far as it was; what failed is what counts.
+    fn take_back(&self) {
+        let keyring = self.keyring.as_ref();
+        let files = keyring.and_then(|path| KeyringFile::new(path).files().ok());
+        for file in files.into_iter().flatten().chain([self.key.clone()]) {
+            let _first_error_counts = std::fs::remove_file(file);
+        }
     }
 
     /// `file:PATH` as the policy writes it: relative to its own folder when the

@@ -72,8 +72,32 @@ pub(crate) fn name(command: &Command) -> &'static str {
     }
 }
 
+/// Whether a verb may seal values or files.
+const fn seals(command: &Command) -> bool {
+    match command {
+        Command::Encrypt(_)
+        | Command::Rotate(_)
+        | Command::Decrypt(_)
+        | Command::Adopt(_)
+        | Command::Exit(_)
+        | Command::Restore(_)
+        | Command::Serve(_) => true,
+        Command::File(file) => matches!(file.command, FileCommand::Seal(_) | FileCommand::Mv(_)),
+        _ => false,
+    }
+}
+
 /// Runs a verb.
+///
+/// # Errors
+/// Of sealing with an older keyring: the newest may have destroyed its keys.
 pub(crate) async fn run(command: Command, global: &Global) -> anyhow::Result<Outcome> {
+    if global.accept_older_keyring && seals(&command) {
+        anyhow::bail!(
+            "atrest {} does not go with --accept-older-keyring, which is for reading: what an older keyring seals is lost when the newest is back and has destroyed that key; put the newest in its place, or, if it is lost for good, make this one the newest with atrest key rotate --accept-older-keyring",
+            name(&command)
+        );
+    }
     match command {
         Command::Init(args) => init::run(args, global).await,
         Command::Key(args) => key::run(args, global).await,

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use atrest_engine::subjects::receipt::SignedReceipt;
+use atrest_engine::subjects::receipt::{ErasedVersions, Receipt, SignedReceipt};
 
-use super::forget::{show_receipt, signer};
+use super::forget::signer;
 use crate::Outcome;
 use crate::args::{Global, ReceiptArgs, ReceiptCommand, ReceiptVerifyArgs};
-use crate::output::{Envelope, line};
+use crate::output::{Envelope, count, line};
 use crate::session::Session;
 
 /// Runs the verb.
@@ -48,10 +48,84 @@ async fn verify(args: &ReceiptVerifyArgs, global: &Global) -> anyhow::Result<Out
             receipt.subject.as_deref().unwrap_or(&receipt.tag),
             receipt.destroyed
         ));
-        show_receipt(&receipt);
+        show(&receipt);
     }
     Ok(match complete {
         true => Outcome::Clean,
         false => Outcome::Left,
     })
+}
+
+/// What a receipt says, for people.
+pub(super) fn show(receipt: &Receipt) {
+    for column in &receipt.columns {
+        line(&format!(
+            "{}: {} rows, {} unreadable, {} still in clear, {} still under a shared key, {} undecryptable for another reason",
+            column.column,
+            count(column.rows),
+            count(column.unreadable),
+            count(column.plaintext),
+            count(column.shared),
+            count(column.undecryptable)
+        ));
+        if column.plaintext > 0 {
+            line(
+                "  atrest encrypt gives what is in clear a new key of the subject; delete those rows if they are to go",
+            );
+        }
+        if column.shared > 0 {
+            line(
+                "  atrest rotate moves what is under a shared key to the subject's own; then forget again",
+            );
+        }
+        for also in &column.emptied {
+            line(&format!("  {also} was emptied in the same rows"));
+        }
+    }
+    for files in &receipt.files {
+        line(&format!(
+            "{}: {} files, {} unreadable, {} still in clear, {} still under a shared key, {} undecryptable for another reason, {} not looked at",
+            files.location,
+            count(files.files),
+            count(files.unreadable),
+            count(files.plaintext),
+            count(files.shared),
+            count(files.undecryptable),
+            count(files.skipped)
+        ));
+        if let Some(old) = &files.old_versions {
+            show_old(old);
+        }
+    }
+    if !receipt.not_covered.is_empty() {
+        line(&format!(
+            "Not covered, since the policy names no subject for it: {}",
+            receipt.not_covered.join(", ")
+        ));
+    }
+    line(&match receipt.final_from {
+        Some(at) => format!("From {at} on no known backup can bring a key back."),
+        None => "Copies of the table atrest_keys in backups can bring the keys back while they are kept; say for how long with `retention` in [subjects].".to_owned(),
+    });
+}
+
+/// The old versions of a bucket, which nobody but its provider removes.
+fn show_old(old: &ErasedVersions) {
+    if old.unreadable + old.readable > 0 {
+        line(&format!(
+            "  old versions that the bucket still has: {} unreadable, {} still readable",
+            count(old.unreadable),
+            count(old.readable)
+        ));
+    }
+    if old.readable > 0 {
+        line(
+            "  those are in clear or under another key: remove them, by a lifecycle rule for noncurrent versions or one by one; then forget again",
+        );
+    }
+    if let Some(problem) = &old.problem {
+        line(&format!(
+            "  old versions were not all looked at: {problem}; then forget again"
+        ));
+    }
 }

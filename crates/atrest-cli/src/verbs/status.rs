@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use atrest_engine::RunOptions;
 use atrest_engine::journal::Journal;
-use atrest_engine::report::{KeyUsage, OpenRun, key_usage};
+use atrest_engine::report::{KeyUsage, OpenRun, key_usage, of_a_part};
 use atrest_media::folder;
 
 use crate::Outcome;
@@ -35,6 +35,9 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         &runs,
         &|id| connected.session.origin(id),
     );
+    if !global.only.is_empty() {
+        of_a_part(&mut usage);
+    }
     let subjects = super::key::list::of_subjects(&connected).await?;
     super::key::life::add(&mut usage, subjects.as_ref(), &connected.session);
     let records: Vec<_> = columns

@@ -1,5 +1,7 @@
 //! `atrest subject`: what is kept of a person.
 
+mod files;
+
 use std::io::{BufWriter, Write};
 use std::time::Instant;
 
@@ -23,7 +25,7 @@ pub(crate) async fn run(args: &SubjectArgs, global: &Global) -> anyhow::Result<O
     done
 }
 
-/// Every value of the subject as a line of JSON.
+/// Every value of the subject as a line of JSON, and with `--files` every file.
 async fn export(
     args: &SubjectExportArgs,
     connected: &Connected,
@@ -61,8 +63,20 @@ async fn export(
         let engine = connected.engine()?;
         engine.export(column, &args.subject, &mut give).await?;
     }
-    if let Some(error) = failed.or_else(|| out.flush().err()) {
+    if let Some(error) = failed {
         return Err(error).context("the export cannot be written");
+    }
+    let of_files = match &args.files {
+        Some(to) => files::export(connected, &args.subject, to, &mut out, global).await?,
+        None => Vec::new(),
+    };
+    out.flush().context("the export cannot be written")?;
+    for counts in &of_files {
+        eprintln!("{}", counts.told());
+    }
+    let has_files = connected.files(global)?.iter().any(|f| f.subject.is_some());
+    if has_files && args.files.is_none() {
+        eprintln!("note: the subject's files are not in it; --files FOLDER gives them");
     }
     eprintln!(
         "{} values, of which {} do not open and {} were forgotten",
@@ -70,7 +84,11 @@ async fn export(
         count(closed),
         count(forgotten)
     );
-    Ok(match closed {
+    let left: u64 = of_files
+        .iter()
+        .map(|it| it.undecryptable + it.skipped)
+        .sum();
+    Ok(match closed + left {
         0 => Outcome::Clean,
         _ => Outcome::Left,
     })

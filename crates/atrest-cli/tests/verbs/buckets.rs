@@ -170,6 +170,49 @@ async fn old_clear_versions_are_told_and_not_called_clean() {
     }
 }
 
+/// What the bucket still has of a person's objects is in the receipt: what no key opens
+/// any more, and what anybody reads who has the bucket.
+#[tokio::test]
+async fn old_versions_of_a_forgotten_persons_objects_are_told() {
+    let s3 = InBucket::on(&server::s3_versioned()).await;
+    s3.place.policy(&format!(
+        "[keys]\nkeyring = \"atrest.keyring\"\nroot = \"env:KEY\"\n\n[database]\nurl = \"{}\"\n\n\
+         [[files]]\nlocation = \"{}\"\nsubject = \"{{subject}}/**\"\n",
+        s3.place.db.url(),
+        s3.location
+    ));
+    s3.run(&["key", "init"]).expect(0);
+    let encrypt = ["encrypt", "--assume-quiet"];
+    for content in ["first", "second"] {
+        for name in ["anna/a", "bert/a"] {
+            s3.put(name, content.as_bytes().to_vec()).await;
+        }
+        s3.run(&encrypt).expect(0);
+    }
+    // Clear, sealed, clear; sealed is the present one.
+    let old = |done: &Value| {
+        let file = s3
+            .place
+            .folder()
+            .join(done["receipts"][0].as_str().unwrap());
+        let receipt = std::fs::read_to_string(file).unwrap();
+        let receipt: Value = serde_json::from_str(&receipt).unwrap();
+        receipt["receipt"]["files"][0]["old_versions"].clone()
+    };
+    let done = s3.json(&["forget", "anna", "--now", "--yes"], 1);
+    let told = serde_json::json!({"unreadable": 1, "readable": 2});
+    assert_eq!(old(&done), told);
+    s3.run(&["forget", "anna", "--now", "--yes"])
+        .expect(1)
+        .says("1 unreadable, 2 still readable");
+
+    s3.run(&[&encrypt[..], &["--purge-versions"]].concat())
+        .expect(0);
+    let done = s3.json(&["forget", "bert", "--now", "--yes"], 0);
+    let told = serde_json::json!({"unreadable": 1, "readable": 0});
+    assert_eq!(old(&done), told);
+}
+
 /// `file cat` and `file mv` take an object by its URL, as the policy writes the location.
 #[tokio::test]
 async fn one_object_is_read_in_part_and_moved() {

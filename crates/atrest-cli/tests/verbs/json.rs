@@ -257,7 +257,14 @@ async fn init_and_what_could_not_run() {
         .run(&["init", "--url", place.db.url(), "--yes", "--json"])
         .expect(0)
         .json();
-    let more = ["policy", "key_file", "key_id", "password_variable", "notes"];
+    let more = [
+        "policy",
+        "keyring",
+        "key_file",
+        "key_id",
+        "password_variable",
+        "notes",
+    ];
     envelope(&json, "init", &more);
     first(&json, "columns", "A column: init");
 

@@ -21,8 +21,11 @@ mod keyring;
 mod killed;
 mod life;
 mod look;
+mod older;
 #[cfg(unix)]
 mod pty;
+#[cfg(unix)]
+mod retire;
 #[cfg(unix)]
 mod subject_files;
 mod support;

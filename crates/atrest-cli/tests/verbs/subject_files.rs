@@ -212,3 +212,71 @@ async fn without_a_keyring_nothing_is_done() {
     );
     assert!(!place.folder().join("clips/anna/z").exists());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persons_files_are_given_in_clear() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = place().await;
+    place.run(&["encrypt"]).expect(0);
+    let export = |subject: &str, folder: &str, status| {
+        let arguments = ["subject", "export", subject, "--files", folder];
+        let ran = place.run(&arguments).expect(status);
+        let lines = ran
+            .out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<Value>>()
+    };
+    let told = export("anna", "export", 0);
+    let file = |name: &str, state: &str, bytes: u64| serde_json::json!({"location": "clips", "file": name, "state": state, "bytes": bytes, "problem": null});
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.contains(&file("anna/a", "clear", 4)), "{told:?}");
+    assert!(told.contains(&file("anna/b", "clear", 8)), "{told:?}");
+    let counts = &told[2];
+    assert_eq!(
+        (&counts["files"], &counts["given"], &counts["given_bytes"]),
+        (&2.into(), &2.into(), &12.into())
+    );
+    let folder = place.folder().join("export");
+    let given = folder.join("clips");
+    assert_eq!(fs::read(given.join("anna/a")).unwrap(), b"hers");
+    assert!(!given.join("bert").exists() && !given.join("x").exists());
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&given.join("anna")), 0o700);
+    assert_eq!(mode(&given.join("anna/a")), 0o600);
+
+    // Nothing is overwritten, and nothing is put where it would be encrypted.
+    place
+        .run(&["subject", "export", "bert", "--files", "export"])
+        .expect(2)
+        .says("name a new one");
+    place
+        .run(&["subject", "export", "bert", "--files", "clips/export"])
+        .expect(2)
+        .says("lies in clips");
+    assert!(!place.folder().join("clips/export").exists());
+    place
+        .run(&["subject", "export", "bert"])
+        .expect(0)
+        .says("--files FOLDER");
+
+    // One that does not open is named, and not begun.
+    let path = place.folder().join("clips/bert/a");
+    let mut damaged = fs::read(&path).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&path, damaged).unwrap();
+    let told = export("bert", "of-bert", 1);
+    assert_eq!(told[0]["state"], "undecryptable");
+    assert_eq!(told[1]["undecryptable"], 1);
+    assert!(!place.folder().join("of-bert/clips/bert").exists());
+
+    place.run(&["forget", "anna", "--now", "--yes"]).expect(0);
+    let told = export("anna", "gone", 0);
+    assert!(told.contains(&file("anna/a", "forgotten", 0)), "{told:?}");
+    assert_eq!(
+        (&told[2]["given"], &told[2]["forgotten"]),
+        (&0.into(), &2.into())
+    );
+    assert!(!place.folder().join("gone/clips/anna").exists());
+}

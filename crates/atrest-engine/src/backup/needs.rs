@@ -1,7 +1,7 @@
 //! Which keys a backup needs: the one that it was written under, and those of the tokens
 //! that are in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use atrest_core::{Context, FieldOpener, Form, KeyId, Keyring, Stored};
@@ -14,9 +14,11 @@ use crate::target::Value;
 pub struct BackupNeeds {
     /// The keys without which it, or a token in it, does not open.
     pub keys: BTreeSet<KeyId>,
-    /// Values that look like tokens and open under no key that is at hand, for they
-    /// name none of these.
-    pub unknown: u64,
+    /// Tokens by the key that they name, where the keyring does not have it: a subject's,
+    /// which the database's records tell, or one that is lost.
+    pub elsewhere: BTreeMap<KeyId, u64>,
+    /// Values that look like tokens, name no key, and open under none of the keyring.
+    pub nameless: u64,
     /// Rows, each as often as it stands there.
     pub rows: u64,
     /// Whether its writer closed it.
@@ -32,7 +34,8 @@ impl BackupNeeds {
         let mut reader = BackupReader::open(path, keyring)?;
         let mut needs = Self {
             keys: BTreeSet::from([reader.key()]),
-            unknown: 0,
+            elsewhere: BTreeMap::new(),
+            nameless: 0,
             rows: 0,
             closed: reader.closed(),
         };
@@ -56,9 +59,11 @@ impl BackupNeeds {
                     Stored::Undecryptable(it) => match it.key {
                         Some(key) => {
                             needs.keys.insert(key);
-                            needs.unknown += u64::from(!it.key_known);
+                            if !it.key_known {
+                                *needs.elsewhere.entry(key).or_default() += 1;
+                            }
                         }
-                        None => needs.unknown += 1,
+                        None => needs.nameless += 1,
                     },
                 }
             }

@@ -139,6 +139,16 @@ pub fn key_usage(
     usage
 }
 
+/// The same, of a part of the columns and files: what of it says that a key can leave
+/// the keyring is no proof.
+pub fn of_a_part(usage: &mut [KeyUsage]) {
+    for key in usage.iter_mut().filter(|key| key.can_retire == Some(true)) {
+        key.can_retire = None;
+        "nothing that was counted needs it, and not everything was counted"
+            .clone_into(&mut key.reason);
+    }
+}
+
 /// What a key holds.
 struct Held {
     values: u64,

@@ -94,13 +94,7 @@ impl Subjects {
     ) -> Result<SubjectState, SubjectError> {
         let tag = &self.tag(subject);
         let record = self.known(tag).await?;
-        if let Some(hold) = &record.body.hold {
-            return Err(SubjectError::Held {
-                tag: tag.clone(),
-                since: hold.since,
-                reason: hold.reason.clone(),
-            });
-        }
+        not_held(&record)?;
         let mut body = record.body.clone();
         // Asked again: the earlier end counts.
         let forget = match &mut body.forget {
@@ -141,13 +135,7 @@ impl Subjects {
     /// when it was taken back meanwhile; the database's.
     pub async fn begin(&self, tag: &str) -> Result<SubjectState, SubjectError> {
         let record = self.known(tag).await?;
-        if let Some(hold) = &record.body.hold {
-            return Err(SubjectError::Held {
-                tag: tag.to_owned(),
-                since: hold.since,
-                reason: hold.reason.clone(),
-            });
-        }
+        not_held(&record)?;
         let mut body = record.body.clone();
         let forget = body.forget.as_mut();
         let forget = forget.ok_or_else(|| SubjectError::NothingToUndo {
@@ -177,13 +165,7 @@ impl Subjects {
     /// when nobody asks for it; the database's.
     pub async fn destroy(&self, tag: &str, now: Timestamp) -> Result<SubjectState, SubjectError> {
         let record = self.known(tag).await?;
-        if let Some(hold) = &record.body.hold {
-            return Err(SubjectError::Held {
-                tag: tag.to_owned(),
-                since: hold.since,
-                reason: hold.reason.clone(),
-            });
-        }
+        not_held(&record)?;
         if record.body.forget.is_none() && !self.is_buried(&record) {
             return Err(SubjectError::NothingToUndo {
                 tag: tag.to_owned(),
@@ -324,5 +306,16 @@ impl Subjects {
         self.let_go();
         record.body = body;
         Ok(SubjectState::of(&record))
+    }
+}
+
+fn not_held(record: &Proven) -> Result<(), SubjectError> {
+    match &record.body.hold {
+        None => Ok(()),
+        Some(hold) => Err(SubjectError::Held {
+            tag: record.tag.clone(),
+            since: hold.since,
+            reason: hold.reason.clone(),
+        }),
     }
 }

@@ -82,6 +82,22 @@ pub struct ErasedFiles {
     /// Files that could not be looked at, or have other names (hard links).
     #[serde(default)]
     pub skipped: u64,
+    /// What a bucket still has of earlier ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_versions: Option<ErasedVersions>,
+}
+
+/// The old versions that a bucket still has of a subject's files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasedVersions {
+    /// Those that were sealed under a key of the subject, which is destroyed.
+    pub unreadable: u64,
+    /// Those in clear, or under another key.
+    pub readable: u64,
+    /// Why they were not all looked at, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 impl Receipt {
@@ -92,7 +108,11 @@ impl Receipt {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let column = |c: &ErasedColumn| c.plaintext + c.shared + c.undecryptable == 0;
-        let files = |f: &ErasedFiles| f.plaintext + f.shared + f.undecryptable + f.skipped == 0;
+        let old = |v: &ErasedVersions| v.readable == 0 && v.problem.is_none();
+        let files = |f: &ErasedFiles| {
+            f.plaintext + f.shared + f.undecryptable + f.skipped == 0
+                && f.old_versions.as_ref().is_none_or(old)
+        };
         self.columns.iter().all(column) && self.files.iter().all(files)
     }
 }

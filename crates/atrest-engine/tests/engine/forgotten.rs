@@ -4,7 +4,7 @@ use atrest_core::KeyId;
 use atrest_engine::backup::Backups;
 use atrest_engine::policy::ColumnPolicy;
 use atrest_engine::restore::RestoreMode;
-use atrest_engine::subjects::{SubjectError, Subjects};
+use atrest_engine::subjects::{Standing, SubjectError, Subjects};
 use atrest_engine::{Engine, Operation, RunOptions};
 use atrest_testing::ScratchDatabase;
 use jiff::{SignedDuration, Timestamp};
@@ -84,6 +84,8 @@ pub async fn asked_for_undone_and_done(scratch: &ScratchDatabase) {
     assert_eq!(encrypt(scratch, &engine, "a").await, 30);
     let tag = subjects(&engine).tag("anna");
     assert_ne!(tag, subjects(&engine).tag("ANNA"));
+    assert_eq!(subjects(&engine).key_ids().await.unwrap().len(), 3);
+    assert!(subjects(&engine).destroyed().await.unwrap().is_empty());
 
     let later = now() + SignedDuration::from_hours(24);
     let state = subjects(&engine)
@@ -119,6 +121,18 @@ pub async fn asked_for_undone_and_done(scratch: &ScratchDatabase) {
     let state = subjects(&engine).destroy(&tag, now()).await.unwrap();
     assert!(state.alive().is_empty());
     assert_eq!(counts(&engine).await, (20, 10, 0, 0));
+    // A new key of the keyring keeps away from her id, too; a tombstone can be made anew.
+    let ids = subjects(&engine).key_ids().await.unwrap();
+    let [gone] = &subjects(&engine).destroyed().await.unwrap()[..] else {
+        panic!("one subject has keys that were destroyed");
+    };
+    assert_eq!((gone.tag.as_str(), gone.keys.len()), (tag.as_str(), 1));
+    assert!(ids.len() == 3 && ids.contains(&gone.keys[0]));
+    let standing = subjects(&engine).standing(&ids.into_iter().collect()).await;
+    let standing = standing.unwrap();
+    assert_eq!(standing[&gone.keys[0]], Standing::Gone);
+    let open = standing.values().filter(|it| **it == Standing::Opens);
+    assert_eq!(open.count(), 2);
     let erased = engine.belongings(&policy(), "anna").await.unwrap();
     assert_eq!((erased.rows, erased.unreadable), (10, 10));
     let others = engine.belongings(&policy(), "ANNA").await.unwrap();

@@ -1,16 +1,18 @@
 //! Changes of a keyring: each makes a whole new document, which then takes the place of
 //! the old one.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use atrest_core::{Key, KeyId, KeyWrapper};
+use atrest_core::{Key, KeyId, KeyWrapper, RandomError};
 use jiff::Timestamp;
 
 use super::document::{
-    Document, Forgotten, KeyEntry, KeyPurpose, KeyState, key_context, root_context, whole_seconds,
+    Document, Forgotten, KeyEntry, KeyPurpose, KeyState, key_context, whole_seconds,
 };
 use super::error::KeyringError;
 use super::open::OpenKeyring;
+use super::rewrap::wrap_key;
 use super::store::KeyringStore;
 use crate::{Environment, KeySource};
 
@@ -44,6 +46,38 @@ impl NewKeyring {
     #[must_use]
     pub const fn key(&self) -> Option<KeyId> {
         self.key
+    }
+
+    /// The keyring that it makes.
+    #[must_use]
+    pub const fn opened(&self) -> &OpenKeyring {
+        &self.opened
+    }
+
+    /// The same change of an older keyring that is to be the newest from now on: above
+    /// generation `newest`, and with the tombstones that somebody else still knows.
+    ///
+    /// # Errors
+    /// As [`OpenKeyring::forget`].
+    pub fn settling(
+        self,
+        newest: u64,
+        forgotten: impl IntoIterator<Item = Forgotten>,
+    ) -> Result<Self, KeyringError> {
+        let before = self.opened;
+        let mut document = before.document;
+        for Forgotten { tag, keys, at } in forgotten {
+            bury(&mut document, &tag, &keys, at)?;
+        }
+        document.generation = document.generation.max(newest.saturating_add(1));
+        let text = document.text(&before.keyring_key)?;
+        let (keyring_key, taken) = (before.keyring_key, before.taken);
+        let opened = OpenKeyring::from_document(document, keyring_key, &before.origin)?;
+        Ok(Self {
+            text,
+            opened: opened.avoiding(taken),
+            ..self
+        })
     }
 
     /// Puts it in the place of the document that it was made from, reads it back from
@@ -110,7 +144,14 @@ impl OpenKeyring {
             keys: Vec::new(),
             forgotten: Vec::new(),
         };
-        let key = add_key(&mut document, &keyring_key, KeyPurpose::Data, now, taken)?;
+        let is_taken = |id: &KeyId| taken.contains(id);
+        let key = add_key(
+            &mut document,
+            &keyring_key,
+            KeyPurpose::Data,
+            now,
+            &is_taken,
+        )?;
         let mut new = finish(document, keyring_key, "the new keyring", now, taken, 0)?;
         new.key = Some(key);
         Ok(new)
@@ -121,6 +162,19 @@ impl OpenKeyring {
     /// # Errors
     /// [`KeyringError::NotRotated`] for [`KeyPurpose::Index`].
     pub fn rotate(&self, purpose: KeyPurpose, now: Timestamp) -> Result<NewKeyring, KeyringError> {
+        self.rotate_beside(purpose, now, &HashSet::new())
+    }
+
+    /// [`Self::rotate`], where many other keys have these ids: those of data subjects.
+    ///
+    /// # Errors
+    /// As [`Self::rotate`].
+    pub fn rotate_beside(
+        &self,
+        purpose: KeyPurpose,
+        now: Timestamp,
+        others: &HashSet<KeyId>,
+    ) -> Result<NewKeyring, KeyringError> {
         if purpose == KeyPurpose::Index && self.index().is_some() {
             return Err(KeyringError::NotRotated(purpose));
         }
@@ -132,7 +186,8 @@ impl OpenKeyring {
                 key.state = KeyState::DecryptOnly;
                 key.changed = changed;
             }
-            add_key(document, &self.keyring_key, purpose, now, &self.taken).map(Some)
+            let taken = |id: &KeyId| self.taken.contains(id) || others.contains(id);
+            add_key(document, &self.keyring_key, purpose, now, &taken).map(Some)
         })
     }
 
@@ -232,32 +287,8 @@ impl OpenKeyring {
         keys: &[KeyId],
         at: Timestamp,
     ) -> Result<NewKeyring, KeyringError> {
-        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        if tag.is_empty() || !tag.bytes().all(hex) {
-            return Err(KeyringError::Subject {
-                tag: "(not shown)".to_owned(),
-                problem: "has a tag that is not lower-case hex",
-            });
-        }
         self.change(at, |document| {
-            let found = document.forgotten.iter_mut().find(|f| f.tag == tag);
-            let entry = match found {
-                Some(entry) => entry,
-                None => {
-                    document.forgotten.push(Forgotten {
-                        tag: tag.to_owned(),
-                        keys: Vec::new(),
-                        at: whole_seconds(at),
-                    });
-                    let last = document.forgotten.len() - 1;
-                    &mut document.forgotten[last]
-                }
-            };
-            for key in keys {
-                if !entry.keys.contains(key) {
-                    entry.keys.push(*key);
-                }
-            }
+            bury(document, tag, keys, at)?;
             Ok(None)
         })
     }
@@ -279,64 +310,7 @@ impl OpenKeyring {
         })
     }
 
-    /// The same keys under another root, whose URI is `uri`: it wraps the keyring key,
-    /// unwraps it again, and only what comes back right is taken.
-    ///
-    /// # Errors
-    /// What the new root says; [`KeyringError::NotReadBack`] when it gives back another
-    /// key.
-    pub fn rewrap(
-        &self,
-        root: &dyn KeySource,
-        uri: &str,
-        env: &Environment,
-        now: Timestamp,
-    ) -> Result<NewKeyring, KeyringError> {
-        let wrapped = wrap_key(&self.keyring_key, root, env)?;
-        self.change(now, |document| {
-            document.source = uri.to_owned();
-            document.wrapped = wrapped;
-            Ok(None)
-        })
-    }
-
-    /// As [`Self::rewrap`], under a new keyring key as well: for when somebody may have
-    /// had the old one. Recovery shares of before do not open it.
-    ///
-    /// # Errors
-    /// As [`Self::rewrap`].
-    pub fn renew(
-        &self,
-        root: &dyn KeySource,
-        uri: &str,
-        env: &Environment,
-        now: Timestamp,
-    ) -> Result<NewKeyring, KeyringError> {
-        let keyring_key = Key::generate()?;
-        let (old, new) = (
-            KeyWrapper::new(&self.keyring_key),
-            KeyWrapper::new(&keyring_key),
-        );
-        let mut document = self.document.clone();
-        for entry in &mut document.keys {
-            let place = key_context(entry.purpose, entry.created);
-            if let Some(wrapped) = &mut entry.wrapped {
-                let key = old
-                    .unwrap(wrapped, &place)
-                    .map_err(|_| KeyringError::Damaged {
-                        origin: self.origin.clone(),
-                        problem: format!("the key {} does not open", entry.id),
-                    })?;
-                *wrapped = new.wrap(&key, &place)?;
-            }
-        }
-        document.source = uri.to_owned();
-        document.wrapped = wrap_key(&keyring_key, root, env)?;
-        let (taken, floor) = (&self.taken, self.floor);
-        finish(document, keyring_key, &self.origin, now, taken, floor)
-    }
-
-    fn change(
+    pub(super) fn change(
         &self,
         now: Timestamp,
         change: impl FnOnce(&mut Document) -> Result<Option<KeyId>, KeyringError>,
@@ -351,8 +325,40 @@ impl OpenKeyring {
     }
 }
 
+/// Adds a tombstone, or to the one that is there.
+fn bury(
+    document: &mut Document,
+    tag: &str,
+    keys: &[KeyId],
+    at: Timestamp,
+) -> Result<(), KeyringError> {
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    if tag.is_empty() || !tag.bytes().all(hex) {
+        return Err(KeyringError::Subject {
+            tag: "(not shown)".to_owned(),
+            problem: "has a tag that is not lower-case hex",
+        });
+    }
+    let there = document.forgotten.iter().position(|f| f.tag == tag);
+    let place = there.unwrap_or_else(|| {
+        document.forgotten.push(Forgotten {
+            tag: tag.to_owned(),
+            keys: Vec::new(),
+            at: whole_seconds(at),
+        });
+        document.forgotten.len() - 1
+    });
+    let stone = &mut document.forgotten[place];
+    for key in keys {
+        if !stone.keys.contains(key) {
+            stone.keys.push(*key);
+        }
+    }
+    Ok(())
+}
+
 /// The next generation with this in it.
-fn finish(
+pub(super) fn finish(
     mut document: Document,
     keyring_key: Key,
     origin: &str,
@@ -380,52 +386,60 @@ fn add_key(
     keyring_key: &Key,
     purpose: KeyPurpose,
     now: Timestamp,
-    taken: &[KeyId],
+    taken: &dyn Fn(&KeyId) -> bool,
 ) -> Result<KeyId, KeyringError> {
     let newest = document.keys.iter().map(|key| key.created).max();
     let created = newest.map_or(whole_seconds(now), |newest| later(newest, now));
-    loop {
-        let key = Key::generate()?;
-        let id = key.id();
-        if taken.contains(&id) || id == keyring_key.id() || document.keys.iter().any(|k| k.id == id)
-        {
-            continue;
-        }
-        let wrapped = KeyWrapper::new(keyring_key).wrap(&key, &key_context(purpose, created))?;
-        document.keys.push(KeyEntry {
-            id,
-            created,
-            state: KeyState::Active,
-            purpose,
-            changed: created,
-            wrapped: Some(wrapped),
-        });
-        return Ok(id);
-    }
+    let key = fresh(Key::generate, |id| {
+        taken(id) || *id == keyring_key.id() || document.keys.iter().any(|key| key.id == *id)
+    })?;
+    let id = key.id();
+    let wrapped = KeyWrapper::new(keyring_key).wrap(&key, &key_context(purpose, created))?;
+    document.keys.push(KeyEntry {
+        id,
+        created,
+        state: KeyState::Active,
+        purpose,
+        changed: created,
+        wrapped: Some(wrapped),
+    });
+    Ok(id)
 }
 
-/// The keyring key, wrapped by a root that was seen to unwrap it again.
-fn wrap_key(
-    keyring_key: &Key,
-    root: &dyn KeySource,
-    env: &Environment,
-) -> Result<Vec<u8>, KeyringError> {
-    let wrapped = root
-        .wrap_key(keyring_key, &root_context(), env)
-        .map_err(Box::new)?;
-    let back = root
-        .unwrap_key(&wrapped, &root_context(), env)
-        .map_err(Box::new)?;
-    // Whether two keys of our own are equal is no secret: the answer is told.
-    if back.expose_secret() != keyring_key.expose_secret() {
-        return Err(KeyringError::NotReadBack {
-            origin: root.name().to_owned(),
-        });
+/// A key whose id is not taken.
+fn fresh(
+    mut make: impl FnMut() -> Result<Key, RandomError>,
+    taken: impl Fn(&KeyId) -> bool,
+) -> Result<Key, KeyringError> {
+    loop {
+        let key = make()?;
+        if !taken(&key.id()) {
+            return Ok(key);
+        }
     }
-    Ok(wrapped)
 }
 
 /// Time that never goes backwards, whatever the clock does.
 fn later(before: Timestamp, now: Timestamp) -> Timestamp {
     before.max(whole_seconds(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By chance a new key has the id of another one: it is not taken.
+    #[test]
+    fn a_key_with_an_id_that_is_taken_is_not_used() {
+        let others = HashSet::from([Key::from_bytes([1; 32]).id(), Key::from_bytes([2; 32]).id()]);
+        let mut made = [1, 2, 1, 3]
+            .map(|byte| Key::from_bytes([byte; 32]))
+            .into_iter();
+        let next = || {
+            made.next()
+                .ok_or_else(|| unreachable!("more keys than are needed"))
+        };
+        let key = fresh(next, |id| others.contains(id)).unwrap();
+        assert_eq!(key.id(), Key::from_bytes([3; 32]).id());
+    }
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`KeyEntry`], [`Forgotten`] | what a keyring's document says: `document.rs`, and how it is read: `read.rs` |
 //! | [`OpenKeyring`] | a document whose keys were opened with the root: `open.rs` |
-//! | [`NewKeyring`] | the document that a change makes: `change.rs` |
+//! | [`NewKeyring`] | the document that a change makes: `change.rs`; under another root: `rewrap.rs` |
 //! | [`KeyringStore`] | where documents are kept, under compare-and-swap: `store.rs` |
 //! | [`KeyringFile`] | one that is a file: `file.rs` |
 //! | [`Share`] | a part of the keyring key, for the safe: `shares.rs` |
@@ -24,6 +24,7 @@ mod error;
 mod file;
 mod open;
 mod read;
+mod rewrap;
 mod shares;
 mod store;
 

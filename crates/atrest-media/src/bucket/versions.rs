@@ -1,3 +1,4 @@
+use atrest_core::KeyId;
 use atrest_core::object::ObjectHeader;
 use futures::stream::{StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3;
@@ -139,9 +140,9 @@ impl Bucket {
                 && self.filter.takes(std::path::Path::new(name))
         });
         let looked = futures::stream::iter(old).map(async |version| {
-            let sealed = self.is_sealed(&version).await;
+            let sealed = self.sealed_by(&version).await;
             let purged = match (&sealed, purge) {
-                (Ok(false), Some(store)) => self.purge(&version, prefix, store).await,
+                (Ok(None), Some(store)) => self.purge(&version, prefix, store).await,
                 _ => Ok(false),
             };
             (version.size, sealed, purged)
@@ -149,10 +150,13 @@ impl Bucket {
         let mut looked = looked.buffer_unordered(workers.max(1));
         while let Some((size, sealed, purged)) = looked.next().await {
             match (sealed, purged) {
-                (Ok(true), _) => counted.sealed.add(size),
-                (Ok(false), Ok(true)) => counted.purged.add(size),
-                (Ok(false), Ok(false)) => counted.clear.add(size),
-                (Ok(false), Err(problem)) => {
+                (Ok(Some(key)), _) => {
+                    counted.sealed.add(size);
+                    *counted.sealed_by.entry(key).or_default() += 1;
+                }
+                (Ok(None), Ok(true)) => counted.purged.add(size),
+                (Ok(None), Ok(false)) => counted.clear.add(size),
+                (Ok(None), Err(problem)) => {
                     counted.clear.add(size);
                     counted.problem = Some(problem);
                 }
@@ -181,10 +185,10 @@ impl Bucket {
         Ok(true)
     }
 
-    /// Whether a version begins as an object does.
-    async fn is_sealed(&self, version: &Version) -> Result<bool, String> {
+    /// The key that a version names, if it begins as an object does.
+    async fn sealed_by(&self, version: &Version) -> Result<Option<KeyId>, String> {
         if version.size < HEADER {
-            return Ok(false);
+            return Ok(None);
         }
         let text = |error: object_store::Error| format!("reading an old version failed: {error}");
         let key = Path::parse(&version.key).map_err(|error| text(error.into()))?;
@@ -193,7 +197,8 @@ impl Bucket {
             .with_version(Some(version.version_id.clone()));
         let result = self.raw.s3.get_opts(&key, options).await.map_err(text)?;
         let start: Vec<_> = result.into_stream().try_collect().await.map_err(text)?;
-        Ok(ObjectHeader::read(&start.concat()).is_ok())
+        let header = ObjectHeader::read(&start.concat()).ok();
+        Ok(header.map(|header| header.key))
     }
 }
 

@@ -97,6 +97,11 @@ pub struct Folder {
     kept: Kept,
 }
 
+/// A folder whose files no run changes for as long as this is there.
+#[must_use]
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "the lock is the file's")] File);
+
 impl Folder {
     /// All files below `root` that one of `include` names (all, if it is empty) and
     /// none of `exclude`.
@@ -153,6 +158,16 @@ impl Folder {
     /// [`FolderError::Root`].
     pub fn check(&self) -> Result<(), FolderError> {
         run::open_root(self).map(drop)
+    }
+
+    /// Keeps runs that change its files away, until what it gives is dropped.
+    ///
+    /// # Errors
+    /// [`FolderError::Root`]; [`FolderError::Busy`] when one is under way.
+    pub fn hold(&self) -> Result<Held, FolderError> {
+        let root = run::open_root(self)?;
+        run::lock_root(self, &root)?;
+        Ok(Held(root))
     }
 
     /// Opens every chunk of the file at `path` below the root, as

@@ -204,6 +204,8 @@ pub struct Versions {
     pub clear: Tally,
     /// Those that begin as an object does, with their sealed bytes.
     pub sealed: Tally,
+    /// The same by the key that they name.
+    pub sealed_by: BTreeMap<KeyId, u64>,
     /// Clear ones that this run removed because it was told to.
     pub purged: Tally,
     /// Why they were not all looked at, if so: then the numbers are not to be relied on.

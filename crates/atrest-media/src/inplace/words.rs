@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use atrest_core::KeyId;
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FileNote, FilesPlan, FilesReport, VersionsReport};
-use atrest_engine::subjects::receipt::ErasedFiles;
+use atrest_engine::subjects::receipt::{ErasedFiles, ErasedVersions};
 use atrest_engine::target::Finding;
 
-use super::Report;
+use super::{Report, Versions};
 
 /// How many files a report names, of each kind.
 pub(crate) const NAMED: usize = 20;
@@ -47,9 +48,26 @@ impl Report {
         }
     }
 
-    /// What an erasure's receipt says of a location: of a look at one subject's files.
+    /// What an erasure's receipt says of a location: of a look at one subject's files,
+    /// whose `destroyed` keys nobody has any more.
     #[must_use]
-    pub fn erased(&self, policy: &FilesPolicy) -> ErasedFiles {
+    pub fn erased(&self, policy: &FilesPolicy, destroyed: &[KeyId]) -> ErasedFiles {
+        let Versions {
+            clear,
+            sealed_by,
+            problem,
+            ..
+        } = &self.versions;
+        let gone = |key: &KeyId| destroyed.contains(key);
+        let sealed = |wanted: bool| -> u64 {
+            let those = sealed_by.iter().filter(|(key, _)| gone(key) == wanted);
+            those.map(|(_, versions)| versions).sum()
+        };
+        let old_versions = ErasedVersions {
+            unreadable: sealed(true),
+            readable: clear.files + sealed(false),
+            problem: problem.clone(),
+        };
         let skipped = self.skipped.iter().filter(|it| !it.why.is_harmless());
         ErasedFiles {
             location: policy.location.clone(),
@@ -59,6 +77,7 @@ impl Report {
             shared: self.sealed.values().map(|tally| tally.files).sum(),
             undecryptable: self.undecryptable.len() as u64,
             skipped: skipped.count() as u64,
+            old_versions: policy.bucket().map(|_| old_versions),
         }
     }
 

@@ -47,7 +47,7 @@ async fn done(place: &Place, operation: Operation, keys: &Keys) -> Report {
     bucket.run(operation, keys, &options).await.unwrap()
 }
 
-async fn there_and_back(server: &str) {
+async fn there_and_back(server: &str, keeps_versions: bool) {
     let place = Place::on(server);
     let scratch = ScratchDatabase::sqlite().await;
     let mut clear = BTreeMap::new();
@@ -128,8 +128,12 @@ async fn there_and_back(server: &str) {
         .run(Operation::Look, &all, &Options::default())
         .await
         .unwrap();
-    let erased = look.erased(&policy());
+    let erased = look.erased(&policy(), &[named["p2"]]);
     assert_eq!((erased.files, erased.unreadable, erased.shared), (4, 4, 0));
+    // As they were put there in clear: a bucket that keeps versions has them still.
+    let old = erased.old_versions.unwrap();
+    assert_eq!((old.unreadable, old.problem), (0, None));
+    assert_eq!(old.readable, if keeps_versions { 4 } else { 0 });
 
     let report = done(&place, Operation::Decrypt, &all).await;
     assert_eq!(
@@ -151,12 +155,12 @@ async fn there_and_back(server: &str) {
 
 #[tokio::test]
 async fn every_persons_objects_have_a_key_of_their_own() {
-    there_and_back(&atrest_testing::server::s3()).await;
+    there_and_back(&atrest_testing::server::s3(), false).await;
 }
 
 #[tokio::test]
 async fn every_persons_objects_have_a_key_of_their_own_with_versions() {
-    there_and_back(&atrest_testing::server::s3_versioned()).await;
+    there_and_back(&atrest_testing::server::s3_versioned(), true).await;
 }
 
 #[tokio::test]

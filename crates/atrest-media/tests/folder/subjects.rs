@@ -544,7 +544,7 @@ fn what_is_kept_of_a_person_is_counted_and_given() {
 
     let look = || {
         let look = theirs().run(Operation::Look, place.keys(), &Options::default());
-        look.unwrap().erased(&policy())
+        look.unwrap().erased(&policy(), &[])
     };
     let before = look();
     assert_eq!(

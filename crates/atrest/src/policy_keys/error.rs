@@ -49,11 +49,29 @@ pub enum PolicyKeysError {
         /// Where the keyring is.
         keyring: String,
     },
+    /// Nobody had a key yet, and none is to be made.
+    #[error(
+        "{keyring} has no key for subjects yet, which the policy names, and this only reads: the first atrest encrypt makes them"
+    )]
+    NeverSubjects {
+        /// Where the keyring is.
+        keyring: String,
+    },
     /// An old copy of the keyring.
     #[error("{what}; put the newest one back, or go on with --accept-older-keyring")]
     OldKeyring {
         /// Which generations differ.
         what: String,
+    },
+    /// An older keyring that was accepted is to be changed, and the newer one is there.
+    #[error(
+        "{origin} is older than {origin}.{newest} beside it, and nothing was changed: with --accept-older-keyring it is only read; put that copy in its place, or, if it is not to be used any more, move it and other newer ones elsewhere"
+    )]
+    NewerCopy {
+        /// The keyring.
+        origin: String,
+        /// The generation of the newest copy.
+        newest: u64,
     },
     /// The keys of subjects.
     #[error(transparent)]

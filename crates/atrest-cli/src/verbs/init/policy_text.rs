@@ -14,6 +14,8 @@ use super::url::Resolved;
 /// What goes into a policy.
 pub(super) struct Draft<'a> {
     pub(super) key_source: &'a str,
+    /// The keyring that the key is the root of, if there is to be one.
+    pub(super) keyring: Option<&'a str>,
     pub(super) env_file: Option<&'a Path>,
     pub(super) url: &'a Resolved,
     pub(super) suite: Suite,
@@ -27,16 +29,12 @@ pub(super) fn write(draft: &Draft<'_>) -> String {
     let mut text = String::from(
         "# What is encrypted in the database, and with which keys. Written by `atrest init`; yours to edit.\n\
          # `atrest plan` says what `atrest encrypt` would do.\n\n\
-         [keys]\n\
-         # The key that encrypts. Without it nothing encrypted can be read again: keep a copy in a safe\n\
-         # place, apart from the database and its backups, and keep it out of version control.\n",
+         [keys]\n",
     );
-    line(&mut text, "", "primary", draft.key_source);
-    text.push_str(
-        "# Keys that only decrypt. To rotate: make a new key (`atrest key generate --out new.key`), name it\n\
-         # above, name the old one here, run `atrest rotate`.\n\
-         previous = []\n",
-    );
+    match draft.keyring {
+        None => direct(&mut text, draft.key_source),
+        Some(keyring) => with_keyring(&mut text, keyring, draft.key_source),
+    }
     if let Some(path) = draft.env_file {
         text.push_str("# Fills in variables that the environment does not set.\n");
         line(&mut text, "", "env_file", &path.display().to_string());
@@ -101,6 +99,41 @@ pub(super) fn write(draft: &Draft<'_>) -> String {
         }
     }
     text
+}
+
+/// `[keys]` with a direct key.
+fn direct(text: &mut String, source: &str) {
+    text.push_str(
+        "# The key that encrypts. Without it nothing encrypted can be read again: keep a copy in a safe\n\
+         # place, apart from the database and its backups, and keep it out of version control.\n",
+    );
+    line(text, "", "primary", source);
+    text.push_str(
+        "# Keys that only decrypt. To rotate: make a new key (`atrest key generate --out new.key`), name it\n\
+         # above, name the old one here, run `atrest rotate`.\n\
+         previous = []\n",
+    );
+}
+
+/// `[keys]` with a keyring, whose root is in the source.
+fn with_keyring(text: &mut String, keyring: &str, root: &str) {
+    text.push_str(
+        "# The keys that encrypt, wrapped by the root. Both are needed to read what is encrypted: keep copies\n\
+         # of this file with the backups of the database, anew after every change.\n",
+    );
+    line(text, "", "keyring", keyring);
+    text.push_str(
+        "# Keep a copy of the root in a safe place, apart from all of these, and keep it out of version\n\
+         # control. For when it is lost: `atrest key export --shares 3/5 --out shares`. Another one, in a\n\
+         # vault or key service: `atrest key rewrap --root SOURCE`.\n",
+    );
+    line(text, "", "root", root);
+    text.push_str(
+        "# How old a key may become; `atrest rotate --due`, from cron, does the rest.\n\
+         # rotate_after = \"90d\"\n\
+         # Keys that only decrypt, from before the keyring.\n\
+         previous = []\n",
+    );
 }
 
 fn reasons(text: &mut String, candidate: &Candidate) {

@@ -76,12 +76,26 @@ impl Written<'_> {
         let Place { policy, key, .. } = self.place;
         let taken = self.taken.iter().filter(|taken| **taken).count();
         say!("Wrote {}: {taken} columns to encrypt.", policy.display());
-        say!(
-            "Wrote {}: the key {}, readable by you alone. Keep a copy in a safe place: without it \
-             nothing encrypted can be read again.",
-            key.display(),
-            self.key_id
-        );
+        match &self.place.keyring {
+            None => say!(
+                "Wrote {}: the key {}, readable by you alone. Keep a copy in a safe place: without it \
+                 nothing encrypted can be read again.",
+                key.display(),
+                self.key_id
+            ),
+            Some(keyring) => {
+                say!(
+                    "Wrote {}: the keyring, with key {}. Keep copies of it with your backups.",
+                    keyring.display(),
+                    self.key_id
+                );
+                say!(
+                    "Wrote {}: its root, readable by you alone. Keep a copy in a safe place: without \
+                     both nothing encrypted can be read again.",
+                    key.display()
+                );
+            }
+        }
         say!("\nWhat comes next:");
         if taken == 0 {
             say!(
@@ -130,6 +144,7 @@ impl Written<'_> {
         Envelope::new("init", true, columns, seconds)
             .with("policy", &self.place.policy)?
             .with("key_file", &self.place.key)?
+            .with("keyring", &self.place.keyring)?
             .with("key_id", &self.key_id)?
             .with("password_variable", self.url.password_variable)?
             .with("notes", &self.survey.notes)?

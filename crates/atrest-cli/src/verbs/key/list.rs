@@ -6,7 +6,7 @@ use std::time::Instant;
 use atrest::policy_keys::protects;
 use atrest_core::KeyId;
 use atrest_engine::RunOptions;
-use atrest_engine::report::{ColumnReport, KeyUsage, key_usage};
+use atrest_engine::report::{ColumnReport, KeyUsage, key_usage, of_a_part};
 use atrest_media::folder;
 
 use super::life;
@@ -99,13 +99,11 @@ pub(super) async fn count(
     let files = locations.run(folder::Operation::Look, |_| {}).await?;
     let session = &connected.session;
     let origin = |id| session.origin(id);
-    Ok(key_usage(
-        session.keyring(),
-        &columns,
-        &files,
-        &runs,
-        &origin,
-    ))
+    let mut usage = key_usage(session.keyring(), &columns, &files, &runs, &origin);
+    if !global.only.is_empty() {
+        of_a_part(&mut usage);
+    }
+    Ok(usage)
 }
 
 fn uncounted(session: Session) -> (Session, Vec<KeyUsage>, Option<OfSubjects>) {

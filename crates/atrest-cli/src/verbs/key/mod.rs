@@ -1,14 +1,15 @@
 //! `atrest key …`: keys that are made and listed, and the life of a keyring. One file for
-//! each verb; `life.rs` is what a keyring says of a key, `replace.rs` what verbs that put
-//! the keyring under another root share.
+//! each verb; `life.rs` is what a keyring says of a key, `needed.rs` what needs one,
+//! `replace.rs` what verbs that put the keyring under another root share.
 
 mod drill;
 mod due;
 mod export;
 mod generate;
-mod init;
+pub(super) mod init;
 pub(super) mod life;
 pub(crate) mod list;
+mod needed;
 mod recover;
 mod replace;
 mod retire;

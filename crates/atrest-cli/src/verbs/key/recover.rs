@@ -33,7 +33,7 @@ pub(super) async fn run(args: &RecoverArgs, global: &Global) -> anyhow::Result<O
     let change = opened
         .rewrap(&*root, uri, keys.environment, Timestamp::now())
         .with_context(|| format!("the root {uri} cannot be used; nothing was changed"))?;
-    let after = change.store(&*store, &*root, keys.environment).await?;
+    let after = keys.put_under(change, &*root).await?;
     let written = policy_line(&unopened, uri, !args.no_edit);
     if global.json {
         super::envelope("key recover", true, begin.elapsed().as_secs_f64())

@@ -44,7 +44,7 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
         )
     })?;
     let (store, _) = keys.store()?;
-    let after = change.store(&*store, &*root, keys.environment).await?;
+    let after = keys.put_under(change, &*root).await?;
     let written = policy_line(&unopened, &args.root, !args.no_edit);
     if global.json {
         return json(&unopened, &after, written, args, begin);

@@ -46,9 +46,11 @@ pub(crate) struct Rotated {
 pub(crate) async fn rotate(session: &Session, purpose: KeyPurpose) -> anyhow::Result<Rotated> {
     let opened = session.opened()?;
     let before = opened.active(purpose).map(|key| key.id);
-    let change = opened.rotate(purpose, Timestamp::now())?;
+    let keys = session.policy_keys();
+    let taken = keys.subject_key_ids(opened).await?;
+    let change = opened.rotate_beside(purpose, Timestamp::now(), &taken)?;
     let key = change.key().unwrap_or(opened.id());
-    let opened = session.policy_keys().put(change).await?;
+    let opened = keys.put(change).await?;
     Ok(Rotated {
         keyring: opened.origin().to_owned(),
         generation: opened.generation(),
