@@ -65,7 +65,7 @@ class EncryptedField:
             self.__dict__.pop(cached, None)
 
     def check(self, **kwargs: Any) -> list[Any]:
-        from atrest.django.checks import check_field
+        from atrest.django.model_checks import check_field
 
         return [*super().check(**kwargs), *check_field(self)]
 
