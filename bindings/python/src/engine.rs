@@ -1,11 +1,13 @@
 //! `Engine`: the verbs over a policy's columns.
 
+mod external;
 mod verbs;
 mod wait;
 
 use std::path::PathBuf;
 
 use atrest::policy_keys::environment;
+use atrest_core::ExternalFormat;
 use atrest_engine::restore::RestoreMode;
 use atrest_engine::{Operation, RunOptions};
 use pyo3::exceptions::PyValueError;
@@ -15,6 +17,7 @@ use pyo3::types::{PyBool, PyDict};
 use crate::environment::Variables;
 use crate::errors;
 use crate::origin::Origin;
+use external::{External, Sources};
 use verbs::{Backup, Job};
 use wait::Watched;
 
@@ -33,6 +36,7 @@ pub(crate) struct Engine {
 struct Options<'py> {
     only: Vec<String>,
     run: RunOptions,
+    external: Option<External>,
     progress: Option<Bound<'py, PyAny>>,
 }
 
@@ -87,6 +91,7 @@ impl Engine {
             environment: found.environment,
             only: options.only,
             run: options.run,
+            external: options.external,
             watched: watched.clone(),
         };
         let done = wait::until(py, &watched, options.progress.as_ref(), async move || {
@@ -105,7 +110,16 @@ impl Engine {
         settings: ChangeSettings<'py>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut options = Options::new(options)?;
+        self.change_with(py, operation, settings, Options::new(options)?)
+    }
+
+    fn change_with<'py>(
+        &self,
+        py: Python<'py>,
+        operation: Operation,
+        settings: ChangeSettings<'py>,
+        mut options: Options<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         options.run.apply_schema = settings.apply_schema;
         options.run.accept_lookalikes = settings.accept_lookalikes;
         options.run.max_rate = settings.max_rate;
@@ -114,18 +128,22 @@ impl Engine {
             Some(no) if no.is_instance_of::<PyBool>() && !no.is_truthy()? => Backup::None,
             Some(path) => Backup::File(path.extract()?),
         };
-        self.run(py, options, async move |job| {
-            job.change(operation, backup).await
+        let dry_run = settings.dry_run;
+        self.run(py, options, async move |job| match dry_run {
+            true => job.plan(operation).await,
+            false => job.change(operation, backup).await,
         })
     }
 }
 
-/// What `encrypt`, `rotate` and `decrypt` take.
+/// What the verbs that change values take.
+#[derive(Default)]
 struct ChangeSettings<'py> {
     backup: Option<Bound<'py, PyAny>>,
     apply_schema: bool,
     accept_lookalikes: bool,
     max_rate: Option<u32>,
+    dry_run: bool,
 }
 
 #[pymethods]
@@ -184,6 +202,7 @@ impl Engine {
             apply_schema,
             accept_lookalikes,
             max_rate,
+            ..ChangeSettings::default()
         };
         self.change(py, Operation::Encrypt, settings, options)
     }
@@ -205,6 +224,7 @@ impl Engine {
             apply_schema,
             accept_lookalikes,
             max_rate,
+            ..ChangeSettings::default()
         };
         self.change(py, Operation::Rotate, settings, options)
     }
@@ -225,8 +245,72 @@ impl Engine {
             apply_schema,
             accept_lookalikes,
             max_rate,
+            ..ChangeSettings::default()
         };
         self.change(py, Operation::Decrypt, settings, options)
+    }
+
+    /// Takes over in place what other software encrypted: `format` is its name
+    /// (docs/adopt.md), `keys`, `salts` and `encryption_key` are the sources of its secrets
+    /// ("env:OLD_KEY"). With `dry_run` nothing is changed.
+    #[pyo3(signature = (format, keys, *, salts = None, encryption_key = None, dry_run = false, backup = None, apply_schema = false, max_rate = None, **options))]
+    #[expect(clippy::too_many_arguments, reason = "all but two by name, in Python")]
+    fn adopt<'py>(
+        &self,
+        py: Python<'py>,
+        format: &str,
+        keys: Sources,
+        salts: Option<Sources>,
+        encryption_key: Option<String>,
+        dry_run: bool,
+        backup: Option<Bound<'py, PyAny>>,
+        apply_schema: bool,
+        max_rate: Option<u32>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let format = format.parse::<ExternalFormat>();
+        let external = External {
+            format: format.map_err(|error| PyValueError::new_err(error.to_string()))?,
+            keys: keys.into_vec(),
+            salts: salts.map(Sources::into_vec).unwrap_or_default(),
+            encryption_key,
+        };
+        let settings = ChangeSettings {
+            backup,
+            apply_schema,
+            max_rate,
+            dry_run,
+            ..ChangeSettings::default()
+        };
+        let mut options = Options::new(options)?;
+        options.external = Some(external);
+        self.change_with(py, Operation::Adopt, settings, options)
+    }
+
+    /// Turns every encrypted value into a standard Fernet token under the key of the source
+    /// `to_key`: the way to other software. With `dry_run` nothing is changed.
+    #[pyo3(signature = (to_key, *, dry_run = false, backup = None, apply_schema = false, max_rate = None, **options))]
+    #[expect(clippy::too_many_arguments, reason = "all but one by name, in Python")]
+    fn exit<'py>(
+        &self,
+        py: Python<'py>,
+        to_key: String,
+        dry_run: bool,
+        backup: Option<Bound<'py, PyAny>>,
+        apply_schema: bool,
+        max_rate: Option<u32>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let settings = ChangeSettings {
+            backup,
+            apply_schema,
+            max_rate,
+            dry_run,
+            ..ChangeSettings::default()
+        };
+        let mut options = Options::new(options)?;
+        options.external = Some(External::fernet(to_key));
+        self.change_with(py, Operation::Exit, settings, options)
     }
 
     /// Opens every value and counts; with `against`, compares each row with a backup.

@@ -25,7 +25,7 @@ import_exception!(atrest.errors, ValueForgotten);
 
 /// The exception for an error about a field.
 pub(crate) fn field(error: &FieldError) -> PyErr {
-    let text = error.to_string();
+    let text = in_python(error.to_string());
     match error {
         FieldError::Policy(_)
         | FieldError::NeedsRow { .. }
@@ -62,7 +62,7 @@ pub(crate) fn policy(error: &PolicyProblem) -> PyErr {
 
 /// The exception for an error about a policy's keys and database.
 pub(crate) fn policy_keys(error: &PolicyKeysError) -> PyErr {
-    let text = sentence(error);
+    let text = in_python(sentence(error));
     match error {
         PolicyKeysError::Policy(_) => PolicyError::new_err(text),
         PolicyKeysError::Subjects(_) => EngineError::new_err(text),
@@ -73,7 +73,7 @@ pub(crate) fn policy_keys(error: &PolicyKeysError) -> PyErr {
 
 /// The exception for a run that ended; `done` names the columns that are done.
 pub(crate) fn run(error: &RunError, done: &[&str]) -> PyErr {
-    let mut text = sentence(error);
+    let mut text = in_python(sentence(error));
     if !done.is_empty() {
         text = format!("{} done before; then: {text}", done.join(", "));
     }
@@ -108,6 +108,40 @@ pub(crate) fn io(error: io::Error) -> PyErr {
         Some(inner) => self::object(inner, false),
         None => error.into(),
     }
+}
+
+/// What Python has under another name than the command or the Rust crate.
+const WORDS: &[(&str, &str)] = &[
+    (
+        "run again with --apply-schema to let atrest do it",
+        "pass apply_schema=True to let atrest do it",
+    ),
+    ("run with --apply-schema", "pass apply_schema=True"),
+    ("without --apply-schema", "without apply_schema"),
+    (
+        "run again with --accept-lookalikes",
+        "pass accept_lookalikes=True",
+    ),
+    ("add --accept-lookalikes", "pass accept_lookalikes=True"),
+    ("with --backup FILE", "with backup=\"FILE\""),
+    ("run the same command again", "make the same call again"),
+    ("`atrest encrypt`", "`Engine.encrypt`"),
+    ("`atrest rotate`", "`Engine.rotate`"),
+    ("(atrest rotate brings", "(Engine.rotate brings"),
+    (
+        "say whose the row is with `of`, by keys from `Fields::subjects`, or that it is nobody's (NULL) with `of_nobody`",
+        "say whose the row is with `of(subject)`, or that it is nobody's (NULL) with `of(None)`",
+    ),
+    (
+        "ask for its keys with `keys_to_seal`",
+        "make it one with `of(subject, seal=True)`",
+    ),
+];
+
+/// The advice of a message as Python's.
+pub(crate) fn in_python(text: String) -> String {
+    let replace = |text: String, (theirs, ours): &(&str, &str)| text.replace(theirs, ours);
+    WORDS.iter().fold(text, replace)
 }
 
 /// What happened, and each cause that is not in that sentence already.

@@ -7,13 +7,14 @@ use atrest_core::{Context, Suite};
 use atrest_engine::policy::{Bind, ColumnPolicy};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
 
 use crate::bulk::{self, Done, Work};
-use crate::errors;
+use crate::errors::{self, PolicyError};
 use crate::inspection::Inspection;
 use crate::keyring::{Keyring, not_pickled};
 use crate::stored::{Value, Wanted, to_python};
+use crate::subjects::{self, People, Whose};
 use crate::worker::{Failure, Kept, Worker};
 
 /// Seals and opens the values of one column.
@@ -28,7 +29,7 @@ pub(crate) struct Field {
     /// What tokens are bound to.
     bound_to: Context,
     row_given: bool,
-    of_subjects: bool,
+    whose: Whose,
     worker: Arc<Worker>,
 }
 
@@ -37,7 +38,7 @@ impl Field {
     const LONG: usize = 64 * 1024;
 
     /// The field of a policy's column.
-    pub(crate) fn of(keyring: &Keyring, column: &ColumnPolicy) -> Self {
+    pub(crate) fn of(keyring: &Keyring, column: &ColumnPolicy, people: &Arc<People>) -> Self {
         let context = column.context();
         Self {
             id: column.id(),
@@ -45,7 +46,10 @@ impl Field {
             bound_to: Context::new(&context),
             context,
             row_given: false,
-            of_subjects: column.subject.is_some(),
+            whose: match column.subject {
+                None => Whose::Everybodys,
+                Some(_) => Whose::Unknown(Arc::clone(people)),
+            },
             worker: Arc::new(Worker::new(&keyring.core, column.suite)),
         }
     }
@@ -53,13 +57,59 @@ impl Field {
     /// What tokens are bound to, once that is settled.
     fn settled(&self) -> PyResult<&Context> {
         let field = || self.id.clone();
-        if self.of_subjects {
+        if let Whose::Unknown(_) = self.whose {
             return Err(errors::field(&FieldError::NeedsSubject { field: field() }));
         }
         if self.bind == Bind::Row && !self.row_given {
             return Err(errors::field(&FieldError::NeedsRow { field: field() }));
         }
         Ok(&self.bound_to)
+    }
+
+    /// The same, where values may be sealed.
+    fn settled_to_seal(&self) -> PyResult<&Context> {
+        let context = self.settled()?;
+        let may = self.whose.may_seal(&self.id);
+        may.map(|()| context).map_err(|error| errors::field(&error))
+    }
+
+    /// The field in rows of somebody, or of nobody.
+    fn of_whom(&self, whose: Whose) -> Self {
+        let worker = match &whose {
+            Whose::Subject(keys) => Arc::new(Worker::new(keys.keyring(), self.worker.suite)),
+            _ => Arc::clone(&self.worker),
+        };
+        Self {
+            whose,
+            worker,
+            ..self.same()
+        }
+    }
+
+    fn same(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            context: self.context.clone(),
+            bind: self.bind,
+            bound_to: self.bound_to.clone(),
+            row_given: self.row_given,
+            whose: self.whose.clone(),
+            worker: Arc::clone(&self.worker),
+        }
+    }
+
+    fn people(&self) -> PyResult<&People> {
+        match &self.whose {
+            Whose::Unknown(people) => Ok(people),
+            Whose::Everybodys => {
+                let field = self.id.clone();
+                Err(errors::field(&FieldError::NoSubject { field }))
+            }
+            Whose::Nobodys | Whose::Subject(_) => Err(PolicyError::new_err(format!(
+                "{}: this field is of one subject already; call `of` on the one of the policy",
+                self.id
+            ))),
+        }
     }
 
     /// Does `work` with what is kept, then `take` with the GIL; for long values aside, and
@@ -89,7 +139,7 @@ impl Field {
         let field = self.id.clone();
         errors::field(&match failure {
             Failure::Seal(source) => FieldError::Seal { field, source },
-            Failure::Open(source) => FieldError::Open { field, source },
+            Failure::Open(source) => self.whose.not_opened(field, self.worker.suite, source),
             Failure::NotText => FieldError::NotText { field },
             Failure::Clock => FieldError::Clock,
         })
@@ -102,10 +152,9 @@ impl Field {
         values: &Bound<'py, PyAny>,
         give_errors: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        let context = self.settled()?;
-        let wanted = match work {
-            Work::Seal => Wanted::ToSeal,
-            Work::Open | Work::Read => Wanted::ToOpen,
+        let (context, wanted) = match work {
+            Work::Seal => (self.settled_to_seal()?, Wanted::ToSeal),
+            Work::Open | Work::Read => (self.settled()?, Wanted::ToOpen),
         };
         let mut list = Vec::with_capacity(values.len().unwrap_or(0));
         let value = |value: &Bound<'py, PyAny>| Value::of(value, wanted, &self.id);
@@ -181,7 +230,7 @@ impl Field {
             bound_to: Context::new(&context),
             context,
             row_given: false,
-            of_subjects: false,
+            whose: Whose::Everybodys,
             worker: Arc::new(Worker::new(&keyring.get().core, suite)),
         })
     }
@@ -212,7 +261,7 @@ impl Field {
 
     /// The token of a value.
     fn seal<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (py, context) = (value.py(), self.settled()?);
+        let (py, context) = (value.py(), self.settled_to_seal()?);
         let Some(value) = Value::of(value, Wanted::ToSeal, &self.id)? else {
             return Ok(py.None().into_bound(py));
         };
@@ -303,14 +352,55 @@ impl Field {
             .map(|part| key_part(&part))
             .collect::<PyResult<_>>()?;
         Ok(Self {
-            id: self.id.clone(),
-            context: self.context.clone(),
-            bind: self.bind,
             bound_to: self.bound_to.with_row(key),
             row_given: true,
-            of_subjects: self.of_subjects,
-            worker: Arc::clone(&self.worker),
+            ..self.same()
         })
+    }
+
+    /// The field in the rows of one subject, whose keys the policy's database gives; `None`
+    /// is a row whose subject is NULL. What a column with a `subject` needs. With `seal`,
+    /// who has no key yet is made one.
+    #[pyo3(name = "of", signature = (subject, *, seal = false))]
+    fn of_subject(&self, py: Python<'_>, subject: &Bound<'_, PyAny>, seal: bool) -> PyResult<Self> {
+        let people = self.people()?;
+        let Some(subject) = subjects::name(subject)?.map(|name| [name]) else {
+            return Ok(self.of_whom(Whose::Nobodys));
+        };
+        let mut keys = people.keys(py, &subject, seal)?.into_values();
+        Ok(match keys.next() {
+            Some(keys) => self.of_whom(Whose::Subject(keys)),
+            None => self.same(), // nobody's: it neither seals nor opens
+        })
+    }
+
+    /// The same for many subjects, asked for at once: a dict from each to its field.
+    #[pyo3(signature = (subjects, *, seal = false))]
+    fn of_many<'py>(
+        &self,
+        subjects: &Bound<'py, PyAny>,
+        seal: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (py, people) = (subjects.py(), self.people()?);
+        let given = subjects.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+        let names = given
+            .iter()
+            .map(subjects::name)
+            .collect::<PyResult<Vec<_>>>()?;
+        let asked: Vec<String> = names.iter().flatten().cloned().collect();
+        let keys = people.keys(py, &asked, seal)?;
+        let fields = PyDict::new(py);
+        for (subject, name) in given.into_iter().zip(names) {
+            let whose = match name {
+                None => Whose::Nobodys,
+                Some(name) => match keys.get(&name) {
+                    Some(keys) => Whose::Subject(keys.clone()),
+                    None => self.whose.clone(), // nobody's: it neither seals nor opens
+                },
+            };
+            fields.set_item(subject, self.of_whom(whose))?;
+        }
+        Ok(fields)
     }
 
     fn __repr__(&self) -> String {

@@ -2,17 +2,23 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use atrest::Policy;
-use atrest_engine::policy::ColumnPolicy;
+use atrest::policy_keys::{self, PolicyKeys};
+use atrest_engine::policy::{ColumnPolicy, KeyringPlace, PrimaryKeys};
+use atrest_keys::Environment;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use zeroize::Zeroizing;
 
 use crate::environment::{Named, Variables};
-use crate::errors;
+use crate::errors::{self, PolicyError};
 use crate::field::Field;
 use crate::keyring::{Keyring, not_pickled};
 use crate::origin::Origin;
+use crate::runtime;
+use crate::subjects::People;
 
 /// The fields of a policy. Make one when the application starts.
 #[pyclass(frozen, module = "atrest", mapping)]
@@ -22,6 +28,7 @@ pub(crate) struct Fields {
     variables: Variables,
     named: Named,
     keyring: Py<Keyring>,
+    people: Arc<People>,
     fields: HashMap<String, Py<Field>>,
 }
 
@@ -30,13 +37,26 @@ impl Fields {
         let policy = origin.policy()?;
         let environment = variables.read(py)?;
         let named = variables.named_in(py, &sources(&policy))?;
-        // A source may ask a server.
-        let loaded = py.detach(|| atrest::Fields::from_policy(policy, environment));
+        let url = database_url(&policy, &variables.pairs(py)?);
+        // A source may ask a server, and a keyring may be in the database.
+        let loaded = match &policy.keys.primary {
+            PrimaryKeys::Keyring {
+                place: KeyringPlace::Database,
+                ..
+            } => {
+                let url = url.clone().map_err(PolicyError::new_err)?;
+                runtime::wait(py, async || {
+                    atrest::Fields::connect_policy(policy, environment, &url).await
+                })?
+            }
+            _ => py.detach(|| atrest::Fields::from_policy(policy, environment)),
+        };
         let loaded = loaded.map_err(|error| errors::field(&error))?;
+        let people = Arc::new(People::new(&loaded, url));
         let warnings = loaded.warnings().iter().map(ToString::to_string).collect();
         let keyring = Py::new(py, Keyring::new(loaded.keyring().clone(), warnings))?;
         let field = |column: &ColumnPolicy| {
-            let field = Field::of(keyring.get(), column);
+            let field = Field::of(keyring.get(), column, &people);
             Ok((column.id(), Py::new(py, field)?))
         };
         let fields = loaded.policy().columns.iter().map(field);
@@ -47,6 +67,7 @@ impl Fields {
             variables,
             named,
             keyring,
+            people,
             fields,
         })
     }
@@ -86,7 +107,10 @@ impl Fields {
         // It says which name is near.
         match self.loaded.policy().require(column) {
             Err(error) => Err(errors::policy(&error)),
-            Ok(column) => Py::new(py, Field::of(self.keyring.get(), column)),
+            Ok(column) => {
+                let field = Field::of(self.keyring.get(), column, &self.people);
+                Py::new(py, field)
+            }
         }
     }
 
@@ -134,6 +158,21 @@ impl Fields {
     fn __reduce_ex__<'py>(&self, _protocol: u8) -> PyResult<Bound<'py, PyTuple>> {
         Err(not_pickled("Fields"))
     }
+}
+
+/// Where the policy's database is, or why nobody knows.
+fn database_url(
+    policy: &Policy,
+    process: &[(String, String)],
+) -> Result<Zeroizing<String>, String> {
+    let process = || Environment::new(process.iter().cloned());
+    let found = policy_keys::environment(policy, process, None).map_err(|e| e.to_string())?;
+    let policy_keys = PolicyKeys {
+        policy,
+        environment: &found.environment,
+        accept_older: false,
+    };
+    policy_keys.database_url().map_err(|e| e.to_string())
 }
 
 /// The URIs of all key sources.

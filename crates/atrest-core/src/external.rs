@@ -13,6 +13,8 @@
 //! `utils/crypto.py` and `core/signing.py`.
 
 mod derive;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod json_leaves;
 mod opener;
 mod pickle;

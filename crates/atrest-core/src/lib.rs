@@ -72,6 +72,8 @@ mod vectors;
 mod xaes;
 
 pub use context::Context;
+#[cfg(feature = "fuzzing")]
+pub use external::fuzzing;
 pub use external::{
     ExternalFormat, ExternalKeyError, ExternalKeys, ExternalOpener, ExternalSecrets,
     ParseExternalFormatError,

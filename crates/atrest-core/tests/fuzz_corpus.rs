@@ -5,12 +5,16 @@
 
 #[path = "../../../fuzz/fuzz_targets/fernet_body.rs"]
 mod fernet_body;
+#[path = "../../../fuzz/fuzz_targets/json_leaves_body.rs"]
+mod json_leaves_body;
 #[path = "../../../fuzz/fuzz_targets/key_parse_body.rs"]
 mod key_parse_body;
 #[path = "../../../fuzz/fuzz_targets/keyid_body.rs"]
 mod keyid_body;
 #[path = "../../../fuzz/fuzz_targets/object_body.rs"]
 mod object_body;
+#[path = "../../../fuzz/fuzz_targets/pickle_body.rs"]
+mod pickle_body;
 #[path = "../../../fuzz/fuzz_targets/token_bytes_body.rs"]
 mod token_bytes_body;
 #[path = "../../../fuzz/fuzz_targets/token_text_body.rs"]
@@ -65,4 +69,14 @@ fn object() {
 #[test]
 fn fernet() {
     replay("fernet", fernet_body::run);
+}
+
+#[test]
+fn pickle() {
+    replay("pickle", pickle_body::run);
+}
+
+#[test]
+fn json_leaves() {
+    replay("json_leaves", json_leaves_body::run);
 }

@@ -17,7 +17,7 @@ use crate::policy::ColumnPolicy;
 use crate::report::{ColumnReport, Tally};
 use crate::run::{Outcome, Run};
 use crate::start::Start;
-use crate::target::{JournalChange, KeyRange, SchemaChange};
+use crate::target::{Description, JournalChange, KeyRange, SchemaChange};
 use crate::{Engine, EngineError, Operation};
 
 impl Engine {
@@ -114,12 +114,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let policy = &column.policy.clone();
         let id = policy.id();
-        let longest = column.target.longest().await?;
-        let form = longest_form(column).await?;
-        let description = column
-            .target
-            .describe(longest_token(operation, policy.suite, form, longest), true)
-            .await?;
+        let description = self.described(operation, column, options).await?;
         if !description.refusals.is_empty() {
             return Err(EngineError::Preflight {
                 column: id,
@@ -165,6 +160,29 @@ impl Engine {
         self.database.apply(&statements).await?;
         *column = self.column(policy, journal).await?;
         Ok(())
+    }
+
+    /// What the database says of the column for the tokens that the operation makes.
+    ///
+    /// The longest value gives a bound that is cheap, and too high where that value is a
+    /// token already. Where the column fails it only by its width, all values are read:
+    /// those that are due count.
+    async fn described(
+        &self,
+        operation: Operation,
+        column: &Column,
+        options: &RunOptions,
+    ) -> Result<Description, EngineError> {
+        let longest = column.target.longest().await?;
+        let form = form_of_tokens(column).await?;
+        let bound = longest_token(operation, column.policy.suite, form, longest);
+        let description = column.target.describe(bound, true).await?;
+        let fits = |d: &Description| d.schema.is_none() && d.refusals.is_empty();
+        if fits(&description) || !fits(&column.target.describe(0, false).await?) {
+            return Ok(description);
+        }
+        let tally = self.scan(column, operation, options).await?;
+        Ok(column.target.describe(tally.longest_token, true).await?)
     }
 
     /// The other software's keys are there where they are needed.
@@ -301,7 +319,7 @@ impl Engine {
 }
 
 /// The longest token that the operation can make of a stored value of `longest` bytes.
-pub(crate) fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -> u64 {
+fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -> u64 {
     // What the shortest frame, that of xaes-256-gcm, leaves of a token for the clear value:
     // four characters are three bytes, less the 4 and the 46 of the frame.
     let clear = match form {
@@ -318,7 +336,7 @@ pub(crate) fn longest_token(operation: Operation, suite: Suite, form: Form, long
 }
 
 /// The form of the column's tokens: that of the first value that is there.
-pub(crate) async fn longest_form(column: &Column) -> Result<Form, EngineError> {
+async fn form_of_tokens(column: &Column) -> Result<Form, EngineError> {
     let rows = column
         .target
         .read(&KeyRange::default(), 100, 8 << 10)

@@ -276,9 +276,10 @@ impl Reader {
         } else {
             stored
         };
-        let token_len = match (&stored, form(value)) {
-            (Stored::Plaintext, Some((form, _))) => goal.suite.token_len(form, stored_len),
-            _ => stored_len,
+        // What is not due takes the room that it has.
+        let token_len = match step {
+            Step::Seal | Step::SealStored => self.token_len(step, value, goal),
+            Step::Keep | Step::Clear => stored_len,
         };
         tally.longest_token = tally.longest_token.max(token_len);
         tally.bytes_sealed += token_len;

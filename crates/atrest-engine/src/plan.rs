@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use crate::change::{longest_form, longest_token};
 use crate::engine::RunOptions;
 use crate::policy::ColumnPolicy;
 use crate::probe::{key_ids, suspicious, wrong_external};
@@ -25,13 +24,7 @@ impl Engine {
         let begin = Instant::now();
         let column = self.open(policy).await?;
         let tally = self.scan(&column, operation, options).await?;
-        let longest = match operation {
-            Operation::Exit => {
-                let form = longest_form(&column).await?;
-                longest_token(operation, policy.suite, form, tally.longest_token)
-            }
-            _ => tally.longest_token,
-        };
+        let longest = tally.longest_token;
         let mut description = column.target.describe(longest, false).await?;
         let schema = match operation {
             Operation::Encrypt | Operation::Rotate | Operation::Adopt | Operation::Exit => {

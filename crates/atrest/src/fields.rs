@@ -54,7 +54,19 @@ impl Fields {
         environment: Environment,
         url: &str,
     ) -> Result<Self, FieldError> {
-        let policy = Policy::load(path)?;
+        Self::connect_policy(Policy::load(path)?, environment, url).await
+    }
+
+    /// As [`Fields::connect`], of a policy that was read already.
+    ///
+    /// # Errors
+    /// [`FieldError::Keys`], [`FieldError::Database`].
+    #[cfg(feature = "subjects")]
+    pub async fn connect_policy(
+        policy: Policy,
+        environment: Environment,
+        url: &str,
+    ) -> Result<Self, FieldError> {
         let PrimaryKeys::Keyring {
             place: KeyringPlace::Database,
             ..

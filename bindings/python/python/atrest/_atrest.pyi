@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, final, overload
+from typing import Any, Literal, TypeVar, final, overload
 
 __version__: str
 
 _Bytes = bytes | bytearray | memoryview
 _Errors = Literal["raise", "return"]
 _Path = str | os.PathLike[str]
+_Subject = TypeVar("_Subject", str, int, str | None, int | None)
 
 def generate_key() -> str: ...
 def key_id(key: str | bytes) -> str: ...
@@ -92,6 +93,10 @@ class Field:
         self, stored: Iterable[str | _Bytes | None], *, errors: _Errors = "raise"
     ) -> list[Any]: ...
     def row(self, *key: str | int) -> Field: ...
+    def of(self, subject: str | int | None, *, seal: bool = False) -> Field: ...
+    def of_many(
+        self, subjects: Iterable[_Subject], *, seal: bool = False
+    ) -> dict[_Subject, Field]: ...
 
 @final
 class Fields:
@@ -183,6 +188,35 @@ class Engine:
         backup: _Path | Literal[False] | None = None,
         apply_schema: bool = False,
         accept_lookalikes: bool = False,
+        max_rate: int | None = None,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def adopt(
+        self,
+        format: str,
+        keys: str | Sequence[str],
+        *,
+        salts: str | Sequence[str] | None = None,
+        encryption_key: str | None = None,
+        dry_run: bool = False,
+        backup: _Path | Literal[False] | None = None,
+        apply_schema: bool = False,
+        max_rate: int | None = None,
+        only: Sequence[str] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        progress: _Progress = None,
+    ) -> dict[str, Any]: ...
+    def exit(
+        self,
+        to_key: str,
+        *,
+        dry_run: bool = False,
+        backup: _Path | Literal[False] | None = None,
+        apply_schema: bool = False,
         max_rate: int | None = None,
         only: Sequence[str] | None = None,
         batch_size: int | None = None,

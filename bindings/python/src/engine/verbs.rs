@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use atrest::Policy;
 use atrest::policy_keys::{PolicyKeys, PolicyKeysError, add_life};
+use atrest_core::ExternalKeys;
 use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::ColumnPolicy;
 use atrest_engine::report::{ColumnPlan, ColumnReport, key_usage, of_a_part};
@@ -19,6 +20,7 @@ use pyo3::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::external::External;
 use super::wait::Watched;
 use crate::errors::{self, EngineError, PolicyError};
 
@@ -30,6 +32,7 @@ pub(super) struct Job {
     pub(super) environment: Environment,
     pub(super) only: Vec<String>,
     pub(super) run: RunOptions,
+    pub(super) external: Option<External>,
     pub(super) watched: Watched,
 }
 
@@ -72,12 +75,19 @@ impl Job {
     }
 
     async fn connect(&self) -> PyResult<Connected> {
-        self.connected()
+        let external = self.external.as_ref();
+        let external = external
+            .map(|it| it.keys(&self.policy_keys()))
+            .transpose()?;
+        self.connected(external)
             .await
             .map_err(|error| errors::policy_keys(&error))
     }
 
-    async fn connected(&self) -> Result<Connected, PolicyKeysError> {
+    async fn connected(
+        &self,
+        external: Option<ExternalKeys>,
+    ) -> Result<Connected, PolicyKeysError> {
         let policy_keys = self.policy_keys();
         let keys = policy_keys.load()?;
         for warning in &keys.warnings {
@@ -97,6 +107,9 @@ impl Job {
         if let Some(subjects) = &subjects {
             engine = engine.with_subjects(Arc::clone(subjects));
         }
+        if let Some(keys) = external {
+            engine = engine.with_external(keys);
+        }
         Ok(Connected {
             keys,
             engine,
@@ -110,7 +123,7 @@ impl Job {
         let explicit = matches!(to, Backup::File(_));
         let backup = self.backup_path(to)?;
         let connected = self.connect().await?;
-        if operation == Operation::Encrypt {
+        if matches!(operation, Operation::Encrypt | Operation::Adopt) {
             self.write_contexts();
         }
         let begin = Instant::now();

@@ -11,16 +11,12 @@ use atrest_engine::observe::{Event, Observer, Phase, Stop};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Runtime};
 
 use crate::errors::EngineError;
-use crate::fork::Process;
+use crate::runtime::{cannot_start, runtime};
 
 /// How often the calling thread looks: progress is shown no more often.
 const EVERY: Duration = Duration::from_millis(100);
-
-/// Made at the first verb, and anew in a child: threads do not survive a `fork`.
-static RUNTIME: Mutex<Option<(Process, Arc<Runtime>)>> = Mutex::new(None);
 
 /// A verb that is watched and can be stopped. Cloning shares it.
 #[derive(Clone, Default)]
@@ -164,27 +160,6 @@ where
         Some(error) => Err(error),
         None => result,
     }
-}
-
-fn runtime() -> PyResult<Arc<Runtime>> {
-    let mut kept = lock(&RUNTIME);
-    if let Some((process, runtime)) = &*kept
-        && *process == Process::this()
-    {
-        return Ok(Arc::clone(runtime));
-    }
-    // The parent's has no threads here, so that dropping it would wait for ever.
-    mem::forget(kept.take());
-    let runtime = Builder::new_multi_thread().enable_all().build();
-    let runtime = Arc::new(runtime.map_err(|error| cannot_start(&error))?);
-    *kept = Some((Process::this(), Arc::clone(&runtime)));
-    Ok(runtime)
-}
-
-fn cannot_start(error: &std::io::Error) -> PyErr {
-    EngineError::new_err(format!(
-        "cannot start worker threads: {error}; raise the limit on processes"
-    ))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,11 +1,16 @@
 """System checks about models, admin, policy and columns."""
 
+import django
 import pytest
 from clinic.admin import PatientAdmin
-from clinic.models import Patient
+from clinic.models import Patient, Visit
 from django.apps import apps
+from django.contrib import admin
 from django.core import checks
 from django.db import connections, models
+from django.db.models import F, Q
+from django.db.models.functions import Concat, Lower
+from django.db.models.lookups import Exact
 from django.test import override_settings
 from django.test.utils import isolate_apps
 
@@ -68,6 +73,119 @@ def test_admin_options_that_would_raise(monkeypatch):
     monkeypatch.setattr(PatientAdmin, "search_fields", ["name", "^email"])
     monkeypatch.setattr(PatientAdmin, "list_filter", ["kind"])
     assert ids(check_admin(None)) == ["atrest.E004", "atrest.E004"]
+
+
+def test_admin_options_by_class_relation_and_expression(monkeypatch):
+    class VisitInline(admin.TabularInline):
+        model = Visit
+        ordering = ["reason"]
+
+    monkeypatch.setattr(PatientAdmin, "search_fields", ["=visits__reason__iexact", "name"])
+    monkeypatch.setattr(PatientAdmin, "list_filter", [("email", admin.EmptyFieldListFilter), "visits__room"])
+    monkeypatch.setattr(PatientAdmin, "ordering", [F("born").desc(), Lower("name")])
+    monkeypatch.setattr(PatientAdmin, "date_hierarchy", "born")
+    monkeypatch.setattr(PatientAdmin, "inlines", [VisitInline])
+    monkeypatch.setattr(PatientAdmin, "sortable_by", None)
+    found = check_admin(None)
+    assert [(m.id, m.msg.split()[0]) for m in found] == [
+        ("atrest.E004", "search_fields"),
+        ("atrest.E004", "list_filter"),
+        ("atrest.E004", "ordering"),
+        ("atrest.E004", "date_hierarchy"),
+        ("atrest.E004", "ordering"),
+        ("atrest.W014", "list_display"),
+        ("atrest.W014", "list_display"),
+    ]
+    assert found[4].obj is VisitInline and "sortable_by" in found[5].hint
+
+
+def declared(**meta):
+    """A model with encrypted fields and this Meta, and what the checks say of it."""
+    with isolate_apps("clinic") as isolated:
+
+        class Owner(models.Model):
+            secret = EncryptedTextField()
+
+            class Meta:
+                app_label = "clinic"
+
+        class Thing(models.Model):
+            owner = models.ForeignKey(Owner, on_delete=models.CASCADE)
+            name = models.CharField(max_length=9)
+            secret = EncryptedTextField()
+            made = encrypt(models.DateField())
+
+            Meta = type("Meta", (), {"app_label": "clinic", **meta})
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("atrest.django.model_checks.apps", isolated)
+            return [m for m in check_models(None) if m.obj is Thing]
+
+
+def check(condition):
+    return models.CheckConstraint(**{CONDITION: condition}, name="named")
+
+
+CONDITION = "condition" if django.VERSION >= (5, 1) else "check"
+
+
+@pytest.mark.parametrize(
+    ("meta", "id"),
+    [
+        ({"indexes": [models.Index(Lower("secret"), name="named")]}, "E002"),
+        ({"indexes": [models.Index("name", F("secret").desc(), name="named")]}, "E002"),
+        ({"indexes": [models.Index(fields=["name"], condition=Q(secret="x"), name="named")]}, "E005"),
+        ({"constraints": [models.UniqueConstraint(Lower("secret"), name="named")]}, "E001"),
+        ({"constraints": [models.UniqueConstraint(Concat("name", "secret"), name="named")]}, "E001"),
+        ({"constraints": [models.UniqueConstraint(fields=["name"], condition=~Q(secret=""), name="named")]}, "E005"),
+        ({"constraints": [check(Q(name="a") | Q(secret__gt="x"))]}, "E005"),
+        ({"constraints": [check(Q(name=F("secret")))]}, "E005"),
+        ({"constraints": [check(Exact(Lower("secret"), "x"))]}, "E005"),
+        ({"ordering": ["owner__secret"]}, "E004"),
+        ({"ordering": [F("secret").desc(nulls_last=True)]}, "E004"),
+        ({"ordering": [Lower("secret")]}, "E004"),
+        ({"get_latest_by": "made"}, "E004"),
+        ({"get_latest_by": ["name", "-made"]}, "E004"),
+    ],
+    ids=str,
+)
+def test_what_a_model_declares_over_an_encrypted_field(meta, id):
+    (found,) = declared(**meta)
+    assert found.id == f"atrest.{id}" and found.level == checks.ERROR and found.hint
+    assert ("named" in found.msg) == ("ordering" not in meta and "get_latest_by" not in meta)
+
+
+def test_what_a_model_may_declare():
+    found = declared(
+        ordering=["owner", "-name"],
+        get_latest_by="pk",
+        indexes=[models.Index(Lower("name"), name="a"), models.Index(fields=["name"], include=["secret"], name="b")],
+        constraints=[
+            check(Q(secret__isnull=False) & ~Q(made=None)),
+            models.UniqueConstraint(fields=["name"], condition=Q(secret__isnull=True), name="c"),
+        ],
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize("option", ["unique_for_date", "unique_for_month", "unique_for_year"])
+def test_unique_for_a_date_compares(option):
+    with isolate_apps("clinic") as isolated, pytest.MonkeyPatch.context() as patch:
+
+        class Bad(models.Model):
+            day = models.DateField()
+            secret_day = encrypt(models.DateField())
+            a = EncryptedTextField(**{option: "day"})
+            b = models.TextField(**{option: "secret_day"})
+            c = models.TextField(**{option: "day"})
+
+            class Meta:
+                app_label = "clinic"
+
+        patch.setattr("atrest.django.model_checks.apps", isolated)
+        found = check_models(None)
+    assert [(m.id, m.obj.name) for m in found] == [("atrest.E006", "a"), ("atrest.E006", "b")]
+    assert option in found[0].msg and "keyed hash" in found[0].hint.lower()
 
 
 def test_allow_plaintext_is_reminded_of():

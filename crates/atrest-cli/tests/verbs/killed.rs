@@ -14,7 +14,7 @@ use atrest_testing::{Dialect, ScratchDatabase};
 use crate::support::{Place, Ran, ran};
 
 /// What changes a file, and what speaks to a server.
-const CALLS: [&str; 7] = [
+pub(crate) const CALLS: [&str; 7] = [
     "rename,renameat,renameat2",
     "link,linkat",
     "unlink,unlinkat",
@@ -73,7 +73,7 @@ impl<'p> Saved<'p> {
 }
 
 /// The policy, the keyring with its copies, backups: not the database.
-fn own_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn own_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let is_ours = |path: &PathBuf| {
@@ -84,7 +84,7 @@ fn own_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs the command until the `nth` call; `None`: it was killed.
-fn killed_at(place: &Place, arguments: &[&str], call: &str, nth: u64) -> Option<Ran> {
+pub(crate) fn killed_at(place: &Place, arguments: &[&str], call: &str, nth: u64) -> Option<Ran> {
     let mut traced = Command::new("strace");
     traced
         .args(["-f", "-qq", "-o", "/dev/null", "-e"])
@@ -113,7 +113,7 @@ fn killed_at(place: &Place, arguments: &[&str], call: &str, nth: u64) -> Option<
 }
 
 /// Runs the command; again while the server has not yet noticed who was killed.
-fn finished(place: &Place, arguments: &[&str]) -> Ran {
+pub(crate) fn finished(place: &Place, arguments: &[&str]) -> Ran {
     let begin = Instant::now();
     loop {
         let ran = place.run(arguments);
@@ -198,7 +198,7 @@ fn policy(place: &Place, root: &str) {
 }
 
 /// Every call on SQLite; servers take longer, and have more of them.
-fn stride(place: &Place) -> u64 {
+pub(crate) fn stride(place: &Place) -> u64 {
     match place.db.dialect() {
         Dialect::Sqlite => 1,
         _ if std::env::var_os("ATREST_LONG").is_some() => 3,

@@ -19,6 +19,7 @@ mod interrupted;
 mod json;
 mod keyring;
 mod killed;
+mod killed_external;
 mod life;
 mod look;
 mod older;

@@ -40,7 +40,13 @@ struct Object {
 
 /// The pickled value as text; `None` for what is none, or cannot be told in text.
 pub(super) fn text(pickle: &[u8]) -> Option<Vec<u8>> {
-    render::text(&machine::run(pickle)?)
+    render::text(&machine::run(pickle)?, room(pickle))
+}
+
+/// How much may be made of a pickle. It can name one long text, or a tuple of tuples, any
+/// number of times in a few bytes each; what Django's fields hold does not grow so.
+fn room(pickle: &[u8]) -> usize {
+    pickle.len().saturating_mul(64).saturating_add(1 << 16)
 }
 
 #[cfg(test)]
@@ -50,6 +56,34 @@ mod tests {
     fn unhex(hex: &str) -> Vec<u8> {
         let digit = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
         (0..hex.len()).step_by(2).map(digit).collect()
+    }
+
+    /// What the memo gives again costs two bytes: a text, a tuple of two of the tuple before.
+    #[test]
+    fn a_small_pickle_of_much_is_refused() {
+        let chain = |seed: &[u8], link: &dyn Fn(u8) -> Vec<u8>, times: usize| {
+            let mut all = [b"\x80\x02", seed].concat();
+            (0..times).for_each(|n| all.extend(link((n % 200) as u8)));
+            all.push(b'.');
+            all
+        };
+        let doubled = |n: u8| vec![b'q', n, b'h', n, 0x86];
+        assert_eq!(text(&chain(b")", &doubled, 3)).unwrap().len(), 44);
+        assert_eq!(text(&chain(b")", &doubled, 60)), None);
+        let deeper = |n: u8| vec![b'q', n, b'h', n, 0x85];
+        assert_eq!(text(&chain(b")", &deeper, 100_000)), None);
+        let nested = |n: u8| vec![b'q', n, 0x85];
+        assert!(text(&chain(b")", &nested, 63)).is_some());
+        assert_eq!(text(&chain(b")", &nested, 100_000)), None);
+        let long = [b"](X\x10\x27\x00\x00".as_slice(), &[b'x'; 10_000], b"q\x00"].concat();
+        let again = |_| vec![b'h', 0];
+        let list = |times| {
+            let mut all = chain(&long, &again, times);
+            all.insert(all.len() - 1, b'e');
+            all
+        };
+        assert_eq!(text(&list(2)).unwrap().len(), 3 * 10_002 + 6);
+        assert_eq!(text(&list(5000)), None);
     }
 
     /// tests/data/pickles.json: made by CPython 3.11 in protocols 2 to 5.

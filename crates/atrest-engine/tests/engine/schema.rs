@@ -3,7 +3,9 @@
 use atrest_engine::{EngineError, Operation, RunOptions};
 use atrest_testing::{Dialect, ScratchDatabase};
 
-use crate::support::{clear, column, engine, ring, run, values, verified};
+use crate::support::{
+    clear, column, engine, fresh, interrupted, ring, run, set, small_steps, values, verified,
+};
 
 /// Type, and literals to store in it.
 type Typed = (&'static str, &'static [&'static str]);
@@ -190,4 +192,51 @@ pub async fn too_narrow_is_refused_before_the_first_row(scratch: &ScratchDatabas
     engine.database().close().await;
     scratch.dump().await.assert_same(&before);
     assert_eq!(values(scratch).await.len(), 31);
+}
+
+/// A token that is there is no clear value of its length: what is due decides what the
+/// column must hold, in a second run and in one that is taken up.
+pub async fn tokens_that_are_there_need_no_more_room(scratch: &ScratchDatabase) {
+    scratch
+        .execute("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v varchar(100))")
+        .await;
+    for id in 1..=120 {
+        scratch
+            .execute(&format!("INSERT INTO t VALUES ({id}, 'secret {id:04}')"))
+            .await;
+    }
+    let keyring = ring(1, &[]);
+    let policy = column("t", "v");
+    let backups = fresh(scratch, &keyring, "interrupted.backup");
+    interrupted(scratch, &keyring, Operation::Encrypt, &policy, backups).await;
+    let again = async || {
+        let engine = engine(scratch, keyring.clone()).await;
+        let plan = engine
+            .plan(Operation::Encrypt, &policy, &RunOptions::default())
+            .await
+            .unwrap();
+        let (encrypt, options) = (Operation::Encrypt, small_steps());
+        let report = run(&engine, &keyring, scratch, encrypt, &policy, &options).await;
+        engine.database().close().await;
+        assert_eq!(
+            plan.schema.is_some(),
+            matches!(report, Err(EngineError::SchemaNeeded { .. })),
+            "the plan says what the run does: {plan:?} {report:?}"
+        );
+        report
+    };
+    assert_eq!(again().await.expect("taken up").sealed_total(), 120);
+    assert_eq!(again().await.expect("nothing is due").changed, 0);
+    set(scratch, 7, "a new secret").await;
+    assert_eq!(again().await.expect("it fits").changed, 1);
+    // Sixty bytes become a token of 146: too long for the column, which SQLite does not mind.
+    set(scratch, 8, &"x".repeat(60)).await;
+    let before = scratch.dump().await;
+    match (scratch.dialect(), again().await) {
+        (Dialect::Sqlite, report) => assert_eq!(report.unwrap().changed, 1),
+        (_, Err(EngineError::SchemaNeeded { .. })) => {
+            scratch.dump().await.assert_same(&before);
+        }
+        (dialect, other) => panic!("{dialect:?}: {other:?}"),
+    }
 }

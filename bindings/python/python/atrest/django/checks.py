@@ -5,7 +5,9 @@
 | E001 | an encrypted field is a primary key, unique, or in a unique constraint |
 | E002 | it has an index of its own, or is in one |
 | E003 | it has a db_default, which the database would store in clear |
-| E004 | it is ordered by, searched or filtered by in the admin |
+| E004 | it is ordered by, or searched or filtered by in the admin |
+| E005 | a constraint's or index's condition compares it |
+| E006 | unique_for_date, _month or _year compares it |
 | E010 | the keys are missing, malformed, or readable by others |
 | E011 | none of a column's values opens with these keys (with --database) |
 | E012 | the policy binds or names a column otherwise than the model |
@@ -13,6 +15,9 @@
 | W011 | a column is no text column yet, or too narrow: migrate (with --database) |
 | W012 | clear values are still read (allow_plaintext) |
 | W013 | the policy lists a column that no model encrypts, or lacks one |
+| W014 | the admin's list can be sorted by it |
+
+Those about models are made in `model_checks.py`, those about the admin in `admin_checks.py`.
 """
 
 from __future__ import annotations
@@ -20,18 +25,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.apps import apps
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, models
+from django.db import DatabaseError, connections
 
 import atrest
 from atrest.django import conf, policy, toml
-from atrest.django.columns import all_fields, encrypted_fields
+from atrest.django.admin_checks import check_admin
+from atrest.django.columns import all_fields
 from atrest.django.keys import in_force
+from atrest.django.model_checks import check_models
 from atrest.django.probe import narrow, wrong_keys
-
-KEYED_HASH = "Keep a keyed hash of the value in a column of its own, and make that unique or indexed."
 
 
 def register() -> None:
@@ -41,101 +45,6 @@ def register() -> None:
     checks.register(check_policy, checks.Tags.security)
     checks.register(check_admin, checks.Tags.admin)
     checks.register(check_columns, checks.Tags.database)
-
-
-def check_field(field: Any) -> list[checks.CheckMessage]:
-    """One field's own arguments."""
-    found: list[checks.CheckMessage] = []
-    if field.primary_key or field.unique:
-        what = "a primary key" if field.primary_key else "unique"
-        found.append(
-            checks.Error(
-                f"An encrypted field cannot be {what}: equal values have different ciphertexts.",
-                hint=KEYED_HASH,
-                obj=field,
-                id="atrest.E001",
-            )
-        )
-    elif field.db_index:
-        found.append(
-            checks.Error(
-                "An index on an encrypted field finds nothing.",
-                hint=f"Remove db_index. {KEYED_HASH}",
-                obj=field,
-                id="atrest.E002",
-            )
-        )
-    if getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED:
-        found.append(
-            checks.Error(
-                "The database would store db_default in clear: it has no key.",
-                hint="Use default.",
-                obj=field,
-                id="atrest.E003",
-            )
-        )
-    return found
-
-
-def _chosen(app_configs: Iterable[Any] | None) -> Iterable[type[models.Model]]:
-    wanted = None if app_configs is None else {config.label for config in app_configs}
-    return [m for m in apps.get_models() if wanted is None or m._meta.app_label in wanted]
-
-
-def check_models(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Indexes, constraints and orderings that name an encrypted field."""
-    found: list[checks.CheckMessage] = []
-    for model in _chosen(app_configs):
-        names = {f.name for f in model._meta.get_fields() if f in encrypted_fields(model)}
-        if not names:
-            continue
-        meta = model._meta
-        unique = [(set(group), "unique_together") for group in meta.unique_together]
-        unique += [
-            (set(c.fields), c.name) for c in meta.constraints if isinstance(c, models.UniqueConstraint) and c.fields
-        ]
-        indexes = [(set(i.fields_orders and [f for f, _ in i.fields_orders]), i.name) for i in meta.indexes if i.fields]
-        for groups, id, what in (
-            (unique, "atrest.E001", "would never be violated"),
-            (indexes, "atrest.E002", "finds nothing"),
-        ):
-            for group, name in groups:
-                for hit in sorted(group & names):
-                    found.append(
-                        checks.Error(
-                            f"{name} covers the encrypted field {hit!r}, and {what}.", hint=KEYED_HASH, obj=model, id=id
-                        )
-                    )
-        for name in meta.ordering or ():
-            if isinstance(name, str) and name.lstrip("-+") in names:
-                found.append(_unordered(model, "Meta.ordering", name))
-    return found
-
-
-def _unordered(obj: Any, where: str, name: str) -> checks.CheckMessage:
-    return checks.Error(
-        f"{where} names the encrypted field {name.lstrip('-+')!r}: the database sees ciphertexts only.",
-        hint="Use a field that is not encrypted, or sort and filter in Python.",
-        obj=obj,
-        id="atrest.E004",
-    )
-
-
-def check_admin(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Searches, filters and orderings of the admin that would raise, or sort ciphertexts."""
-    if not apps.is_installed("django.contrib.admin"):
-        return []
-    from django.contrib.admin.sites import all_sites
-
-    found = []
-    for site in all_sites:
-        for model, admin in site._registry.items():
-            names = {f.name for f in encrypted_fields(model)}
-            for option in ("search_fields", "list_filter", "ordering"):
-                for entry in getattr(admin, option, None) or ():
-                    if isinstance(entry, str) and entry.lstrip("-^=@").split("__")[0] in names:
-                        found.append(_unordered(type(admin), option, entry.lstrip("^=@")))
-    return found
 
 
 def check_keys(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:

@@ -16,6 +16,7 @@ import atrest
 from atrest.django import conf
 from atrest.django.codecs import BYTES, codec_of
 from atrest.django.column import Column
+from atrest.django.expressions import EncryptedCol, NullTest
 from atrest.django.lookups import OnlyNull, OnlyNullCaseless, check_expression, refuse_lookup
 from atrest.django.unreadable import Unreadable, raise_for
 
@@ -64,7 +65,7 @@ class EncryptedField:
             self.__dict__.pop(cached, None)
 
     def check(self, **kwargs: Any) -> list[Any]:
-        from atrest.django.checks import check_field
+        from atrest.django.model_checks import check_field
 
         return [*super().check(**kwargs), *check_field(self)]
 
@@ -190,11 +191,20 @@ class EncryptedField:
         """Whether the clear column would refuse what is longer than max_length."""
         return self.max_length is not None and isinstance(self, models.CharField)
 
-    # --- lookups -------------------------------------------------------------------------
+    # --- in queries ----------------------------------------------------------------------
+
+    def get_col(self, alias: str | None, output_field: Any = None) -> EncryptedCol:
+        if alias == self.model._meta.db_table and output_field in (None, self):
+            return self.cached_col
+        return EncryptedCol(alias, self, output_field)
+
+    @cached_property
+    def cached_col(self) -> EncryptedCol:
+        return EncryptedCol(self.model._meta.db_table, self)
 
     def get_lookup(self, lookup_name: str) -> Any:
         if lookup_name == "isnull":
-            return super().get_lookup(lookup_name)
+            return NullTest
         if lookup_name in ("exact", "iexact"):
             return OnlyNull if lookup_name == "exact" else OnlyNullCaseless
         refuse_lookup(self, lookup_name)

@@ -10,6 +10,7 @@ from django.db.models.functions import Cast
 
 from atrest.django.codecs import BYTES
 from atrest.django.columns import all_fields
+from atrest.django.expressions import Stored
 from atrest.django.keys import in_force
 
 #: Values that are looked at from each end of the primary key.
@@ -62,7 +63,7 @@ def _raw(connection: Any, queryset: Any, field: Any) -> list[Any]:
 def _raw_query(queryset: Any, field: Any) -> Any:
     """The stored values, not opened: a cast to the column's own type has no converter of ours."""
     clear = models.BinaryField() if field.codec is BYTES else models.TextField()
-    chosen = queryset.filter(**{f"{field.name}__isnull": False}).annotate(atrest_raw=Cast(field.name, clear))
+    chosen = queryset.filter(**{f"{field.name}__isnull": False}).annotate(atrest_raw=Cast(Stored(field.name), clear))
     return chosen.values_list("atrest_raw", flat=True)
 
 

@@ -137,6 +137,14 @@ class Encrypted(TypeDecorator[Any]):
         copy._owner = None
         return copy
 
+    # --- pickled: with what names its keys, never with keys
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_codec", "_owner")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _codec=codec(state["type_"]), _owner=None)
+
     # --- values
 
     def _field(self) -> Field:

@@ -63,6 +63,10 @@ class Keys:
             found = fields[wanted] = self._make(column, context, suite)
         return found
 
+    def __reduce__(self) -> tuple[type[Keys], tuple[Source]]:
+        # Of a source alone, which is read again. Keys themselves refuse: TypeError.
+        return Keys, (self._source,)
+
     def _look(self) -> None:
         with self._lock:
             self._looked = time.monotonic()

@@ -6,3 +6,4 @@ from clinic.models import Patient
 @admin.register(Patient)
 class PatientAdmin(admin.ModelAdmin):
     list_display = ["name", "email", "born"]
+    sortable_by = ["name"]

@@ -53,6 +53,14 @@ class Patient(models.Model):
     kind = EncryptedCharField(max_length=10, choices=[("in", "Inpatient"), ("out", "Outpatient")], default="in")
 
 
+class Visit(models.Model):
+    """For queries over a relation."""
+
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="visits")
+    room = models.CharField(max_length=200, blank=True)
+    reason = EncryptedTextField(default="")
+
+
 class Mixed(models.Model):
     """In the middle of a migration."""
 

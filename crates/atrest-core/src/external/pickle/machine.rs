@@ -16,6 +16,7 @@ pub(super) fn run(pickle: &[u8]) -> Option<Value> {
         stack: Vec::new(),
         depths: Vec::new(),
         memo: HashMap::new(),
+        room: super::room(pickle),
     };
     loop {
         let [op] = machine.take::<1>()?;
@@ -35,7 +36,9 @@ struct Machine<'p> {
     depths: Vec<usize>,
     /// Values that may be used again. Lists and dictionaries are not among them: they
     /// could contain themselves.
-    memo: HashMap<usize, Value>,
+    memo: HashMap<usize, (Value, usize)>,
+    /// Bytes that may still be made of what the memo gives again and again.
+    room: usize,
 }
 
 impl Machine<'_> {
@@ -111,13 +114,13 @@ impl Machine<'_> {
             b'u' => self.set(self.mark()?, true)?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Value::Class(format!("{module}.{name}").into()));
+                self.class(&module, &name)?;
             }
             0x93 => {
                 let (Value::Text(name), Value::Text(module)) = (self.pop()?, self.pop()?) else {
                     return None;
                 };
-                self.push(Value::Class(format!("{module}.{name}").into()));
+                self.class(&module, &name)?;
             }
             b'R' | 0x81 => {
                 let (Value::Tuple(args), Value::Class(class)) = (self.pop()?, self.pop()?) else {
@@ -128,6 +131,7 @@ impl Machine<'_> {
                     ("_codecs.encode", [Value::Text(text), Value::Text(code)])
                         if &**code == "latin1" =>
                     {
+                        self.room = self.room.checked_sub(text.len())?;
                         let bytes = text.chars().map(|c| u8::try_from(c).ok());
                         let bytes = bytes.collect::<Option<Rc<[u8]>>>()?;
                         self.push(Value::Bytes(bytes));
@@ -225,21 +229,26 @@ impl Machine<'_> {
         Some(())
     }
 
+    fn class(&mut self, module: &str, name: &str) -> Option<()> {
+        self.room = self.room.checked_sub(module.len() + name.len())?;
+        self.push(Value::Class(format!("{module}.{name}").into()));
+        Some(())
+    }
+
     fn memoize(&mut self, at: usize) -> Option<()> {
         let value = match self.stack.last()? {
             Value::List(_) | Value::Dict(_) | Value::Mark => Value::Mark,
             value => value.clone(),
         };
-        self.memo.insert(at, value);
+        self.memo.insert(at, (value, *self.depths.last()?));
         Some(())
     }
 
     fn recall(&mut self, at: usize) -> Option<()> {
         match self.memo.get(&at)?.clone() {
-            Value::Mark => None,
-            // Not nested deeper: what is in the memo holds no list.
-            value => {
-                self.put(value, 8);
+            (Value::Mark, _) => None,
+            (value, depth) => {
+                self.put(value, depth);
                 Some(())
             }
         }

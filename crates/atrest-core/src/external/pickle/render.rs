@@ -3,14 +3,14 @@
 use super::super::json_leaves::write_string;
 use super::{Object, Value};
 
-/// The text of a whole field's value.
-pub(super) fn text(value: &Value) -> Option<Vec<u8>> {
+/// The text of a whole field's value, of at most `room` bytes where it is JSON.
+pub(super) fn text(value: &Value, room: usize) -> Option<Vec<u8>> {
     Some(match value {
         Value::Text(text) => text.as_bytes().to_vec(),
         Value::Bytes(bytes) => bytes.to_vec(),
         Value::List(_) | Value::Dict(_) | Value::Tuple(_) => {
             let mut out = Vec::new();
-            json(value, &mut out)?;
+            json(value, &mut out, room)?;
             out
         }
         Value::None | Value::Class(_) | Value::Mark => return None,
@@ -52,12 +52,15 @@ fn float(x: f64) -> String {
     }
 }
 
-fn json(value: &Value, out: &mut Vec<u8>) -> Option<()> {
+fn json(value: &Value, out: &mut Vec<u8>, room: usize) -> Option<()> {
+    if out.len() > room {
+        return None; // one value many times over
+    }
     match value {
         Value::None => out.extend_from_slice(b"null"),
         Value::Text(text) => write_string(text.as_bytes(), out)?,
-        Value::List(items) => array(items, out)?,
-        Value::Tuple(items) => array(items, out)?,
+        Value::List(items) => array(items, out, room)?,
+        Value::Tuple(items) => array(items, out, room)?,
         Value::Dict(pairs) => {
             out.push(b'{');
             for (i, (key, value)) in pairs.iter().enumerate() {
@@ -67,7 +70,7 @@ fn json(value: &Value, out: &mut Vec<u8>) -> Option<()> {
                 let Value::Text(key) = key else { return None };
                 write_string(key.as_bytes(), out)?;
                 out.extend_from_slice(b": ");
-                json(value, out)?;
+                json(value, out, room)?;
             }
             out.push(b'}');
         }
@@ -80,13 +83,13 @@ fn json(value: &Value, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn array(items: &[Value], out: &mut Vec<u8>) -> Option<()> {
+fn array(items: &[Value], out: &mut Vec<u8>, room: usize) -> Option<()> {
     out.push(b'[');
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             out.extend_from_slice(b", ");
         }
-        json(item, out)?;
+        json(item, out, room)?;
     }
     out.push(b']');
     Some(())

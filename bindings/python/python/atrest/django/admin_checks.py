@@ -1,0 +1,53 @@
+"""System checks of the admin: searches, filters and orderings that would raise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.core import checks
+
+from atrest.django.model_checks import encrypted_at, names, unordered
+
+
+def check_admin(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Options of ModelAdmins and their inlines that name an encrypted field."""
+    if not apps.is_installed("django.contrib.admin"):
+        return []
+    from django.contrib.admin.sites import all_sites
+
+    return [found for site in all_sites for admin in site._registry.values() for found in _of(admin)]
+
+
+def _of(admin: Any) -> Iterator[checks.CheckMessage]:
+    for option, entries in (
+        ("search_fields", [_searched(entry) for entry in admin.search_fields or ()]),
+        # A filter may be (field, class of filter), or a class.
+        ("list_filter", [e[0] if isinstance(e, (tuple, list)) else e for e in admin.list_filter or ()]),
+        ("ordering", admin.ordering or ()),
+        ("date_hierarchy", [admin.date_hierarchy or ""]),
+    ):
+        yield from _named(admin, option, entries)
+    for inline in admin.inlines:
+        yield from _named(inline, "ordering", inline.ordering or ())
+    sortable = admin.sortable_by
+    for name in admin.list_display:
+        if isinstance(name, str) and encrypted_at(admin.model, name) and (sortable is None or name in sortable):
+            yield checks.Warning(
+                f"list_display shows the encrypted field {name!r}, and a click on its heading raises: "
+                f"the database cannot sort by it.",
+                hint="Name the fields to sort by in sortable_by.",
+                obj=type(admin),
+                id="atrest.W014",
+            )
+
+
+def _named(admin: Any, option: str, entries: Any) -> Iterator[checks.CheckMessage]:
+    for name in (n for entry in entries for n in names(entry)):
+        if encrypted_at(admin.model, name):
+            yield unordered(admin if isinstance(admin, type) else type(admin), option, name)
+
+
+def _searched(entry: str) -> str:
+    return entry[1:] if entry[:1] in ("^", "=", "@") else entry

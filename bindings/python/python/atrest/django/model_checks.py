@@ -1,0 +1,180 @@
+"""System checks of models: what in their declarations would have the database compare ciphertexts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.apps import apps
+from django.core import checks
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.constants import LOOKUP_SEP
+
+KEYED_HASH = "Keep a keyed hash of the value in a column of its own, and make that unique or indexed."
+IN_PYTHON = "Use a field that is not encrypted, or sort and filter in Python."
+
+
+def check_field(field: Any) -> list[checks.CheckMessage]:
+    """One field's own arguments."""
+    found: list[checks.CheckMessage] = []
+    if field.primary_key or field.unique:
+        what = "a primary key" if field.primary_key else "unique"
+        found.append(
+            checks.Error(
+                f"An encrypted field cannot be {what}: equal values have different ciphertexts.",
+                hint=KEYED_HASH,
+                obj=field,
+                id="atrest.E001",
+            )
+        )
+    elif field.db_index:
+        found.append(
+            checks.Error(
+                "An index on an encrypted field finds nothing.",
+                hint=f"Remove db_index. {KEYED_HASH}",
+                obj=field,
+                id="atrest.E002",
+            )
+        )
+    if getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED:
+        found.append(
+            checks.Error(
+                "The database would store db_default in clear: it has no key.",
+                hint="Use default.",
+                obj=field,
+                id="atrest.E003",
+            )
+        )
+    return found
+
+
+def check_models(app_configs: Iterable[Any] | None, **_: Any) -> list[checks.CheckMessage]:
+    """Indexes, constraints and orderings that name an encrypted field."""
+    wanted = None if app_configs is None else {config.label for config in app_configs}
+    found: list[checks.CheckMessage] = []
+    for model in apps.get_models():
+        if wanted is None or model._meta.app_label in wanted:
+            found += [*_unique(model), *_indexes(model), *_conditions(model), *_unique_for(model), *_orderings(model)]
+    return found
+
+
+def _unique(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    groups = [("unique_together", group) for group in model._meta.unique_together]
+    # Those of an exclusion constraint are pairs of an expression and an operator.
+    groups += [(c.name, c.fields) for c in model._meta.constraints if isinstance(c, models.UniqueConstraint)]
+    for constraint in model._meta.constraints:
+        parts = getattr(constraint, "expressions", ())
+        groups.append((constraint.name, [p[0] if isinstance(p, (tuple, list)) else p for p in parts]))
+    yield from _covered(model, groups, "atrest.E001", "would never be violated")
+
+
+def _indexes(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    groups = [("index_together", group) for group in getattr(model._meta, "index_together", ())]
+    for index in model._meta.indexes:
+        groups.append((index.name, [*(name for name, _ in index.fields_orders), *index.expressions]))
+    yield from _covered(model, groups, "atrest.E002", "finds nothing")
+
+
+def _covered(model: type[models.Model], groups: Iterable[Any], id: str, what: str) -> Iterator[checks.CheckMessage]:
+    for where, group in groups:
+        for name in sorted({n for part in group for n in names(part) if encrypted_at(model, n)}):
+            yield checks.Error(
+                f"{where} covers the encrypted field {name!r}, and {what}.", hint=KEYED_HASH, obj=model, id=id
+            )
+
+
+def _conditions(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    """What constraints and indexes ask of a row. NULL can be asked for."""
+    for part in (*model._meta.constraints, *model._meta.indexes):
+        # A CheckConstraint's was called `check` before Django 5.1.
+        asked = getattr(part, "condition", None) or vars(part).get("check")
+        for name in sorted({n for n, by_null in _asked(asked) if not by_null and encrypted_at(model, n)}):
+            yield checks.Error(
+                f"The condition of {part.name} compares the encrypted field "
+                f"{name.partition(LOOKUP_SEP)[0]!r}: the database sees ciphertexts only.",
+                hint="Validate the value in Python, before it is encrypted; __isnull works.",
+                obj=model,
+                id="atrest.E005",
+            )
+
+
+def _asked(condition: Any) -> Iterator[tuple[str, bool]]:
+    """The names in a condition, and whether only NULL is asked for."""
+    if isinstance(condition, Q):
+        for child in condition.children:
+            if isinstance(child, tuple):
+                name, value = child
+                asks = name.rpartition(LOOKUP_SEP)[2]
+                yield name, asks == "isnull" or value is None
+                yield from ((n, False) for n in names(value) if not isinstance(value, str))
+            else:
+                yield from _asked(child)
+    elif condition is not None:
+        yield from ((name, False) for name in names(condition))
+
+
+def _unique_for(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    for field in model._meta.local_fields:
+        for option in ("unique_for_date", "unique_for_month", "unique_for_year"):
+            date = getattr(field, option, None)
+            if date and (encrypted_at(model, field.name) or encrypted_at(model, date)):
+                yield checks.Error(
+                    f"{option}={date!r} compares an encrypted field: the database sees ciphertexts only.",
+                    hint=KEYED_HASH,
+                    obj=field,
+                    id="atrest.E006",
+                )
+
+
+def _orderings(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    latest = model._meta.get_latest_by or ()
+    for where, ordering in (
+        ("Meta.ordering", model._meta.ordering or ()),
+        ("Meta.get_latest_by", [latest] if isinstance(latest, str) else latest),
+    ):
+        for name in (n for part in ordering for n in names(part)):
+            if encrypted_at(model, name):
+                yield unordered(model, where, name)
+
+
+def unordered(obj: Any, where: str, name: str) -> checks.CheckMessage:
+    """That something sorts, searches or filters by an encrypted field."""
+    return checks.Error(
+        f"{where} names the encrypted field {name!r}: the database sees ciphertexts only.",
+        hint=IN_PYTHON,
+        obj=obj,
+        id="atrest.E004",
+    )
+
+
+def names(part: Any) -> Iterator[str]:
+    """The fields that a string (`-name`) or an expression (`Lower("name")`) names."""
+    if isinstance(part, str):
+        yield part.lstrip("-+")
+    elif isinstance(part, F):
+        yield part.name
+    elif isinstance(part, Q):
+        yield from (name for name, _ in _asked(part))
+    elif hasattr(part, "get_source_expressions"):
+        for source in part.get_source_expressions():
+            yield from names(source)
+
+
+def encrypted_at(model: type[models.Model], path: str) -> bool:
+    """Whether `name` or `relation__name`, with or without a lookup behind it, is an encrypted field."""
+    from atrest.django.fields import EncryptedField
+
+    at: Any = model
+    for name in path.split(LOOKUP_SEP):
+        try:
+            field = at._meta.get_field(name)
+        except FieldDoesNotExist:  # pk, a lookup, an annotation
+            return False
+        if isinstance(field, EncryptedField):
+            return True
+        at = field.related_model
+        if not at or at == "self":
+            return False
+    return False
