@@ -71,6 +71,7 @@ mod suite;
 mod vectors;
 mod xaes;
 
+pub use buffer::wipe;
 pub use context::Context;
 pub use external::{
     ExternalFormat, ExternalKeyError, ExternalKeys, ExternalOpener, ExternalSecrets,
