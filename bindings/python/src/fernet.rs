@@ -43,8 +43,10 @@ impl Fernets {
 
     fn sealed<'py>(&self, py: Python<'py>, clear: &[u8], at: u64) -> PyResult<Bound<'py, PyBytes>> {
         let mut token = Vec::new();
-        let seal =
-            |kept: &mut Kept| kept.seal_at(at, Form::Bytes, &self.nothing, clear, &mut token);
+        let seal = |kept: &mut Kept| {
+            let sealer = kept.sealer_at(at)?;
+            Ok(sealer.seal(Form::Bytes, &self.nothing, clear, &mut token)?)
+        };
         self.worker.with(seal).map_err(not_sealed)?;
         Ok(PyBytes::new(py, &token))
     }
@@ -164,10 +166,10 @@ impl Fernets {
         value: fn(&Bound<'py, PyAny>) -> PyResult<Value>,
     ) -> PyResult<Bound<'py, PyList>> {
         let py = values.py();
-        let mut list = Vec::with_capacity(values.len().unwrap_or(0));
+        let list = PyList::empty(py);
         let value = |one: &Bound<'py, PyAny>| value(one).map(Some);
         let give = |index, done: Done<'_>| {
-            list.push(match done {
+            list.append(match done {
                 Done::Value { bytes, .. } => PyBytes::new(py, bytes),
                 Done::Failed(failure @ Failure::Seal(_)) => return Err(not_sealed(failure)),
                 Done::Failed(_) | Done::Null => {
@@ -175,11 +177,10 @@ impl Fernets {
                     error.value(py).setattr("index", index)?;
                     return Err(error);
                 }
-            });
-            Ok(())
+            })
         };
         bulk::run(py, work, &self.worker, &self.nothing, values, value, give)?;
-        PyList::new(py, list)
+        Ok(list)
     }
 }
 

@@ -156,10 +156,10 @@ impl Field {
             Work::Seal => (self.settled_to_seal()?, Wanted::ToSeal),
             Work::Open | Work::Read => (self.settled()?, Wanted::ToOpen),
         };
-        let mut list = Vec::with_capacity(values.len().unwrap_or(0));
+        let list = PyList::empty(py);
         let value = |value: &Bound<'py, PyAny>| Value::of(value, wanted, &self.id);
         let give = |index, done: Done<'_>| {
-            list.push(match self.given(py, work, done) {
+            list.append(match self.given(py, work, done) {
                 Ok(value) => value,
                 Err(error) => {
                     let value = error.value(py);
@@ -169,11 +169,10 @@ impl Field {
                         false => return Err(error),
                     }
                 }
-            });
-            Ok(())
+            })
         };
         bulk::run(py, work, &self.worker, context, values, value, give)?;
-        PyList::new(py, list)
+        Ok(list)
     }
 
     fn given<'py>(
@@ -268,7 +267,8 @@ impl Field {
         let (form, clear) = (value.form(), value.bytes());
         let seal = |kept: &mut Kept| {
             let mut token = Vec::new();
-            kept.seal(form, context, clear, &mut token).map(|()| token)
+            kept.sealer()?.seal(form, context, clear, &mut token)?;
+            Ok(token)
         };
         self.work(py, clear.len(), seal, |token, _| {
             to_python(py, form, &token)

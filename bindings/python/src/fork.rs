@@ -1,4 +1,4 @@
-//! Which process this is: what was kept before a `fork` is not used after it.
+//! Which process this is: a sealer that was kept before a `fork` is not used after it.
 //!
 //! A sealer holds nonces and IVs that it has not used yet; if parent and child both went
 //! on with them, two values would be sealed under one nonce.
@@ -18,7 +18,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// This one.
+    /// This one. It asks the system, which takes longer than opening a short value does.
     pub(crate) fn this() -> Self {
         Self {
             id: std::process::id(),

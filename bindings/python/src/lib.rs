@@ -10,8 +10,8 @@
 //! | `Engine` | `engine.rs`: the verbs in `engine/verbs.rs`, waited for in `engine/wait.rs` |
 //! | exceptions | `errors.rs`, which raises those of `errors.py` |
 //!
-//! Whatever takes long runs with the GIL released. What is kept between calls is not
-//! used in a child of the process that made it (`fork.rs`).
+//! Whatever takes long runs with the GIL released. A sealer that is kept between calls is
+//! not used in a child of the process that made it (`fork.rs`).
 
 mod bulk;
 mod engine;

@@ -6,9 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use atrest_core::{
     Context, FieldOpener, FieldSealer, Form, Keyring, OpenError, SealError, Sealed, Stored, Suite,
 };
-use zeroize::Zeroize as _;
 
 use crate::fork::Process;
+use crate::stored::Value;
 
 /// Why a value was not sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +33,12 @@ pub(crate) struct Worker {
     kept: Mutex<Option<Kept>>,
 }
 
-/// A sealer and an opener at work in one process.
+/// A sealer and an opener at work. An opener may go on in a child of a fork; a sealer
+/// stays in its process.
 pub(crate) struct Kept {
-    process: Process,
     suite: Suite,
     keyring: Keyring,
-    sealer: Option<FieldSealer>,
+    sealer: Option<(Process, FieldSealer)>,
     opener: FieldOpener,
     buffer: Vec<u8>,
 }
@@ -57,8 +57,7 @@ impl Worker {
         let Ok(mut kept) = self.kept.try_lock() else {
             return work(&mut self.fresh());
         };
-        let current = kept.take().filter(|it| it.process == Process::this());
-        let kept = kept.insert(current.unwrap_or_else(|| self.fresh()));
+        let kept = kept.get_or_insert_with(|| self.fresh());
         let done = work(kept);
         kept.wipe();
         done
@@ -67,7 +66,6 @@ impl Worker {
     /// For work of any length, on any thread: shares nothing but the keys.
     pub(crate) fn fresh(&self) -> Kept {
         Kept {
-            process: Process::this(),
             suite: self.suite,
             keyring: self.keyring.clone(),
             sealer: None,
@@ -81,38 +79,36 @@ impl Kept {
     /// A buffer larger than this is given back rather than wiped after every value.
     const BUFFER: usize = 4096;
 
-    /// Appends a value's token to `out`.
-    pub(crate) fn seal(
-        &mut self,
-        form: Form,
-        context: &Context,
-        clear: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
+    /// What seals now.
+    pub(crate) fn sealer(&mut self) -> Result<&mut FieldSealer, Failure> {
         // The time stands in Fernet's tokens only.
         let now = match self.suite {
             Suite::Fernet => unix_seconds()?,
             Suite::Xaes256Gcm | Suite::A256CbcHs512 => 0,
         };
-        self.seal_at(now, form, context, clear, out)
+        self.sealer_at(now)
     }
 
     /// The same at a time of the caller's.
-    pub(crate) fn seal_at(
-        &mut self,
-        now: u64,
-        form: Form,
-        context: &Context,
-        clear: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let sealer = match &mut self.sealer {
+    pub(crate) fn sealer_at(&mut self, now: u64) -> Result<&mut FieldSealer, Failure> {
+        let this = Process::this();
+        self.sealer.take_if(|(process, _)| *process != this);
+        let (_, sealer) = match &mut self.sealer {
             Some(sealer) => sealer,
-            none => none
-                .insert(FieldSealer::new(&self.keyring, self.suite, now).map_err(SealError::from)?),
+            none => {
+                let fresh = FieldSealer::new(&self.keyring, self.suite, now);
+                none.insert((this, fresh.map_err(SealError::from)?))
+            }
         };
         sealer.set_time(now);
-        Ok(sealer.seal(form, context, clear, out)?)
+        Ok(sealer)
+    }
+
+    /// How many bytes the token of a value has, if there can be one.
+    pub(crate) fn token_len(&self, value: &Value) -> usize {
+        let clear = value.bytes().len() as u64;
+        let token = self.suite.token_len(value.form(), clear);
+        usize::try_from(token).unwrap_or(0)
     }
 
     /// Opens a token; its clear value is then [`Self::clear`].
@@ -123,9 +119,7 @@ impl Kept {
         token: &[u8],
     ) -> Result<Sealed, Failure> {
         let opened = self.opener.open(form, context, token, &mut self.buffer);
-        let sealed = opened.map_err(Failure::Open)?;
-        self.refuse_bytes(form)?;
-        Ok(sealed)
+        opened.map_err(Failure::Open)
     }
 
     /// Takes a stored value in clear, too; says whether it was sealed.
@@ -139,7 +133,6 @@ impl Kept {
         if let Stored::Undecryptable(it) = what {
             return Err(Failure::Open(OpenError::from(it)));
         }
-        self.refuse_bytes(form)?;
         Ok(matches!(what, Stored::Sealed(_)))
     }
 
@@ -148,20 +141,13 @@ impl Kept {
         self.opener.read(form, context, stored, &mut self.buffer)
     }
 
-    /// The clear value that was opened last.
+    /// The clear value that was opened last, in bytes: text is checked where it is taken as such.
     pub(crate) fn clear(&self) -> &[u8] {
         &self.buffer
     }
 
-    fn refuse_bytes(&self, form: Form) -> Result<(), Failure> {
-        if form == Form::Text && str::from_utf8(&self.buffer).is_err() {
-            return Err(Failure::NotText);
-        }
-        Ok(())
-    }
-
     fn wipe(&mut self) {
-        self.buffer.zeroize();
+        atrest_core::wipe(&mut self.buffer);
         if self.buffer.capacity() > Self::BUFFER {
             self.buffer = Vec::new();
         }
@@ -170,7 +156,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.buffer.zeroize();
+        atrest_core::wipe(&mut self.buffer);
     }
 }
 

@@ -35,6 +35,36 @@ def test_many_are_as_one_at_a_time(values):
         assert field.read_many(tokens) == [(v, v is not None) for v in values]
 
 
+def test_long_lists_keep_their_order(field):
+    values = [(None, f"value {n}", f"value {n}".encode())[n % 3] for n in range(20_000)]
+    # Some that fill a block alone, and a share of one.
+    values[5000:5003] = ["x" * 300_000, b"y" * 1_000_000, "z" * 200_000]
+    tokens = field.seal_many(iter(values))
+    assert [field.open(token) for token in tokens] == values
+    assert field.open_many(token for token in tokens) == values
+    assert field.read_many(tuple(tokens)) == [(v, v is not None) for v in values]
+    for number in (17, 5000, 12_346, 19_999):
+        damaged = [*tokens[:number], field.seal("ada")[:-1], *tokens[number + 1 :]]
+        with pytest.raises(atrest.DecryptionError) as raised:
+            field.open_many(damaged)
+        assert raised.value.index == number
+        opened = field.open_many(damaged, errors="return")
+        assert opened.pop(number).index == number
+        assert opened == values[:number] + values[number + 1 :]
+
+
+def test_a_long_list_that_breaks_off(field):
+    def values():
+        yield from ["x"] * 9_000
+        raise KeyError("no more")
+
+    with pytest.raises(KeyError, match="no more"):
+        field.seal_many(values())
+    with pytest.raises(TypeError, match="people.email"):
+        field.seal_many(["x"] * 9_000 + [5])
+    assert field.open_many(field.seal_many(["x"] * 9_000)) == ["x"] * 9_000
+
+
 @given(value=TEXT | st.binary())
 def test_inspection_agrees_with_read(value):
     for field in FIELDS:

@@ -71,6 +71,7 @@ mod suite;
 mod vectors;
 mod xaes;
 
+pub use buffer::wipe;
 pub use context::Context;
 #[cfg(feature = "fuzzing")]
 pub use external::fuzzing;

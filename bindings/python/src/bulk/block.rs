@@ -1,0 +1,140 @@
+//! A block: some of many values, and what becomes of them.
+
+use atrest_core::{Context, Form};
+use pyo3::prelude::*;
+
+use super::{Done, Work};
+use crate::stored::Value;
+use crate::worker::{Failure, Kept};
+
+/// Some values, and what became of them. It is filled again and again: memory that is
+/// asked of the system for each block costs as much as the work on it.
+#[derive(Default)]
+pub(super) struct Block {
+    values: Vec<Option<Value>>,
+    outcomes: Vec<Outcome>,
+    /// The tokens or clear values, one behind the other.
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Outcome {
+    Null,
+    Failed(Failure),
+    Value {
+        form: Form,
+        end: usize,
+        was_sealed: bool,
+    },
+}
+
+impl Block {
+    /// The most values: enough for a thread to be worth it, few enough to stay in a
+    /// processor's cache.
+    const VALUES: usize = 1024;
+    /// With so many bytes it is full before that.
+    const BYTES: usize = 256 * 1024;
+
+    /// Takes the next values. Needs the GIL, as those that it had are let go of.
+    pub(super) fn fill(
+        &mut self,
+        values: &mut impl Iterator<Item = PyResult<Option<Value>>>,
+    ) -> PyResult<()> {
+        self.values.clear();
+        let mut bytes = 0;
+        while self.values.len() < Self::VALUES && bytes < Self::BYTES {
+            let Some(value) = values.next().transpose()? else {
+                break;
+            };
+            bytes += value.as_ref().map_or(0, |value| value.bytes().len());
+            self.values.push(value);
+        }
+        Ok(())
+    }
+
+    /// Works on all of its values.
+    pub(super) fn work(&mut self, work: Work, kept: &mut Kept, context: &Context) {
+        self.make_room(work, kept);
+        match work {
+            Work::Seal => match kept.sealer() {
+                Ok(sealer) => self.each(|form, clear, out| {
+                    sealer.seal(form, context, clear, out)?;
+                    Ok(true)
+                }),
+                Err(failure) => self.each(|_, _, _| Err(failure)),
+            },
+            Work::Open => self.each(|form, token, out| {
+                kept.open(form, context, token)?;
+                out.extend_from_slice(kept.clear());
+                Ok(true)
+            }),
+            Work::Read => self.each(|form, stored, out| {
+                let was_sealed = kept.read(form, context, stored)?;
+                out.extend_from_slice(kept.clear());
+                Ok(was_sealed)
+            }),
+        }
+    }
+
+    /// At once for all: growing would leave clear values behind. Clear values are no longer
+    /// than what is stored.
+    fn make_room(&mut self, work: Work, kept: &Kept) {
+        let length = |value: &Value| match work {
+            Work::Seal => kept.token_len(value),
+            Work::Open | Work::Read => value.bytes().len(),
+        };
+        let length = self.values.iter().flatten().map(length).sum();
+        if self.bytes.capacity() < length {
+            atrest_core::wipe(&mut self.bytes);
+            self.bytes = Vec::with_capacity(length);
+        }
+        self.bytes.clear();
+        self.outcomes.clear();
+    }
+
+    /// `work` appends what becomes of a value, and says whether it was sealed.
+    fn each(&mut self, mut work: impl FnMut(Form, &[u8], &mut Vec<u8>) -> Result<bool, Failure>) {
+        for value in &self.values {
+            let outcome = value.as_ref().map_or(Outcome::Null, |value| {
+                let form = value.form();
+                match work(form, value.bytes(), &mut self.bytes) {
+                    Err(failure) => Outcome::Failed(failure),
+                    Ok(was_sealed) => Outcome::Value {
+                        form,
+                        end: self.bytes.len(),
+                        was_sealed,
+                    },
+                }
+            });
+            self.outcomes.push(outcome);
+        }
+    }
+
+    /// What became of each.
+    pub(super) fn done(&self) -> impl Iterator<Item = Done<'_>> {
+        let mut begin = 0;
+        self.outcomes.iter().map(move |outcome| match *outcome {
+            Outcome::Null => Done::Null,
+            Outcome::Failed(failure) => Done::Failed(failure),
+            Outcome::Value {
+                form,
+                end,
+                was_sealed,
+            } => {
+                let bytes = self.bytes.get(begin..end).unwrap_or_default();
+                begin = end;
+                Done::Value {
+                    form,
+                    bytes,
+                    was_sealed,
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        atrest_core::wipe(&mut self.bytes);
+    }
+}
