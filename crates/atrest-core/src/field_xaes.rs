@@ -2,8 +2,9 @@
 //! `header (6) | nonce (24) | ciphertext | tag (16)`, additional data =
 //! header | context (spec/formats.md, "xaes-256-gcm").
 
+use crate::random::RandomPool;
 use crate::xaes::{CipherError, NONCE, Subkey, TAG, Xaes256Gcm, halves};
-use crate::{KeyId, RandomError, header, random};
+use crate::{KeyId, RandomError, header};
 
 /// How many values are sealed under one nonce prefix before a new one is drawn.
 ///
@@ -32,9 +33,8 @@ pub(crate) enum BatchError {
 
 impl Batch {
     /// Draws all 24 bytes of the first nonce.
-    pub(crate) fn begin(cipher: &Xaes256Gcm) -> Result<Self, BatchError> {
-        let mut nonce = [0; NONCE];
-        random::fill(&mut nonce).map_err(BatchError::Random)?;
+    pub(crate) fn begin(cipher: &Xaes256Gcm, random: &mut RandomPool) -> Result<Self, BatchError> {
+        let nonce: [u8; NONCE] = random.take().map_err(BatchError::Random)?;
         let (prefix, start) = halves(&nonce);
         let subkey = cipher.subkey(&prefix).map_err(BatchError::Cipher)?;
         let mut counter = [0; 16];

@@ -12,8 +12,11 @@ use zeroize::Zeroize;
 pub struct RandomError;
 
 /// Fills `out` from the operating system's generator.
+///
+/// Not from aws-lc's, which keeps a lock while it gathers entropy: a process that forks
+/// meanwhile leaves its child waiting for it.
 pub(crate) fn fill(out: &mut [u8]) -> Result<(), RandomError> {
-    aws_lc_rs::rand::fill(out).map_err(|_| RandomError)
+    getrandom::fill(out).map_err(|_| RandomError)
 }
 
 /// A buffer of random bytes; each is given out once and wiped.
@@ -36,21 +39,22 @@ impl RandomPool {
         }
     }
 
-    /// The next 16 random bytes.
-    pub(crate) fn iv(&mut self) -> Result<[u8; 16], RandomError> {
+    /// The next random bytes, [`Self::FIRST`] at most.
+    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], RandomError> {
+        const { assert!(N <= Self::FIRST) };
         let left = self.bytes.get_mut(self.used..).unwrap_or_default();
-        if let Some(next) = left.first_chunk_mut::<16>() {
-            let iv = *next;
+        if let Some(next) = left.first_chunk_mut::<N>() {
+            let taken = *next;
             next.zeroize();
-            self.used += 16;
-            return Ok(iv);
+            self.used += N;
+            return Ok(taken);
         }
         let size = (self.bytes.len() * 2).clamp(Self::FIRST, Self::MOST);
         self.bytes.resize(size, 0);
         self.used = size; // nothing counts as drawn unless the fill succeeds
         fill(&mut self.bytes)?;
         self.used = 0;
-        self.iv()
+        self.take()
     }
 }
 
@@ -67,7 +71,8 @@ mod tests {
     #[test]
     fn no_bytes_are_given_twice() {
         let mut pool = RandomPool::new();
-        let seen: std::collections::HashSet<_> = (0..10_000).map(|_| pool.iv().unwrap()).collect();
+        let seen: std::collections::HashSet<_> =
+            (0..10_000).map(|_| pool.take::<16>().unwrap()).collect();
         assert_eq!(seen.len(), 10_000);
         assert!(
             pool.bytes[..pool.used].iter().all(|&b| b == 0),

@@ -95,11 +95,12 @@ impl FieldSealer {
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn new(keyring: &Keyring, suite: Suite, unix_seconds: u64) -> Result<Self, RandomError> {
+        let mut random = RandomPool::new();
         let work = Work {
             suite,
             unix_seconds,
-            random: RandomPool::new(),
-            batch: first_batch(keyring, suite)?,
+            batch: first_batch(keyring, suite, &mut random)?,
+            random,
             scratch: Vec::new(),
             aad: Vec::new(),
         };
@@ -126,7 +127,7 @@ impl FieldSealer {
     /// # Errors
     /// When the operating system gives no random bytes; the keyring is then the old one.
     pub fn set_keyring(&mut self, keyring: &Keyring) -> Result<(), RandomError> {
-        self.work.batch = first_batch(keyring, self.work.suite)?;
+        self.work.batch = first_batch(keyring, self.work.suite, &mut self.work.random)?;
         self.keyring = keyring.clone();
         Ok(())
     }
@@ -164,9 +165,13 @@ impl FieldSealer {
 }
 
 /// What [`Work::batch`] begins with.
-fn first_batch(keyring: &Keyring, suite: Suite) -> Result<Option<Batch>, RandomError> {
+fn first_batch(
+    keyring: &Keyring,
+    suite: Suite,
+    random: &mut RandomPool,
+) -> Result<Option<Batch>, RandomError> {
     Ok(match suite {
-        Suite::Xaes256Gcm => match Batch::begin(keyring.primary_member().xaes()) {
+        Suite::Xaes256Gcm => match Batch::begin(keyring.primary_member().xaes(), random) {
             Ok(batch) => Some(batch),
             Err(BatchError::Random(error)) => return Err(error),
             Err(BatchError::Cipher(_)) => None, // tried again, and told, at the first value
@@ -204,7 +209,7 @@ impl Work {
         if unix_seconds >= TIME_LIMIT {
             return Err(SealError::Time { unix_seconds });
         }
-        let iv = self.random.iv()?;
+        let iv = self.random.take()?;
         key.seal(unix_seconds, &iv, plaintext, &mut self.scratch, out);
         Ok(())
     }
@@ -243,13 +248,13 @@ impl Work {
     ) -> Result<(), SealError> {
         if self.suite == Suite::A256CbcHs512 {
             let cipher: &CbcHmac = member.cbc_hmac();
-            let iv = self.random.iv()?;
+            let iv = self.random.take()?;
             field_cbc_hmac::seal(cipher, head, &iv, &self.aad, plaintext, out);
             return Ok(());
         }
         let batch = match &mut self.batch {
             Some(batch) if !batch.is_spent() => batch,
-            spent => spent.insert(Batch::begin(member.xaes())?),
+            spent => spent.insert(Batch::begin(member.xaes(), &mut self.random)?),
         };
         Ok(batch.seal(head, &self.aad, plaintext, out)?)
     }
