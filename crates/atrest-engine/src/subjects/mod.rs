@@ -159,16 +159,18 @@ impl Subjects {
         }
         if !lacking.is_empty() {
             let _making = self.making.lock().await;
-            self.make(&lacking, now).await?;
-            // Read back before the first value is sealed under them.
-            asked = Instant::now();
-            let made = self.fetch(&lacking).await?;
-            if let Some((subject, _)) = made.iter().find(|(_, ring)| !ring.seals()) {
-                return Err(SubjectError::NotKept {
-                    tag: self.tag(subject),
-                });
+            // Another worker may have made them since.
+            for subject in &lacking {
+                if let Some(ring) = self.kept(subject).filter(|ring| ring.seals()) {
+                    found.remove(subject);
+                    rings.insert(subject.clone(), ring);
+                }
             }
-            found.extend(made);
+            lacking.retain(|subject| !rings.contains_key(subject));
+            if !lacking.is_empty() {
+                asked = Instant::now();
+                found.extend(self.make(&lacking, now).await?);
+            }
         }
         if found.is_empty() {
             return Ok(rings);
@@ -290,41 +292,70 @@ impl Subjects {
             })
     }
 
-    /// Makes a key for each of these subjects that has none to seal with.
-    async fn make(&self, subjects: &HashSet<String>, now: Timestamp) -> Result<(), SubjectError> {
+    /// Makes a key for each of these subjects that has none to seal with, and reads them
+    /// back before the first value is sealed under them.
+    async fn make(
+        &self,
+        subjects: &HashSet<String>,
+        now: Timestamp,
+    ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
         self.database.keys_create().await?;
+        self.add(subjects, now).await?;
+        let mut made = self.fetch(subjects).await?;
+        let without = |made: &HashMap<String, Arc<Ring>>| -> HashSet<String> {
+            let without = made.iter().filter(|(_, ring)| !ring.seals());
+            without.map(|(subject, _)| subject.clone()).collect()
+        };
+        let rest = without(&made);
+        if !rest.is_empty() {
+            self.renew(&rest, now).await?;
+            made.extend(self.fetch(&rest).await?);
+        }
+        match without(&made).iter().next() {
+            None => Ok(made),
+            Some(subject) => Err(SubjectError::NotKept {
+                tag: self.tag(subject),
+            }),
+        }
+    }
+
+    /// A record with a first key for each of these subjects that has no record.
+    async fn add(&self, subjects: &HashSet<String>, now: Timestamp) -> Result<(), SubjectError> {
+        let record = |subject: &String| {
+            let tag = self.tag(subject);
+            let keys = vec![self.new_key(&tag, &[], now)?];
+            let body = Body {
+                keys,
+                ..Body::default()
+            };
+            self.prover.record(&tag, &body)
+        };
+        let mut new = subjects.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        // Two processes that add the same ones do it in one order, and wait for each other.
+        new.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(self.database.keys_add(&new).await?)
+    }
+
+    /// A new key for each of these subjects whose record has none to seal with: forgotten
+    /// ones that are back and write, held ones.
+    async fn renew(&self, subjects: &HashSet<String>, now: Timestamp) -> Result<(), SubjectError> {
         let tags: Vec<String> = subjects.iter().map(|subject| self.tag(subject)).collect();
-        let mut old = self.proven(&tags).await?;
-        let (mut new, mut changes) = (Vec::new(), Vec::new());
-        for tag in &tags {
-            match old.remove(tag) {
-                None => {
-                    let body = Body {
-                        keys: vec![self.new_key(tag, &[], now)?],
-                        ..Body::default()
-                    };
-                    new.push(self.prover.record(tag, &body)?);
-                }
-                // Another process made one since it was looked for.
-                Some(record) if self.ring(&record)?.own.is_some() => {}
-                // A forgotten subject is back and writes: a key of its new time.
-                Some(record) if record.body.forget.is_none() => {
-                    let mut body = record.body.clone();
-                    let key = self.new_key(tag, &body.keys, now)?;
-                    body.keys.insert(0, key);
-                    changes.push(self.prover.change(&record, &body)?);
-                }
-                // It is being forgotten since.
-                Some(_) => {}
+        let mut changes = Vec::new();
+        for (tag, record) in self.proven(&tags).await? {
+            // Another process made one since, or it is being forgotten.
+            if record.body.forget.is_some() || self.ring(&record)?.own.is_some() {
+                continue;
             }
+            let mut body = record.body.clone();
+            let key = self.new_key(&tag, &body.keys, now)?;
+            body.keys.insert(0, key);
+            changes.push(self.prover.change(&record, &body)?);
         }
-        if !new.is_empty() {
-            self.database.keys_add(&new).await?;
+        if changes.is_empty() {
+            return Ok(());
         }
-        if !changes.is_empty() {
-            self.database.keys_change(&changes).await?;
-        }
-        Ok(())
+        changes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(self.database.keys_change(&changes).await?)
     }
 
     /// A new key, with an id that none of `others` and none of the keyring has.
