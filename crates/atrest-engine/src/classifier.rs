@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::column::{Column, Reader, Whose};
 use crate::engine::now_unix;
 use crate::report::Tally;
-use crate::subjects::{Ring, Subjects};
+use crate::subjects::{Ring, SubjectError, Subjects};
 use crate::target::{self, Change, KeyOf, Row, RowKey, Value, ValueRef, Visitor};
 use crate::transition::{Goal, Step};
 use crate::{EngineError, Operation};
@@ -186,8 +186,16 @@ impl Classifier {
             subject,
         } in waiting
         {
-            let ring = rings.get(&subject);
-            self.judge(place, &|| Ok(row.key.clone()), row.value.as_ref(), ring)?;
+            // Without its keys it would count as nobody's.
+            let ring = rings.get(&subject).ok_or_else(|| SubjectError::NotKept {
+                tag: subjects.tag(&subject),
+            })?;
+            self.judge(
+                place,
+                &|| Ok(row.key.clone()),
+                row.value.as_ref(),
+                Some(ring),
+            )?;
         }
         Ok(())
     }
