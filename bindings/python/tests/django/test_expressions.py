@@ -15,6 +15,7 @@ from django.db.models import (
     OuterRef,
     Q,
     Subquery,
+    Sum,
     TextField,
     Value,
     When,
@@ -99,6 +100,15 @@ REFUSED = {
     "subquery": lambda q: q.annotate(x=Subquery(visits().values("reason")[:1])),
     "function of a subquery": lambda q: q.annotate(x=Lower(Subquery(visits().values("reason")[:1]))),
     "outer column in a subquery": lambda q: q.annotate(x=Subquery(visits().annotate(y=OuterRef("email")).values("y")[:1])),
+    "max of an alias of a slice": lambda q: q.annotate(e=F("email")).order_by("pk")[:1].aggregate(x=Max("e")),
+    "max of an alias beside a count": lambda q: q.annotate(e=F("email"), n=Count("visits")).aggregate(x=Max("e")),
+    "count of an alias": lambda q: q.annotate(e=F("email")).aggregate(x=Count("e")),
+    "max of groups": lambda q: q.annotate(n=Count("visits")).aggregate(x=Max("email"), y=Max("n")),
+    "union of values": lambda q: q.filter(pk=1).values("email").union(q.filter(pk=2).values("email")),
+    "intersection": lambda q: q.filter(pk=1).values("email").intersection(q.values("email")),
+    "difference": lambda q: q.values("email").difference(q.filter(pk=2).values("email")),
+    "distinct over a relation to many": lambda q: q.annotate(x=F("visits__reason")).distinct(),
+    "groups by a relation to many": lambda q: q.annotate(x=F("visits__reason"), n=Count("visits")),
     "order of a union": lambda q: q.filter(pk=1).union(q.filter(pk=2)).order_by("email"),
 }
 
@@ -176,10 +186,26 @@ def test_rows_are_distinct_grouped_and_counted(patients):
     grouped = patients.values("pk", "email").annotate(n=Count("visits")).order_by("n")
     assert [(g["email"], g["n"]) for g in grouped] == [("bob@example.org", 1), (MAIL, 2)]
     assert patients.values("name", "email")[:1].count() == 1
+    assert patients.values_list("email")[:1].count() == 1
+    mails = patients.annotate(e=F("email"))
+    assert mails.count() == mails.distinct().count() == 2
+    assert mails[:1].count() == 1
+    assert mails.annotate(n=Count("visits")).count() == 2
+    assert mails.annotate(n=Count("visits")).aggregate(x=Sum("n")) == {"x": 3}
+    assert patients.annotate(n=Count("visits")).filter(n__gt=1).values_list("email").count() == 1
+    first = Visit.objects.using(patients.db).annotate(
+        mail=F("patient__email"), rank=Window(Rank(), partition_by="patient", order_by="room")
+    )
+    assert {v.mail for v in first.filter(rank=1)} == {MAIL, "bob@example.org"}
+    assert {v.mail for v in first.distinct()} == {MAIL, "bob@example.org"}
+    assert first.annotate(n=Count("patient__visits")).count() == 3
     assert patients.aggregate(n=Count("pk", filter=Q(weight__isnull=False)))["n"] == 1
     assert patients.filter(~Q(weight=None)).count() == 1
     assert patients.annotate(has=Exists(visits().filter(reason__isnull=False))).filter(has=True).count() == 2
     assert patients.filter(visits__in=Visit.objects.using(patients.db).filter(room="3")).get().name == "bob"
+    both = patients.filter(name="ada").values("email").union(patients.filter(name="bob").values("email"), all=True)
+    assert [v["email"] for v in both] == [MAIL, "bob@example.org"]
+    assert both.count() == 2
     assert {p.email for p in patients.filter(name="ada").union(patients.filter(name="bob"))} == {MAIL, "bob@example.org"}
 
 

@@ -41,30 +41,59 @@ class EncryptedCol(Col):
         if self.output_field != field:
             refuse(field, "give its values another type")
         query = compiler.query
-        if query.subquery and not self._selected_with_others(query):
+        if query.subquery and self._is_used_outside(compiler):
             refuse(field, "use them outside of the subquery that selects them")
         if not self._has_rows(compiler):
-            if query.distinct:
+            # union(all=True) alone puts rows together without comparing them.
+            if query.distinct or query.combinator and not query.combinator_all:
                 refuse(field, "tell equal values from different ones")
-            if isinstance(query.group_by, tuple):
+            if query.group_by is not None:
                 refuse(field, "group by its values")
         for name in (*_names(_ordering(query)), *query.distinct_fields):
             if self._is_at(query, name.lstrip("+-")):
                 refuse(field, "sort by its values, or tell equal ones")
         return super().select_format(compiler, sql, [])
 
-    def _selected_with_others(self, query: Any) -> bool:
-        """In `(SELECT ...)` that is counted: of one column it might be compared or copied."""
-        computed = any(self == annotation for annotation in query.annotation_select.values())
-        return not computed and (query.default_cols or len(query.select) > 1)
+    @property
+    def is_summary(self) -> bool:
+        """Only an aggregate of a query's annotations asks this of them."""
+        refuse(self.target, "compute their aggregate")
+
+    @is_summary.setter
+    def is_summary(self, _: bool) -> None:
+        """Set wherever an expression is resolved."""
+
+    def _is_used_outside(self, compiler: Any) -> bool:
+        """Whether what is around `(SELECT ...)` has the column itself in its hands.
+
+        Django's own wrappers, which count rows or filter by windows, are compiled for a
+        database's alias; they have the columns that they compute with as `__col1`, ...
+        Any other subquery is an expression: of one column it might be compared or copied.
+        """
+        query = compiler.query
+        names = [name for name, annotation in query.annotation_select.items() if self == annotation]
+        if compiler.using is not None:
+            return any(name.startswith("__col") for name in names)
+        return bool(names) or not (query.default_cols or len(query.select) > 1)
 
     def _has_rows(self, compiler: Any) -> bool:
-        """Whether the row's primary key is selected too: then equal ciphertexts are one row's."""
+        """Whether a primary key that settles the value is selected too: equal ciphertexts are one row's."""
         query = compiler.query
+        rows = set(self._rows(query))
         if query.default_cols or query.group_by is True:
-            return True
+            return query.base_table in rows
         cols = [*query.select, *(query.group_by or ()), *query.annotation_select.values()]
-        return any(isinstance(c, Col) and c.target.primary_key and c.alias == self.alias for c in cols)
+        return any(isinstance(c, Col) and c.target.primary_key and c.alias in rows for c in cols)
+
+    def _rows(self, query: Any) -> Iterator[str]:
+        """The tables whose row has one such value: the column's own, and those that point to it."""
+        alias = self.alias
+        while alias is not None:
+            yield alias
+            join = query.alias_map.get(alias)
+            parent = getattr(join, "parent_alias", None)
+            to_one = parent and (join.join_field.many_to_one or join.join_field.one_to_one)
+            alias = parent if to_one else None
 
     def _is_at(self, query: Any, name: str) -> bool:
         """Whether the query's `name` is this column, which then is not compiled again."""
