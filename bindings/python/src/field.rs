@@ -434,9 +434,19 @@ fn key_part(part: &Bound<'_, PyAny>) -> PyResult<String> {
         return Ok(text.to_str()?.to_owned());
     }
     if part.is_instance_of::<PyInt>() && !part.is_instance_of::<PyBool>() {
-        return Ok(part.str()?.to_str()?.to_owned());
+        return integer_text(part);
     }
     Err(PyTypeError::new_err(
         "a row's key is given in canonical text: str (or int) for each of its columns",
     ))
+}
+
+/// The digits of an int, whatever its class says of itself: an IntEnum's text may be its
+/// name.
+pub(crate) fn integer_text(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let digits = value
+        .py()
+        .get_type::<PyInt>()
+        .call_method1("__repr__", (value,))?;
+    digits.extract()
 }

@@ -12,6 +12,7 @@ use pyo3::types::{PyBool, PyInt, PyString};
 use zeroize::Zeroizing;
 
 use crate::errors::{self, PolicyError};
+use crate::field::integer_text;
 use crate::fork::Process;
 use crate::runtime;
 
@@ -70,6 +71,19 @@ impl People {
     }
 }
 
+impl Drop for People {
+    /// As where they are replaced: in a child of a fork they are the parent's.
+    fn drop(&mut self) {
+        if let Ok(connected) = self.connected.get_mut()
+            && connected
+                .as_ref()
+                .is_some_and(|(process, _)| *process != Process::this())
+        {
+            std::mem::forget(connected.take());
+        }
+    }
+}
+
 /// Whose values a field seals and opens.
 #[derive(Clone)]
 pub(crate) enum Whose {
@@ -122,7 +136,7 @@ pub(crate) fn name(subject: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
         return Ok(Some(text.to_str()?.to_owned()));
     }
     if subject.is_instance_of::<PyInt>() && !subject.is_instance_of::<PyBool>() {
-        return Ok(Some(subject.str()?.to_str()?.to_owned()));
+        return integer_text(subject).map(Some);
     }
     Err(PyTypeError::new_err(
         "a subject is given in canonical text: str (or int), and None where its column is NULL",

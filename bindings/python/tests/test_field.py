@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from enum import IntEnum
 
 import pytest
 from hypothesis import given
@@ -151,6 +152,8 @@ def test_rows(keyring):
         field.seal("x")
     token = field.row("17").seal("x")
     assert field.row(17).open(token) == "x"
+    for named in (IntEnum("Row", {"OF_ADA": 17}).OF_ADA, type("Named", (int,), {"__str__": lambda _: "ada"})(17)):
+        assert field.row(named).open(token) == "x", "a row's key is a number's digits"
     for other in (field.row(18), field.row("1", "7"), field.row()):
         with pytest.raises(atrest.DecryptionError):
             other.open(token)
