@@ -16,7 +16,7 @@ pub(super) enum State {
     Sealed(KeyId, u64),
 }
 
-/// Looks, from the beginning of the file; leaves it there.
+/// Looks, from the beginning of the file; leaves it there, if there is no error.
 ///
 /// # Errors
 /// [`Failure::Object`] for what begins as an object does and does not open.
@@ -27,6 +27,8 @@ pub(super) fn look(
     id: &[u8],
 ) -> Result<State, Failure> {
     let reading = || Failure::io("reading it");
+    // It may have been looked at before, with other keys.
+    file.rewind().map_err(reading())?;
     let mut start = [0; 16];
     let read = read_full(&mut file, &mut start).map_err(reading())?;
     file.rewind().map_err(reading())?;
