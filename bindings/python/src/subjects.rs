@@ -113,9 +113,9 @@ impl Whose {
     pub(crate) fn not_opened(&self, field: String, suite: Suite, source: OpenError) -> FieldError {
         if let Self::Subject(keys) = self {
             let gone = match source {
-                OpenError::UnknownKey { id } => keys.is_forgotten(id),
+                OpenError::UnknownKey { id } => keys.erasure_of(id).is_some(),
                 // Fernet's tokens name no key.
-                OpenError::Failed => suite == Suite::Fernet && keys.has_forgotten(),
+                OpenError::Failed => suite == Suite::Fernet && keys.erasure().is_some(),
                 _ => false,
             };
             if gone {

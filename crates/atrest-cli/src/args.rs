@@ -1,5 +1,6 @@
 //! The command line: one definition that gives parsing, `--help` and the manual.
 
+mod backups;
 mod external;
 mod file;
 mod key;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::env_vars;
 
+pub(crate) use backups::*;
 pub(crate) use external::*;
 pub(crate) use file::*;
 pub(crate) use key::*;
@@ -239,6 +241,8 @@ pub(crate) struct ForgetArgs {
     /// Name the subject in the receipt, and not only its tag.
     #[arg(long)]
     pub(crate) name_subject: bool,
+    #[command(flatten)]
+    pub(crate) backups: BackupArgs,
     /// Ask nothing.
     #[arg(long, short)]
     pub(crate) yes: bool,

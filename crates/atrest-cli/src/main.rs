@@ -15,6 +15,7 @@
 //! | `verbs/` | one file for each verb |
 
 mod args;
+mod backups;
 mod byte_progress;
 mod core_dumps;
 mod env_vars;

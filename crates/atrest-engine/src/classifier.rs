@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use atrest_core::{FieldSealer, Keyring, SealError};
+use atrest_core::{Keyring, SealError, Suite};
 use jiff::Timestamp;
 
 use crate::column::{Column, Reader, Whose};
-use crate::engine::now_unix;
 use crate::report::Tally;
+use crate::sealers::Sealers;
 use crate::subjects::{Ring, SubjectError, Subjects};
 use crate::target::{self, Change, KeyOf, Row, RowKey, Value, ValueRef, Visitor};
 use crate::transition::{Goal, Step};
@@ -22,15 +22,13 @@ pub(crate) struct Classifier {
     reader: Reader,
     goal: Goal,
     /// Only counts without.
-    sealer: Option<FieldSealer>,
+    sealers: Option<Sealers>,
+    /// For what a backup keeps, where [`Self::sealers`] do not do.
+    keepers: Option<Sealers>,
     tally: Tally,
     page: Findings,
     /// Rows whose subjects' keys are not in memory.
     waiting: Vec<Waiting>,
-    /// Seals for a row's subject.
-    own_sealer: Option<FieldSealer>,
-    /// It has the keys of the row at hand.
-    own_is_set: bool,
 }
 
 /// A row whose subject's keys are still to be asked for.
@@ -70,12 +68,11 @@ impl Classifier {
             keyring: keyring.clone(),
             reader: column.reader(keyring),
             goal,
-            sealer: None,
+            sealers: None,
+            keepers: None,
             tally: Tally::default(),
             page: Findings::default(),
             waiting: Vec::new(),
-            own_sealer: None,
-            own_is_set: false,
         }
     }
 
@@ -86,17 +83,15 @@ impl Classifier {
         goal: Goal,
     ) -> Result<Self, EngineError> {
         let mut classifier = Self::counting(column, keyring, goal);
-        classifier.sealer = Some(classifier.new_sealer()?);
+        let sealing = column.sealing(goal.operation, keyring);
+        classifier.sealers = Some(Sealers::new(sealing, goal.suite)?);
+        // A backup's token is to name its key, and to be the row's subject's.
+        if column.whose.is_some()
+            && (goal.suite == Suite::Fernet || goal.operation == Operation::Exit)
+        {
+            classifier.keepers = Some(Sealers::new(keyring, Suite::Xaes256Gcm)?);
+        }
         Ok(classifier)
-    }
-
-    /// One for each page: a nonce prefix of its own.
-    fn new_sealer(&self) -> Result<FieldSealer, EngineError> {
-        Ok(FieldSealer::new(
-            self.column.sealing(self.goal.operation, &self.keyring),
-            self.goal.suite,
-            now_unix(),
-        )?)
     }
 
     /// What the page gave; ready for the next one.
@@ -110,11 +105,13 @@ impl Classifier {
             page.changes.push(due.change);
             page.kept.extend(due.kept);
         }
-        if self.sealer.is_some() && !page.changes.is_empty() {
-            self.sealer = Some(self.new_sealer()?);
-            self.own_is_set = false;
-            if let Some(own) = &mut self.own_sealer {
-                own.set_time(now_unix());
+        if !page.changes.is_empty() {
+            let sealing = self.column.sealing(self.goal.operation, &self.keyring);
+            if let Some(sealers) = &mut self.sealers {
+                sealers.new_page(sealing)?;
+            }
+            if let Some(keepers) = &mut self.keepers {
+                keepers.new_page(&self.keyring)?;
             }
         }
         Ok(page)
@@ -150,7 +147,7 @@ impl Classifier {
         let place = self.page.due.len() + self.waiting.len();
         let ring = match (&self.column.whose, subject) {
             (Some(Whose { subjects, .. }), Some(subject)) => match subjects.kept(subject) {
-                Some(ring) if ring.seals() || !self.makes_keys() => Some(ring),
+                Some(ring) if ring.is_settled() || !self.makes_keys() => Some(ring),
                 _ => {
                     let (key, value) = (key()?, value.to_value());
                     self.waiting.push(Waiting {
@@ -168,7 +165,7 @@ impl Classifier {
 
     /// Whether a subject gets a key for what is sealed.
     fn makes_keys(&self) -> bool {
-        self.sealer.is_some() && self.goal.operation != Operation::Exit
+        self.sealers.is_some() && self.goal.operation != Operation::Exit
     }
 
     /// Goes on with the rows whose subjects' keys were not in memory: they are fetched, and
@@ -210,13 +207,13 @@ impl Classifier {
         let now = Timestamp::now();
         let all: HashSet<&str> = waiting.iter().map(|row| row.subject.as_str()).collect();
         let mut rings = subjects.rings(all, false, now).await?;
-        if !self.makes_keys() || rings.values().all(|ring| ring.seals()) {
+        if !self.makes_keys() || rings.values().all(|ring| ring.is_settled()) {
             return Ok(rings);
         }
         let mut without = HashSet::new();
         for Waiting { row, subject, .. } in waiting {
             let subject = subject.as_str();
-            let Some(ring) = rings.get(subject).filter(|ring| !ring.seals()) else {
+            let Some(ring) = rings.get(subject).filter(|ring| !ring.is_settled()) else {
                 continue;
             };
             if without.contains(subject) {
@@ -239,7 +236,8 @@ impl Classifier {
     /// The next row is a subject's, or nobody's.
     fn turn_to(&mut self, ring: Option<&Arc<Ring>>) {
         if self.reader.row_of(ring) {
-            self.own_is_set = false;
+            let all = self.sealers.iter_mut().chain(&mut self.keepers);
+            all.for_each(Sealers::turn);
         }
     }
 
@@ -253,7 +251,7 @@ impl Classifier {
     ) -> target::Result<()> {
         self.turn_to(ring);
         let step = self.reader.tally(key, value, &self.goal, &mut self.tally)?;
-        let (false, Some(shared)) = (step == Step::Keep, &mut self.sealer) else {
+        let (false, Some(sealers)) = (step == Step::Keep, &mut self.sealers) else {
             return Ok(());
         };
         let key = key()?;
@@ -267,28 +265,17 @@ impl Classifier {
             });
             return Ok(());
         }
-        let (own, own_is_set) = (&mut self.own_sealer, &mut self.own_is_set);
-        let seal = || -> Result<_, SealError> {
-            let sealer = match self.reader.keys_of_row(self.goal.operation) {
-                None => shared,
-                Some(keyring) => match own {
-                    Some(sealer) => {
-                        if !*own_is_set {
-                            sealer.set_keyring(keyring)?;
-                        }
-                        *own_is_set = true;
-                        sealer
-                    }
-                    own => {
-                        *own_is_set = true;
-                        own.insert(FieldSealer::new(keyring, self.goal.suite, now_unix())?)
-                    }
-                },
-            };
+        let mut seal = || -> Result<_, SealError> {
+            let of_row = self.reader.keys_of_row(self.goal.operation);
+            let sealer = sealers.of_row(of_row)?;
             let new = self.reader.replacement(step, &key, value, sealer)?;
-            let kept = match (&self.column.whose, self.goal.operation) {
-                (Some(_), Operation::Encrypt) => Some(self.reader.kept(&key, value, sealer)?),
-                _ => None,
+            let kept = match &self.column.whose {
+                None => None,
+                Some(_) => {
+                    let keepers = self.keepers.as_mut().unwrap_or(sealers);
+                    let keeper = keepers.of_row(self.reader.keys_of_subject())?;
+                    Some(self.reader.kept(&key, value, keeper)?)
+                }
             };
             Ok((new, kept))
         };

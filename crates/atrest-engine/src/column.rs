@@ -16,7 +16,7 @@ use crate::journal::ColumnRecord;
 use crate::page::len;
 use crate::policy::{Bind, ColumnPolicy};
 use crate::report::{NAMED_ROWS, Tally};
-use crate::subjects::{Ring, SubjectError, SubjectOf, Subjects};
+use crate::subjects::{Closed, Erasure, Ring, SubjectError, SubjectOf, Subjects};
 use crate::target::{self, Database, KeyOf, RowKey, Target, Value, ValueRef};
 use crate::transition::{Goal, Step};
 use crate::{EngineError, Operation, RunOptions};
@@ -285,13 +285,19 @@ impl Reader {
         tally.bytes_sealed += token_len;
         tally.external += u64::from(self.is_external);
         match &stored {
-            Stored::Plaintext => tally.plaintext += 1,
+            Stored::Plaintext => {
+                tally.plaintext += 1;
+                tally.withheld += u64::from(self.is_withheld());
+            }
             Stored::Sealed(sealed) if self.is_own(sealed.key) => tally.by_subject += 1,
             Stored::Sealed(sealed) => *tally.sealed.entry(sealed.key).or_default() += 1,
-            stored if self.is_forgotten(stored) => tally.forgotten += 1,
+            stored if self.erased(stored) == Some(Erasure::Asked) => tally.to_be_forgotten += 1,
+            stored if self.erased(stored).is_some() => tally.forgotten += 1,
             Stored::Undecryptable(u) => {
                 tally.undecryptable += 1;
-                if !u.key_known {
+                if let Some(closed) = u.key.and_then(|id| self.closed(id)) {
+                    *tally.closed.entry(closed.under).or_default() += 1;
+                } else if !u.key_known {
                     tally.foreign += 1;
                     if let Some(id) = u.key {
                         if tally.unknown_keys.is_empty() {
@@ -317,14 +323,11 @@ impl Reader {
         match &self.ring {
             // What is not other software's is as it should be.
             _ if goal.operation == Operation::Adopt && !self.is_external => Step::Keep,
-            Some(ring) if goal.operation == Operation::Exit && ring.is_forgotten(stored) => {
-                Step::Keep
-            }
+            Some(ring) if ring.erased(stored).is_some() => Step::Keep,
             _ if goal.operation == Operation::Exit => goal.step_under(stored, Some(goal.primary)),
             None => goal.step_under(stored, Some(goal.primary)),
-            // Nothing is sealed for who is being forgotten: it is counted as clear.
-            Some(ring) if ring.forgotten && goal.operation != Operation::Decrypt => Step::Keep,
-            Some(ring) if ring.is_forgotten(stored) => Step::Keep,
+            // What is in clear stays so, and is counted.
+            Some(ring) if ring.is_withheld() && goal.operation != Operation::Decrypt => Step::Keep,
             Some(ring) => goal.step_under(stored, ring.own),
         }
     }
@@ -332,8 +335,13 @@ impl Reader {
     /// The keys that the row's values are to be sealed under; `None`: the shared ones, or
     /// other software's.
     pub(crate) fn keys_of_row(&self, operation: Operation) -> Option<&Keyring> {
-        let ring = self.ring.as_ref().filter(|_| operation != Operation::Exit);
-        ring.map(|ring| &ring.keyring)
+        self.keys_of_subject()
+            .filter(|_| operation != Operation::Exit)
+    }
+
+    /// The keys of the row's subject; `None`: it is nobody's.
+    pub(crate) fn keys_of_subject(&self) -> Option<&Keyring> {
+        self.ring.as_ref().map(|ring| &ring.keyring)
     }
 
     /// Whether a key is the subject's, and no shared one.
@@ -341,9 +349,20 @@ impl Reader {
         self.ring.as_ref().is_some_and(|ring| ring.is_own(key))
     }
 
-    fn is_forgotten(&self, stored: &Stored) -> bool {
-        let forgotten = |ring: &Arc<Ring>| ring.is_forgotten(stored);
-        self.ring.as_ref().is_some_and(forgotten)
+    /// How far the erasure of what was classified last has come.
+    fn erased(&self, stored: &Stored) -> Option<Erasure> {
+        self.ring.as_ref()?.erased(stored)
+    }
+
+    /// The subject's key of this id, which cannot be unwrapped.
+    fn closed(&self, key: KeyId) -> Option<Closed> {
+        let closed = self.ring.as_ref()?.closed.iter();
+        closed.copied().find(|closed| closed.id == key)
+    }
+
+    /// Whether nothing is sealed for the row's subject.
+    fn is_withheld(&self) -> bool {
+        self.ring.as_ref().is_some_and(|ring| ring.is_withheld())
     }
 
     /// The stored value itself as a token of its row's subject: what a backup keeps of a
@@ -376,16 +395,24 @@ impl Reader {
         })
     }
 
-    /// What [`Self::kept`] kept; `None` when it does not open.
-    pub(crate) fn original(&mut self, key: &RowKey, kept: &Value) -> target::Result<Option<Value>> {
+    /// Whether what [`Self::kept`] kept of a value opens; `false` for NULL.
+    pub(crate) fn opens(&mut self, key: &RowKey, kept: &Value) -> target::Result<bool> {
         let token = match kept {
-            Value::Null | Value::Deferred(_) => return Ok(Some(Value::Null)),
+            Value::Null | Value::Deferred(_) => return Ok(false),
             Value::Text(token) | Value::Bytes(token) | Value::Number(token) => token,
         };
         let stored = self.classify(&|| Ok(key.clone()), ValueRef::Bytes(token))?;
-        let Some(Stored::Sealed(_)) = stored else {
+        Ok(matches!(stored, Some(Stored::Sealed(_))))
+    }
+
+    /// What [`Self::kept`] kept; `None` when it does not open.
+    pub(crate) fn original(&mut self, key: &RowKey, kept: &Value) -> target::Result<Option<Value>> {
+        if matches!(kept, Value::Null | Value::Deferred(_)) {
+            return Ok(Some(Value::Null));
+        }
+        if !self.opens(key, kept)? {
             return Ok(None);
-        };
+        }
         let clear = self.clear.to_vec();
         Ok(Some(match kept {
             Value::Text(_) => Value::Text(clear),

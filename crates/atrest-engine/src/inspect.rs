@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::column::form;
 use crate::policy::ColumnPolicy;
+use crate::subjects::Erasure;
 use crate::target::Value;
 use crate::{Engine, EngineError};
 
@@ -15,8 +16,8 @@ pub struct Inspection {
     pub column: String,
     /// The row's key.
     pub key: String,
-    /// "null", "plaintext", "sealed", "undecryptable", or "forgotten" when its key was
-    /// destroyed with its subject's others.
+    /// "null", "plaintext", "sealed", "undecryptable"; "forgotten" when its key was
+    /// destroyed with its subject's others, "to-be-forgotten" while that was only asked for.
     pub state: &'static str,
     /// The stored value as it is, when it is a token (text, or hexadecimal for bytes);
     /// of plaintext only with `reveal`.
@@ -94,9 +95,10 @@ impl Engine {
             }
             Some(Stored::Undecryptable(u)) => {
                 let stored = Stored::Undecryptable(u);
-                found.state = match ring.is_some_and(|ring| ring.is_forgotten(&stored)) {
-                    true => "forgotten",
-                    false => "undecryptable",
+                found.state = match ring.and_then(|ring| ring.erased(&stored)) {
+                    Some(Erasure::Done) => "forgotten",
+                    Some(Erasure::Asked) => "to-be-forgotten",
+                    None => "undecryptable",
                 };
                 found.stored = bytes.map(show);
                 found.suite = u.suite.map(|s| s.to_string());

@@ -32,7 +32,8 @@ impl Engine {
         let external = self.external.iter().flat_map(|keys| keys.keyring().keys());
         let theirs: Vec<String> = external.take(1).map(|key| key.id().to_string()).collect();
         let all = report.sealed.keys().all(|id| theirs.contains(id));
-        if !all || report.sealed_by_subject > 0 || report.undecryptable > 0 || !report.settled {
+        let left = report.sealed_by_subject + report.undecryptable + report.to_be_forgotten;
+        if !all || left > 0 || !report.settled {
             return Ok(());
         }
         let id = policy.id();
@@ -70,12 +71,20 @@ impl Engine {
                 report.unknown_keys.values().sum::<u64>()
             ));
         }
-        if report.sealed_total() > 0 || report.undecryptable > 0 || !report.settled {
+        let left = report.sealed_total() + report.undecryptable + report.to_be_forgotten;
+        if left > 0 || !report.settled {
             return Ok(());
         }
         let journal = self.journal().await?;
         if let Some(held) = journal.columns.get(&id) {
             if let Some(schema) = &held.record.schema {
+                if report.forgotten > 0 {
+                    report.notes.push(format!(
+                        "{id}: the column stays {}, since {} values of subjects that were forgotten stand in it as tokens, which are not {}: set them to NULL or delete their rows, then run atrest decrypt --apply-schema",
+                        schema.sealed_type, report.forgotten, schema.original_type
+                    ));
+                    return Ok(());
+                }
                 if !options.apply_schema {
                     report.notes.push(format!(
                         "{id}: the values are clear; the column is still {}: run atrest decrypt --apply-schema, or these yourself, to make it {} again:\n  {}",

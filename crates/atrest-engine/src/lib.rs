@@ -39,6 +39,7 @@ pub mod report;
 pub mod restore;
 pub mod run;
 pub mod scan;
+mod sealers;
 pub mod sensitive;
 mod start;
 pub mod subjects;

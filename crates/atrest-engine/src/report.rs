@@ -34,6 +34,15 @@ pub struct Tally {
     pub by_subject: u64,
     /// Values whose key was destroyed with the subject's other keys.
     pub forgotten: u64,
+    /// Values whose key is not used while their subject is to be forgotten, which can be
+    /// taken back.
+    pub to_be_forgotten: u64,
+    /// Values in clear that are not sealed: their subject is being forgotten, or its keys
+    /// do not open. They are counted as plaintext, too.
+    pub withheld: u64,
+    /// Of the undecryptable ones, those under keys of subjects that do not open, by the key
+    /// that wraps these, where it is named.
+    pub closed: BTreeMap<Option<KeyId>, u64>,
     /// Values that look encrypted and do not open.
     pub undecryptable: u64,
     /// Values that open under a key of other software; they stand in `sealed`, too.
@@ -69,6 +78,11 @@ impl Tally {
         }
         self.by_subject += other.by_subject;
         self.forgotten += other.forgotten;
+        self.to_be_forgotten += other.to_be_forgotten;
+        self.withheld += other.withheld;
+        for (key, n) in other.closed {
+            *self.closed.entry(key).or_default() += n;
+        }
         self.external += other.external;
         self.undecryptable += other.undecryptable;
         self.foreign += other.foreign;
@@ -113,6 +127,9 @@ pub struct ColumnReport {
     pub sealed_by_subject: u64,
     /// Values whose key was destroyed when their subject was forgotten.
     pub forgotten: u64,
+    /// Values whose key is not used while their subject is to be forgotten, which can be
+    /// taken back.
+    pub to_be_forgotten: u64,
     /// Values that look encrypted and do not open.
     pub undecryptable: u64,
     /// Keys of the first of these rows.
@@ -140,6 +157,7 @@ impl ColumnReport {
         let text = |keys: BTreeMap<KeyId, u64>| {
             keys.into_iter().map(|(k, n)| (k.to_string(), n)).collect()
         };
+        let notes = notes(column, &tally);
         Self {
             column: column.to_owned(),
             suite,
@@ -150,6 +168,7 @@ impl ColumnReport {
             sealed: text(tally.sealed),
             sealed_by_subject: tally.by_subject,
             forgotten: tally.forgotten,
+            to_be_forgotten: tally.to_be_forgotten,
             undecryptable: tally.undecryptable,
             undecryptable_rows: tally.undecryptable_rows,
             unknown_keys: text(tally.unknown_keys),
@@ -159,7 +178,7 @@ impl ColumnReport {
             sweeps: 0,
             settled: true,
             seconds: 0.0,
-            notes: Vec::new(),
+            notes,
         }
     }
 
@@ -173,12 +192,32 @@ impl ColumnReport {
     #[must_use]
     pub fn is_clean(&self, operation: Option<Operation>) -> bool {
         let left = match operation {
-            Some(Operation::Decrypt) => self.sealed_total(),
+            Some(Operation::Decrypt) => self.sealed_total() + self.to_be_forgotten,
+            // What is to be forgotten may be taken back, and is then still ours.
+            Some(Operation::Exit) => self.plaintext + self.to_be_forgotten,
             _ => self.plaintext,
         };
         let done = operation.is_none() || (self.skipped == 0 && self.settled);
         left == 0 && self.undecryptable == 0 && done
     }
+}
+
+/// What is to be known of subjects whose keys are not used.
+fn notes(column: &str, tally: &Tally) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (under, values) in &tally.closed {
+        let under = under.map_or_else(|| "of an unknown form".to_owned(), |id| id.to_string());
+        notes.push(format!(
+            "{column}: {values} values are under keys of subjects that are wrapped under key {under}, which the keyring does not have or which does not open them; put the keyring back that has it"
+        ));
+    }
+    if tally.withheld > 0 {
+        notes.push(format!(
+            "{column}: {} values in clear are not encrypted, since their subjects are being forgotten or have keys that do not open: delete those rows, take that back with atrest forget --undo, or put the keyring back that has the key",
+            tally.withheld
+        ));
+    }
+    notes
 }
 
 /// What an operation would do to one column.

@@ -24,6 +24,11 @@ pub enum MediaError {
         "its key {0} was destroyed when the subject that its name says was forgotten: nothing opens it any more, and nothing should; remove it"
     )]
     Forgotten(KeyId),
+    /// Its key is not used.
+    #[error(
+        "its key {0} is not used, since the subject that its name says is to be forgotten; until that is done, atrest forget --undo takes it back"
+    )]
+    ToBeForgotten(KeyId),
     /// The keys of the subject that its name says cannot be had.
     #[error(transparent)]
     Keys(#[from] SubjectError),
@@ -35,7 +40,9 @@ impl MediaError {
     pub const fn is_forgotten(&self) -> bool {
         matches!(
             self,
-            Self::Forgotten(_) | Self::Keys(SubjectError::Forgetting { .. })
+            Self::Forgotten(_)
+                | Self::ToBeForgotten(_)
+                | Self::Keys(SubjectError::Forgetting { .. })
         )
     }
 

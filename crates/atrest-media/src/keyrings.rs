@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use atrest_core::object::ObjectError;
 use atrest_core::{KeyId, Keyring};
 use atrest_engine::policy::{FilesPolicy, SubjectPattern};
-use atrest_engine::subjects::{SubjectError, SubjectKeys, Subjects};
+use atrest_engine::subjects::{Erasure, SubjectError, SubjectKeys, Subjects};
 use tokio::runtime::Handle;
 
 use crate::MediaError;
@@ -26,10 +26,10 @@ pub enum FileKeys {
 }
 
 /// What a file is to be sealed under.
-pub(crate) enum ToSeal<'k> {
-    /// This keyring's primary key.
-    Under(&'k Keyring, KeyId),
-    /// A key of its subject, which is to be made first.
+pub(crate) enum ToSeal {
+    /// This key, the primary one of its keyring.
+    Under(KeyId),
+    /// A key of its subject, which is to be made first, if its others open.
     NotMade,
     /// Nothing: its subject is being forgotten.
     Never,
@@ -62,17 +62,21 @@ impl FileKeys {
         matches!(self, Self::Subject(keys) if keys.is_own(key))
     }
 
-    /// Whether a key was its subject's and was destroyed when that was forgotten.
+    /// How far the erasure of what its subject's key sealed has come; `None`: nobody asked
+    /// for it, or the key is none of the subject's.
     #[must_use]
-    pub fn is_forgotten(&self, key: KeyId) -> bool {
-        matches!(self, Self::Subject(keys) if keys.is_forgotten(key))
+    pub fn erasure_of(&self, key: KeyId) -> Option<Erasure> {
+        match self {
+            Self::Shared(_) => None,
+            Self::Subject(keys) => keys.erasure_of(key),
+        }
     }
 
-    pub(crate) fn to_seal(&self) -> ToSeal<'_> {
+    pub(crate) fn to_seal(&self) -> ToSeal {
         match self {
-            Self::Shared(keyring) => ToSeal::Under(keyring, keyring.primary().id()),
+            Self::Shared(keyring) => ToSeal::Under(keyring.primary().id()),
             Self::Subject(keys) => match keys.own() {
-                Some(own) => ToSeal::Under(keys.keyring(), own),
+                Some(own) => ToSeal::Under(own),
                 None if keys.is_being_forgotten() => ToSeal::Never,
                 None => ToSeal::NotMade,
             },
@@ -82,14 +86,14 @@ impl FileKeys {
     /// Whether the subject is forgotten, and nothing new was sealed for it since: what
     /// an older copy holds of it must not come back.
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Self::Subject(keys) if keys.own().is_none()
-            && (keys.has_forgotten() || keys.is_being_forgotten()))
+        matches!(self, Self::Subject(keys) if keys.own().is_none() && !keys.is_closed()
+            && (keys.erasure().is_some() || keys.is_being_forgotten()))
     }
 
     /// Whether its subject may have got keys that are not here.
     pub(crate) fn may_lack(&self, error: &ObjectError) -> bool {
         matches!((self, error), (Self::Subject(keys), ObjectError::UnknownKey(key))
-            if !keys.is_forgotten(*key))
+            if keys.erasure_of(*key).is_none())
     }
 
     /// What it means that the file does not open: a key that was destroyed is one that is
@@ -104,7 +108,11 @@ impl FileKeys {
 
     pub(crate) fn explain(&self, error: ObjectError) -> MediaError {
         match error {
-            ObjectError::UnknownKey(key) if self.is_forgotten(key) => MediaError::Forgotten(key),
+            ObjectError::UnknownKey(key) => match self.erasure_of(key) {
+                Some(Erasure::Done) => MediaError::Forgotten(key),
+                Some(Erasure::Asked) => MediaError::ToBeForgotten(key),
+                None => error.into(),
+            },
             error => error.into(),
         }
     }

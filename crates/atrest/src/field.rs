@@ -302,9 +302,9 @@ impl Field {
             return None;
         };
         let gone = match error {
-            OpenError::UnknownKey { id } => keys.is_forgotten(*id),
+            OpenError::UnknownKey { id } => keys.erasure_of(*id).is_some(),
             // Fernet's tokens name no key.
-            OpenError::Failed => self.suite == Suite::Fernet && keys.has_forgotten(),
+            OpenError::Failed => self.suite == Suite::Fernet && keys.erasure().is_some(),
             _ => false,
         };
         gone.then_some(keys)

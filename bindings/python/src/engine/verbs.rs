@@ -12,7 +12,7 @@ use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::ColumnPolicy;
 use atrest_engine::report::{ColumnPlan, ColumnReport, key_usage, of_a_part};
 use atrest_engine::restore::RestoreMode;
-use atrest_engine::subjects::Subjects;
+use atrest_engine::subjects::{Rewrapped, Subjects};
 use atrest_engine::target::Database;
 use atrest_engine::{Engine, Operation, RunOptions};
 use atrest_keys::{Environment, LoadedKeyring};
@@ -143,7 +143,7 @@ impl Job {
             }
         }
         let written = backups.finish();
-        let mut rewrapped = 0;
+        let mut rewrapped = Rewrapped::default();
         if let (Operation::Rotate, None, Some(subjects)) = (operation, &failed, &connected.subjects)
         {
             let done = subjects.rewrap().await;
@@ -157,11 +157,12 @@ impl Job {
                 .collect();
             return Err(errors::run(&error, &done));
         }
-        let clean = reports.iter().all(|it| it.is_clean(Some(operation)));
+        let clean = rewrapped.closed == 0 && reports.iter().all(|it| it.is_clean(Some(operation)));
         let mut envelope = envelope(operation.verb(), clean, &reports, begin)?;
         envelope.insert("backups".to_owned(), json!(written));
         if operation == Operation::Rotate {
-            envelope.insert("subjects_rewrapped".to_owned(), rewrapped.into());
+            envelope.insert("subjects_rewrapped".to_owned(), rewrapped.changed.into());
+            envelope.insert("subjects_closed".to_owned(), rewrapped.closed.into());
         }
         Ok(envelope.into())
     }

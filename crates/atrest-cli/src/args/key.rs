@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::BackupArgs;
+
 /// `atrest key`.
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
@@ -148,9 +150,8 @@ pub(crate) struct RewrapArgs {
 pub(crate) struct RetireArgs {
     /// The key's id.
     pub(crate) id: String,
-    /// A backup, or a folder of backups, to look at beside the known ones; may be repeated.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) backup: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) backups: BackupArgs,
     /// Destroy it although it is needed. What it encrypted is lost for ever.
     #[arg(long)]
     pub(crate) force: bool,

@@ -8,6 +8,7 @@ use atrest_core::ExternalKeys;
 use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::Policy;
 use atrest_engine::report::{ColumnReport, FilesReport};
+use atrest_engine::subjects::Rewrapped;
 use atrest_engine::{Operation, RunOptions};
 use atrest_media::folder;
 
@@ -118,7 +119,7 @@ async fn run_in(
     let written = backups.finish();
     let rewrapped = match (operation, &connected.subjects, &result) {
         (Operation::Rotate, Some(subjects), Ok(_)) => subjects.rewrap().await,
-        _ => Ok(0),
+        _ => Ok(Rewrapped::default()),
     };
     let result = match result {
         Ok(columns) => {
@@ -142,7 +143,8 @@ async fn run_in(
     let rewrapped = rewrapped
         .context("the values are done; the keys of subjects are not all under the active key")?;
     connected.close().await;
-    let clean = reports.iter().all(|r| r.is_clean(Some(operation)))
+    let clean = rewrapped.closed == 0
+        && reports.iter().all(|r| r.is_clean(Some(operation)))
         && files.iter().all(|r| r.is_clean(Some(operation)));
     if global.json {
         let mut envelope = Envelope::new(
@@ -154,20 +156,30 @@ async fn run_in(
         .files(&files)?;
         envelope.backups = written;
         if operation == Operation::Rotate {
-            envelope = envelope.with("subjects_rewrapped", rewrapped)?;
+            envelope = envelope
+                .with("subjects_rewrapped", rewrapped.changed)?
+                .with("subjects_closed", rewrapped.closed)?;
         }
         for (name, value) in more {
             envelope = envelope.with(name, value)?;
         }
         envelope.print()?;
     } else {
-        if rewrapped > 0 {
+        if rewrapped.changed > 0 {
             line(&format!(
                 "keys of {} subjects are under the active key; their values are as they were",
-                count(rewrapped)
+                count(rewrapped.changed)
             ));
         }
-        next(operation, clean, !files.is_empty(), &written);
+        if rewrapped.closed > 0 {
+            line(&format!(
+                "{} subjects have keys that the keyring does not open, which are as they were: put the keyring back that opens them",
+                count(rewrapped.closed)
+            ));
+        }
+        let gone: u64 = reports.iter().map(|report| report.forgotten).sum();
+        let gone = gone + files.iter().map(|report| report.forgotten).sum::<u64>();
+        next(operation, clean, (!files.is_empty(), gone), &written);
     }
     Ok(Outcome::from_clean(clean))
 }
@@ -254,16 +266,18 @@ fn summary(operation: Operation, report: &ColumnReport) {
         }
     }
     line(&text);
-    if report.undecryptable > 0 {
+    if report.undecryptable + report.to_be_forgotten > 0 {
         super::keys_of(report);
     }
-    report
-        .notes
-        .iter()
-        .for_each(|note| line(&format!("note: {note}")));
+    super::notes_of(report);
 }
 
-fn next(operation: Operation, clean: bool, with_files: bool, backups: &[PathBuf]) {
+fn next(
+    operation: Operation,
+    clean: bool,
+    (with_files, forgotten): (bool, u64),
+    backups: &[PathBuf],
+) {
     for file in backups {
         line(&format!(
             "backup: {} (encrypted; keep it and its key until you are sure, then delete it)",
@@ -284,6 +298,9 @@ fn next(operation: Operation, clean: bool, with_files: bool, backups: &[PathBuf]
         }
         (true, Operation::Exit) => "Every value is a Fernet token under the other key.",
         (true, Operation::Rotate) => "Next: atrest status says which keys can retire",
+        (true, Operation::Decrypt) if forgotten > 0 => {
+            "Every value and every file that a key opens is clear again; those of subjects that were forgotten stay as they are."
+        }
         (true, Operation::Decrypt) if with_files => "Every value and every file is clear again.",
         (true, Operation::Decrypt) => "Every value is clear again.",
     };

@@ -36,7 +36,10 @@ pub(super) fn show(reports: &[FilesReport]) {
             count(report.plaintext),
             count(report.undecryptable),
             count(report.skipped),
-            percent(report.sealed_total(), report.total),
+            percent(
+                report.sealed_total(),
+                report.total - report.forgotten - report.to_be_forgotten,
+            ),
         ]);
     }
     print(&counts);
@@ -123,6 +126,7 @@ pub(super) fn summary(operation: Operation, report: &FilesReport) {
     );
     for (n, what) in [
         (report.forgotten, "forgotten"),
+        (report.to_be_forgotten, "to be forgotten"),
         (report.undecryptable, "undecryptable"),
         (report.skipped, "skipped"),
     ] {
@@ -153,6 +157,12 @@ fn details(report: &FilesReport) {
         line(&format!(
             "  {location}: {} files of subjects that were forgotten, which nothing opens any more",
             count(report.forgotten)
+        ));
+    }
+    if report.to_be_forgotten > 0 {
+        line(&format!(
+            "  {location}: {} files of subjects that are to be forgotten, whose keys are not used; until that is done, atrest forget --undo takes it back",
+            count(report.to_be_forgotten)
         ));
     }
     for (key, files) in &report.unknown_keys {

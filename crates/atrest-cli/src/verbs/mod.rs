@@ -158,6 +158,13 @@ fn keys_of(report: &atrest_engine::report::ColumnReport) {
             count(report.forgotten)
         ));
     }
+    if report.to_be_forgotten > 0 {
+        line(&format!(
+            "  {}: {} values of subjects that are to be forgotten, whose keys are not used; until that is done, atrest forget --undo takes it back",
+            report.column,
+            count(report.to_be_forgotten)
+        ));
+    }
     for (key, values) in &report.unknown_keys {
         line(&format!(
             "  {}: {} values name key {key}, which is not in the keyring; add it to keys.previous",
@@ -177,6 +184,12 @@ fn keys_of(report: &atrest_engine::report::ColumnReport) {
             }
         ));
     }
+}
+
+/// What else is to be known of a column.
+fn notes_of(report: &atrest_engine::report::ColumnReport) {
+    let notes = report.notes.iter();
+    notes.for_each(|note| crate::output::line(&format!("note: {note}")));
 }
 
 /// Asks before something that is hard to undo: on a terminal only, where scripts are

@@ -148,6 +148,7 @@ fn tables(operation: Operation, plans: &[ColumnPlan]) {
     for plan in plans {
         let column = &plan.now.column;
         super::keys_of(&plan.now);
+        super::notes_of(&plan.now);
         if let Some(schema) = &plan.schema {
             let (do_it, statements) = match operation {
                 Operation::Decrypt => ("back to", &schema.down),

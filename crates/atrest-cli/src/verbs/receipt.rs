@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use atrest_engine::subjects::receipt::{ErasedVersions, Receipt, SignedReceipt};
+use atrest_engine::subjects::receipt::{ErasedBackup, ErasedVersions, Receipt, SignedReceipt};
 
 use super::forget::signer;
 use crate::Outcome;
@@ -97,6 +97,7 @@ pub(super) fn show(receipt: &Receipt) {
             show_old(old);
         }
     }
+    receipt.backups.iter().for_each(show_backup);
     if !receipt.not_covered.is_empty() {
         line(&format!(
             "Not covered, since the policy names no subject for it: {}",
@@ -107,6 +108,31 @@ pub(super) fn show(receipt: &Receipt) {
         Some(at) => format!("From {at} on no known backup can bring a key back."),
         None => "Copies of the table atrest_keys in backups can bring the keys back while they are kept; say for how long with `retention` in [subjects].".to_owned(),
     });
+}
+
+/// A backup: nothing, where nothing is left in it.
+fn show_backup(backup: &ErasedBackup) {
+    let path = &backup.path;
+    if backup.deleted {
+        line(&format!("backup {path}: deleted, as it was said"));
+    }
+    if backup.readable > 0 {
+        line(&format!(
+            "backup {path}: it still brings {} values of the subject back, which are in clear or under a shared key in it: delete it, then forget again",
+            count(backup.readable)
+        ));
+    }
+    if backup.unknown > 0 {
+        line(&format!(
+            "backup {path}: {} values that open are of rows that are gone, so that nobody knows whose they were: delete it, then forget again",
+            count(backup.unknown)
+        ));
+    }
+    if let Some(problem) = &backup.problem {
+        line(&format!(
+            "backup {path} was not looked into to its end: {problem}; then forget again"
+        ));
+    }
 }
 
 /// The old versions of a bucket, which nobody but its provider removes.

@@ -32,6 +32,10 @@ async fn export(
     global: &Global,
 ) -> anyhow::Result<Outcome> {
     subjects(connected)?;
+    // Before the first value is written.
+    if let Some(to) = &args.files {
+        files::make_folder(connected, to)?;
+    }
     let mut out: Box<dyn Write + Send> = match &args.out {
         None => Box::new(std::io::stdout()),
         Some(path) => {
@@ -48,13 +52,15 @@ async fn export(
         }
     };
     let mut out = BufWriter::new(&mut out);
-    let (mut values, mut closed, mut forgotten, mut failed) = (0_u64, 0_u64, 0_u64, None);
+    let (mut values, mut closed, mut forgotten, mut pending) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let mut failed = None;
     let with_subject = |c: &&&atrest_engine::policy::ColumnPolicy| c.subject.is_some();
     for column in connected.columns(global)?.iter().filter(with_subject) {
         let mut give = |one: Belonging| {
             values += 1;
             closed += u64::from(one.state == "undecryptable");
             forgotten += u64::from(one.state == "forgotten");
+            pending += u64::from(one.state == "to-be-forgotten");
             let written = serde_json::to_writer(&mut out, &one)
                 .map_err(Into::into)
                 .and_then(|()| out.write_all(b"\n"));
@@ -79,16 +85,18 @@ async fn export(
         eprintln!("note: the subject's files are not in it; --files FOLDER gives them");
     }
     eprintln!(
-        "{} values, of which {} do not open and {} were forgotten",
+        "{} values, of which {} do not open, {} were forgotten and {} are to be forgotten",
         count(values),
         count(closed),
-        count(forgotten)
+        count(forgotten),
+        count(pending)
     );
     let left: u64 = of_files
         .iter()
-        .map(|it| it.undecryptable + it.skipped)
+        .map(|it| it.undecryptable + it.skipped + it.to_be_forgotten)
         .sum();
-    Ok(match closed + left {
+    // What is to be forgotten is there, and was not given.
+    Ok(match closed + pending + left {
         0 => Outcome::Clean,
         _ => Outcome::Left,
     })

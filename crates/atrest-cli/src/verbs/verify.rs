@@ -130,12 +130,15 @@ pub(crate) fn show(reports: &[ColumnReport]) {
             count(report.undecryptable),
             percent(
                 report.sealed_total(),
-                report.total - report.null - report.forgotten,
+                report.total - report.null - report.forgotten - report.to_be_forgotten,
             ),
         ]);
     }
     print(&counts);
-    reports.iter().for_each(super::keys_of);
+    for report in reports {
+        super::keys_of(report);
+        super::notes_of(report);
+    }
 }
 
 /// Plain SQL that counts what does not look encrypted.

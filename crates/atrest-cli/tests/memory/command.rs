@@ -1,39 +1,15 @@
 //! `atrest encrypt` and `atrest serve`, stopped at work.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use atrest_core::Key;
 use atrest_testing::ScratchDatabase;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::running::{Running, Server, atrest, hex};
 use crate::search::{Secrets, search};
 use crate::write;
-
-/// The command in `folder`, whose memory the user who runs the test may read.
-fn atrest(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_atrest"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .env("ATREST_ALLOW_CORE_DUMPS", "1")
-        .stdin(Stdio::null());
-    command
-}
-
-/// Ended however the test ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 struct Stopped<'c>(&'c mut Child);
 
@@ -113,50 +89,19 @@ async fn encrypt_at_work_holds_the_key_in_protected_pages_only() {
 fn serve_at_work_holds_the_key_in_protected_pages_only() {
     let folder = tempfile::tempdir().unwrap();
     let key = Key::generate().unwrap();
-    let hex: String = key
-        .expose_secret()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    write(&folder.path().join("a.key"), hex.as_bytes());
-    std::fs::create_dir(folder.path().join("clips")).unwrap();
-    let policy = b"[keys]\nprimary = \"file:a.key\"\n[[files]]\nlocation = \"clips\"\n";
-    write(&folder.path().join("atrest.toml"), policy);
-    let arguments = ["serve", "--json", "--no-auth", "--listen", "127.0.0.1:0"];
-    let started = atrest(folder.path(), &arguments)
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = Running(started.unwrap());
-    let mut log = BufReader::new(child.0.stderr.take().unwrap());
-    let mut first = String::new();
-    log.read_line(&mut first).unwrap();
-    let first: serde_json::Value = serde_json::from_str(&first).unwrap();
-    let url = first["fields"]["url"].as_str().unwrap();
-    let address = url.split("//").nth(1).unwrap().to_owned();
-    let ask = |head: &str, body: &[u8]| {
-        let mut stream = TcpStream::connect(&address).unwrap();
-        write!(
-            stream,
-            "{head} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        )
-        .unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        answer
-    };
+    write(&folder.path().join("a.key"), hex(&key).as_bytes());
+    let mut server = Server::start(atrest(folder.path(), &[]), folder.path());
     // What went through is freed, and the command's allocator wipes what is freed.
     let clear = (0..3000)
         .map(|_| Key::generate().unwrap().to_base64url()[..43].to_owned())
         .collect::<String>();
-    assert!(ask("PUT /clips/a.txt", clear.as_bytes()).starts_with(b"HTTP/1.1 201"));
+    assert!(server.ask("PUT /clips/a.txt", clear.as_bytes()).starts_with(b"HTTP/1.1 201"));
     for _ in 0..3 {
-        assert!(ask("GET /clips/a.txt", b"").ends_with(clear.as_bytes()));
+        assert!(server.ask("GET /clips/a.txt", b"").ends_with(clear.as_bytes()));
     }
     std::thread::sleep(Duration::from_millis(500));
     {
-        let stopped = Stopped::new(&mut child.0);
+        let stopped = Stopped::new(&mut server.child.0);
         stopped.holds_only_in_protected_pages(&key);
         let mut content = Secrets::default();
         content.add("the clip", clear.as_bytes());
@@ -169,6 +114,6 @@ fn serve_at_work_holds_the_key_in_protected_pages_only() {
             &found[..found.len().min(5)]
         );
     }
-    kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
-    assert!(child.0.wait().unwrap().success());
+    kill_process(Pid::from_child(&server.child.0), Signal::TERM).unwrap();
+    assert!(server.child.0.wait().unwrap().success());
 }

@@ -14,8 +14,10 @@
 #![cfg(target_os = "linux")]
 
 mod command;
+mod core_file;
 mod dumps;
 mod library;
+mod running;
 mod search;
 
 use std::fs;

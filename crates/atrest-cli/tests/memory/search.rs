@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use atrest_core::{Key, Purpose};
 
@@ -56,6 +57,54 @@ impl Secrets {
     }
 }
 
+/// Secrets by their first two bytes.
+struct Index<'s>(Vec<Vec<&'s (String, Vec<u8>)>>);
+
+impl Secrets {
+    fn index(&self) -> Index<'_> {
+        let mut by_start = vec![Vec::new(); 1 << 16];
+        for secret in &self.0 {
+            let two = [secret.1[0], secret.1[1]];
+            by_start[usize::from(u16::from_le_bytes(two))].push(secret);
+        }
+        Index(by_start)
+    }
+}
+
+impl Index<'_> {
+    /// Tells each that stands in `part`: where, and its name.
+    fn each_in(&self, part: &[u8], mut tell: impl FnMut(usize, &str)) {
+        for (start, two) in part.windows(2).enumerate() {
+            let two = usize::from(u16::from_le_bytes([two[0], two[1]]));
+            for (name, bytes) in &self.0[two] {
+                if part[start..].starts_with(bytes) {
+                    tell(start, name);
+                }
+            }
+        }
+    }
+}
+
+/// What stands in a file, with its name.
+pub(crate) fn search_file(path: &Path, secrets: &Secrets) -> Vec<String> {
+    let (file, index) = (File::open(path).unwrap(), secrets.index());
+    let (mut found, mut at, mut part) = (Vec::new(), 0, vec![0; PART + ENOUGH]);
+    loop {
+        let length = file.read_at(&mut part, at).unwrap();
+        if length == 0 {
+            return found;
+        }
+        index.each_in(&part[..length], |start, name| {
+            found.push(format!("{name} at {:x}", at + start as u64));
+        });
+        // A short read is looked at anew from where it may have been cut.
+        at += match length {
+            ..=ENOUGH => length,
+            _ => length - ENOUGH,
+        } as u64;
+    }
+}
+
 /// Where something was found.
 pub(crate) struct Found {
     /// Its name.
@@ -88,11 +137,7 @@ pub(crate) fn search(pid: u32, secrets: &Secrets) -> Vec<Found> {
         File::open(&path).unwrap_or_else(|e| panic!("{path}: {e}; run the test as root"))
     };
     let (memory, pagemap) = (open("mem"), open("pagemap"));
-    // By their first two bytes.
-    let mut by_start: Vec<Vec<usize>> = vec![Vec::new(); 1 << 16];
-    for (at, (_, bytes)) in secrets.0.iter().enumerate() {
-        by_start[usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))].push(at);
-    }
+    let index = secrets.index();
     let mut found = Vec::new();
     let mut searched = 0;
     for mapping in mappings(pid) {
@@ -105,19 +150,13 @@ pub(crate) fn search(pid: u32, secrets: &Secrets) -> Vec<Found> {
                     break; // the kernel's own pages
                 }
                 searched += length;
-                for start in 0..length.saturating_sub(ENOUGH - 1) {
-                    let two = u16::from_le_bytes([part[start], part[start + 1]]);
-                    for &which in &by_start[usize::from(two)] {
-                        let (name, bytes) = &secrets.0[which];
-                        if part[start..].starts_with(bytes) {
-                            found.push(Found {
-                                what: name.clone(),
-                                place: format!("{:x} in {}", at + start as u64, mapping.place),
-                                protected: mapping.protected,
-                            });
-                        }
-                    }
-                }
+                index.each_in(&part, |start, name| {
+                    found.push(Found {
+                        what: name.to_owned(),
+                        place: format!("{:x} in {}", at + start as u64, mapping.place),
+                        protected: mapping.protected,
+                    });
+                });
                 at += PART as u64;
             }
         }

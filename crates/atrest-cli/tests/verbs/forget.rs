@@ -53,7 +53,7 @@ async fn asked_for_undone_held_and_done(db: ScratchDatabase) {
     place
         .run(&["verify"])
         .expect(0)
-        .says("11 values of subjects that were forgotten");
+        .says("11 values of subjects that are to be forgotten");
     place
         .run(&["inspect", "people", "3", "--reveal"])
         .hides("user3@");

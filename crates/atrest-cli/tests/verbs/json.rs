@@ -131,7 +131,10 @@ async fn every_verb_prints_what_the_documentation_lists() {
     first(&json, "figures", "A figure");
 
     place.keys("primary = \"env:NEXT\"\nprevious = [\"env:KEY\"]");
-    for (verb, more) in [("rotate", &["subjects_rewrapped"][..]), ("decrypt", &[])] {
+    for (verb, more) in [
+        ("rotate", &["subjects_rewrapped", "subjects_closed"][..]),
+        ("decrypt", &[]),
+    ] {
         let json = run(&[verb], 0);
         envelope(&json, verb, more);
         first(&json, "columns", COLUMN);

@@ -88,6 +88,10 @@ async fn a_whole_life() {
     }
     place
         .run(&["key", "retire", &old])
+        .expect(2)
+        .says("which is not there any more");
+    place
+        .run(&["key", "retire", &old, "--backups-deleted"])
         .expect(0)
         .says("is destroyed");
     place.run(&["key", "retire", &old]).expect(0);

@@ -280,3 +280,97 @@ async fn a_persons_files_are_given_in_clear() {
     );
     assert!(!place.folder().join("gone/clips/anna").exists());
 }
+
+/// What can be taken back is not gone, and is not called clear.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_who_is_to_be_forgotten() {
+    let place = place().await;
+    place.run(&["encrypt"]).expect(0);
+    let policy = fs::read_to_string(place.folder().join("atrest.toml")).unwrap();
+    place.policy(&format!("{policy}\n[subjects]\nundo = \"7d\"\n"));
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    let found = place.run(&["verify", "--json"]).expect(0).json();
+    assert_eq!(
+        (&one(&found)["to_be_forgotten"], &one(&found)["forgotten"]),
+        (&2.into(), &0.into())
+    );
+    place
+        .run(&["verify"])
+        .says("2 files of subjects that are to be forgotten")
+        .says("100 %");
+    place
+        .run(&["file", "cat", "clips/anna/a"])
+        .expect(2)
+        .says("atrest forget --undo takes it back");
+    let looked = place.run(&["inspect", "clips", "anna/a", "--json"]);
+    assert_eq!(one(&looked.json())["state"], "to-be-forgotten");
+    place
+        .run(&["subject", "export", "anna", "--files", "hers"])
+        .expect(1)
+        .says("2 are to be forgotten");
+    place
+        .run(&["decrypt", "--yes"])
+        .expect(1)
+        .hides("is clear again");
+    place.run(&["forget", "anna", "--undo"]).expect(0);
+    place.run(&["decrypt", "--yes"]).expect(0);
+    let hers = fs::read(place.folder().join("clips/anna/a")).unwrap();
+    assert_eq!(hers, b"hers");
+}
+
+/// A folder that is there is refused before a value of the person is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_cannot_be_begun_gives_nothing() {
+    let place = place().await;
+    fs::create_dir(place.folder().join("there")).unwrap();
+    let export = [
+        "subject", "export", "anna", "--out", "out", "--files", "there",
+    ];
+    place.run(&export).expect(2).says("name a new one");
+    assert!(!place.folder().join("out").exists());
+}
+
+/// Keys of one subject that do not open stop nobody else's files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_whose_keys_do_not_open() {
+    let place = place().await;
+    place.run(&["encrypt"]).expect(0);
+    place
+        .run(&["key", "rotate", "--purpose", "subjects"])
+        .expect(0);
+    let listed = place.run(&["key", "list", "--json"]).expect(0).json();
+    let keys = listed["keys"].as_array().unwrap();
+    let lost = keys.iter().find(|key| key["purpose"] == "subjects");
+    let lost = lost.unwrap()["key"].as_str().unwrap();
+    place
+        .run(&["key", "retire", lost, "--force", "--yes"])
+        .expect(0);
+    let read = |name: &str| fs::read(place.folder().join("clips").join(name)).unwrap();
+    let (anna, bert) = (read("anna/a"), read("bert/a"));
+    for name in ["anna/new", "carl/a"] {
+        let path = place.folder().join("clips").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "new").unwrap();
+    }
+    place
+        .run(&["encrypt"])
+        .expect(1)
+        .says("clips/anna/new: the keys of subject")
+        .says(&format!("are wrapped under key {lost}"));
+    assert_eq!(read("anna/new"), b"new");
+    // What does not open is not taken for clear.
+    assert_eq!((read("anna/a"), read("bert/a")), (anna, bert));
+    assert!(read("carl/a").starts_with(b"ATREST"));
+    let found = place.run(&["verify", "--json"]).expect(1).json();
+    assert_eq!(one(&found)["undecryptable"], 3);
+    place.run(&["rotate"]).expect(1);
+    place
+        .run(&["file", "seal", "clips/anna/new", "clips/anna/sealed"])
+        .expect(2)
+        .says("are wrapped under key");
+    // Erased all the same; what is in clear is told.
+    place
+        .run(&["forget", "anna", "--yes"])
+        .expect(1)
+        .says("3 files, 2 unreadable, 1 still in clear");
+}

@@ -47,6 +47,12 @@ impl BackupNeeds {
             for (_, value) in &page.rows {
                 needs.rows += 1;
                 let (form, stored) = match value {
+                    // A token that stands for the value itself, whatever its type.
+                    Value::Text(token) | Value::Bytes(token) | Value::Number(token)
+                        if page.sealed =>
+                    {
+                        (Form::Bytes, token)
+                    }
                     Value::Text(text) => (Form::Text, text),
                     Value::Bytes(bytes) => (Form::Bytes, bytes),
                     _ => continue,

@@ -24,6 +24,9 @@ pub struct FilesReport {
     pub sealed_by_subject: u64,
     /// Files whose key was destroyed when their subject was forgotten.
     pub forgotten: u64,
+    /// Files whose key is not used while their subject is to be forgotten, which can be
+    /// taken back.
+    pub to_be_forgotten: u64,
     /// Files that begin as an object does and do not open.
     pub undecryptable: u64,
     /// The first of them.
@@ -61,7 +64,7 @@ impl FilesReport {
     #[must_use]
     pub fn is_clean(&self, operation: Option<Operation>) -> bool {
         let in_form = match operation {
-            Some(Operation::Decrypt) => self.sealed_total(),
+            Some(Operation::Decrypt) => self.sealed_total() + self.to_be_forgotten,
             _ => self.plaintext,
         };
         // No run removes old versions, so that no run would ever be clean.

@@ -4,6 +4,7 @@ use atrest_core::Stored;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Erasure;
 use super::receipt::ErasedColumn;
 use crate::column::{Column, Whose};
 use crate::policy::ColumnPolicy;
@@ -22,7 +23,7 @@ pub struct Belonging {
     pub key: String,
     /// The value: text, or bytes in hex; `None` with [`Self::state`].
     pub value: Option<String>,
-    /// "clear", "null", "forgotten" or "undecryptable".
+    /// "clear", "null", "forgotten", "to-be-forgotten" or "undecryptable".
     pub state: &'static str,
 }
 
@@ -40,14 +41,16 @@ impl Engine {
             column: policy.id(),
             ..ErasedColumn::default()
         };
-        self.each(policy, subject, |_, stored, own, forgotten, _| {
+        self.each(policy, subject, |_, stored, own, erased, _| {
             found.rows += 1;
             match stored {
                 None => {}
                 Some(Stored::Plaintext) => found.plaintext += 1,
                 Some(Stored::Sealed(_)) if own => {}
                 Some(Stored::Sealed(_)) => found.shared += 1,
-                Some(Stored::Undecryptable(_)) if forgotten => found.unreadable += 1,
+                Some(Stored::Undecryptable(_)) if erased == Some(Erasure::Done) => {
+                    found.unreadable += 1;
+                }
                 Some(Stored::Undecryptable(_)) => found.undecryptable += 1,
             }
         })
@@ -67,12 +70,13 @@ impl Engine {
         give: &mut (dyn FnMut(Belonging) + Send),
     ) -> Result<(), EngineError> {
         let column = policy.id();
-        self.each(policy, subject, |key, stored, _, forgotten, clear| {
-            let state = match stored {
-                None => "null",
-                Some(Stored::Undecryptable(_)) if forgotten => "forgotten",
-                Some(Stored::Undecryptable(_)) => "undecryptable",
-                Some(_) => "clear",
+        self.each(policy, subject, |key, stored, _, erased, clear| {
+            let state = match (stored, erased) {
+                (None, _) => "null",
+                (Some(Stored::Undecryptable(_)), Some(Erasure::Done)) => "forgotten",
+                (Some(Stored::Undecryptable(_)), Some(Erasure::Asked)) => "to-be-forgotten",
+                (Some(Stored::Undecryptable(_)), None) => "undecryptable",
+                (Some(_), _) => "clear",
             };
             let text = || match std::str::from_utf8(clear) {
                 Ok(text) => text.to_owned(),
@@ -86,6 +90,26 @@ impl Engine {
             });
         })
         .await
+    }
+
+    /// Whether a column has rows of the subject.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_rows(
+        &self,
+        policy: &ColumnPolicy,
+        subject: &str,
+    ) -> Result<bool, EngineError> {
+        let column = self.open(policy).await?;
+        let mut after = None;
+        loop {
+            let (rows, last) = page(&column, policy, subject, after.as_ref()).await?;
+            match (rows.is_empty(), last) {
+                (true, Some(last)) => after = Some(last),
+                (empty, _) => return Ok(!empty),
+            }
+        }
     }
 
     /// Empties a column of the same table in the subject's rows: one that could confirm
@@ -127,12 +151,12 @@ impl Engine {
     }
 
     /// Shows every value of the subject: its row, what it is, whether it is sealed under
-    /// a key of the subject, whether it was meant to be gone, and its clear value.
+    /// a key of the subject, how far its erasure has come, and its clear value.
     async fn each(
         &self,
         policy: &ColumnPolicy,
         subject: &str,
-        mut show: impl FnMut(&RowKey, Option<Stored>, bool, bool, &[u8]) + Send,
+        mut show: impl FnMut(&RowKey, Option<Stored>, bool, Option<Erasure>, &[u8]) + Send,
     ) -> Result<(), EngineError> {
         let column = self.open(policy).await?;
         let Some(Whose { subjects, .. }) = column.whose.clone() else {
@@ -154,9 +178,11 @@ impl Engine {
                     (&stored, ring),
                     (Some(Stored::Sealed(sealed)), Some(ring)) if ring.is_own(sealed.key)
                 );
-                let forgotten =
-                    matches!((&stored, ring), (Some(s), Some(ring)) if ring.is_forgotten(s));
-                show(&key, stored, own, forgotten, reader.clear());
+                let erased = match (&stored, ring) {
+                    (Some(stored), Some(ring)) => ring.erased(stored),
+                    _ => None,
+                };
+                show(&key, stored, own, erased, reader.clear());
             }
             match last {
                 Some(last) => after = Some(last),

@@ -64,6 +64,12 @@ impl SubjectState {
         alive.filter_map(|key| key.id.parse().ok()).collect()
     }
 
+    /// Its keys were destroyed, and nothing else is asked for.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !self.keys.is_empty() && self.alive().is_empty() && self.forget_since.is_none()
+    }
+
     /// Its erasure was asked for, and the time to undo it is over.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
@@ -79,6 +85,31 @@ impl Subjects {
     pub async fn state(&self, tag: &str) -> Result<Option<SubjectState>, SubjectError> {
         let record = self.one(tag).await?;
         Ok(record.as_ref().map(SubjectState::of))
+    }
+
+    /// Keeps a record of a subject that has none, without a key: of somebody whose values
+    /// were never sealed under one, and who is to be forgotten or held.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn enroll(&self, subject: &str) -> Result<(), SubjectError> {
+        self.database.keys_create().await?;
+        let record = self
+            .prover
+            .record(&self.tag(subject), &super::Body::default())?;
+        self.database.keys_add(&[record]).await?;
+        self.refresh(subject);
+        Ok(())
+    }
+
+    /// What is known of a subject that is not held.
+    ///
+    /// # Errors
+    /// [`SubjectError::Unknown`], [`SubjectError::Held`]; the database's.
+    pub async fn not_held(&self, tag: &str) -> Result<SubjectState, SubjectError> {
+        let record = self.known(tag).await?;
+        not_held(&record)?;
+        Ok(SubjectState::of(&record))
     }
 
     /// Asks for a subject's erasure: from now on its keys are not used, and after

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use atrest_core::{KeyId, Keyring};
 use jiff::Timestamp;
 
-use super::ring::Ring;
+use super::ring::{Erasure, Ring};
 use super::{SubjectError, Subjects};
 
 /// The keys of one subject. Cloning shares them.
@@ -39,23 +39,30 @@ impl SubjectKeys {
         self.ring.is_own(key)
     }
 
-    /// Whether a key was the subject's and is destroyed, or is not to be used any more:
-    /// what names it was meant to be gone.
+    /// How far the erasure of what this key sealed has come; `None`: it is not the
+    /// subject's, or nobody asked for it.
     #[must_use]
-    pub fn is_forgotten(&self, key: KeyId) -> bool {
-        self.ring.destroyed.contains(&key)
+    pub fn erasure_of(&self, key: KeyId) -> Option<Erasure> {
+        self.ring.erasure_of(key)
     }
 
-    /// Whether keys of the subject were destroyed.
+    /// [`Self::erasure_of`] what does not open and names no key, as Fernet's tokens.
     #[must_use]
-    pub fn has_forgotten(&self) -> bool {
-        !self.ring.destroyed.is_empty()
+    pub fn erasure(&self) -> Option<Erasure> {
+        self.ring.erasure()
     }
 
     /// Whether the subject is being forgotten: no key is made for it.
     #[must_use]
     pub fn is_being_forgotten(&self) -> bool {
         self.ring.forgotten
+    }
+
+    /// Whether the subject has keys that the keyring does not open: what they sealed does
+    /// not open, and nothing is sealed for it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !self.ring.closed.is_empty()
     }
 
     /// The subject's tag: it names the subject to who has the index key, and nobody else.
@@ -67,14 +74,19 @@ impl SubjectKeys {
     /// The keyring, to seal with.
     ///
     /// # Errors
-    /// [`SubjectError::Forgetting`]; [`SubjectError::NotKept`] where
-    /// [`Subjects::keyrings`] was not told to make keys.
+    /// [`SubjectError::Forgetting`]; [`SubjectError::Wrapped`] where keys of the subject
+    /// do not open; [`SubjectError::NotKept`] where [`Subjects::keyrings`] was not told to
+    /// make keys.
     pub fn sealing(&self) -> Result<&Keyring, SubjectError> {
-        let tag = || self.tag.to_string();
-        match (self.ring.own, self.ring.forgotten) {
+        let tag = self.tag.to_string();
+        match (self.ring.own, self.ring.closed.first()) {
             (Some(_), _) => Ok(&self.ring.keyring),
-            (None, true) => Err(SubjectError::Forgetting { tag: tag() }),
-            (None, false) => Err(SubjectError::NotKept { tag: tag() }),
+            (None, Some(closed)) => Err(SubjectError::Wrapped {
+                tag,
+                id: closed.under,
+            }),
+            (None, None) if self.ring.forgotten => Err(SubjectError::Forgetting { tag }),
+            (None, None) => Err(SubjectError::NotKept { tag }),
         }
     }
 }
@@ -94,8 +106,7 @@ impl Subjects {
     /// being forgotten), which is durable and was read back.
     ///
     /// # Errors
-    /// The database's; [`SubjectError::Damaged`], [`SubjectError::Wrapped`],
-    /// [`SubjectError::NotKept`].
+    /// The database's; [`SubjectError::Damaged`], [`SubjectError::NotKept`].
     pub async fn keyrings<'s>(
         &self,
         subjects: impl IntoIterator<Item = &'s str>,

@@ -26,6 +26,9 @@ pub enum Standing {
     /// It was destroyed, or is not to be used any more: what it sealed was meant to be
     /// gone.
     Gone,
+    /// It is there, and not used while its subject is to be forgotten, which can be taken
+    /// back.
+    Suspended,
     /// It is there, and the keyring does not open it.
     Closed,
     /// It is there, and opens.
@@ -100,12 +103,16 @@ impl Subjects {
 
     fn stands(&self, record: &Proven, key: &SubjectKey, id: KeyId) -> Standing {
         let buried = self.forgotten.get(&record.tag);
-        if record.body.forget.is_some() || buried.is_some_and(|gone| gone.contains(&id)) {
+        let Some(wrapped) = key.wrapped() else {
+            return Standing::Gone;
+        };
+        if buried.is_some_and(|gone| gone.contains(&id)) {
             return Standing::Gone;
         }
-        match key.wrapped() {
-            None => Standing::Gone,
-            Some(wrapped) => match self.unwrap(&record.tag, &wrapped) {
+        match &record.body.forget {
+            Some(forget) if forget.begun => Standing::Gone,
+            Some(_) => Standing::Suspended,
+            None => match self.unwrap(&record.tag, &wrapped) {
                 Ok(opened) if opened.id() == id => Standing::Opens,
                 _ => Standing::Closed,
             },

@@ -7,6 +7,7 @@
 //! `atrest_keys`. They are fetched for a page of rows at once, and kept for as long as
 //! there is room.
 
+mod backups;
 mod belongings;
 mod error;
 mod forget;
@@ -36,7 +37,9 @@ pub use forget::{SubjectKeyState, SubjectState};
 pub use keys::SubjectKeys;
 pub use known::{Destroyed, Standing};
 pub(crate) use record::{Body, Prover, SubjectKey};
-pub(crate) use ring::Ring;
+pub use rewrap::Rewrapped;
+pub use ring::Erasure;
+pub(crate) use ring::{Closed, Ring};
 pub(crate) use source::SubjectOf;
 
 use record::{NAME, Proven, place, tag};
@@ -141,7 +144,7 @@ impl Subjects {
         let mut lacking = HashSet::new();
         for subject in subjects {
             match self.kept(subject) {
-                Some(ring) if ring.seals() || !make => {
+                Some(ring) if ring.is_settled() || !make => {
                     rings.insert(subject.to_owned(), ring);
                 }
                 Some(_) => drop(lacking.insert(subject.to_owned())),
@@ -154,14 +157,14 @@ impl Subjects {
             found = self.fetch(&wanted).await?;
         }
         if make {
-            let without = found.iter().filter(|(_, ring)| !ring.seals());
+            let without = found.iter().filter(|(_, ring)| !ring.is_settled());
             lacking.extend(without.map(|(subject, _)| subject.clone()));
         }
         if !lacking.is_empty() {
             let _making = self.making.lock().await;
             // Another worker may have made them since.
             for subject in &lacking {
-                if let Some(ring) = self.kept(subject).filter(|ring| ring.seals()) {
+                if let Some(ring) = self.kept(subject).filter(|ring| ring.is_settled()) {
                     found.remove(subject);
                     rings.insert(subject.clone(), ring);
                 }
@@ -219,53 +222,45 @@ impl Subjects {
     fn ring(&self, record: &Proven) -> Result<Ring, SubjectError> {
         let gone = self.forgotten.get(&record.tag);
         let is_gone = |id: KeyId| gone.is_some_and(|gone| gone.contains(&id));
-        let (mut keys, mut destroyed) = (Vec::new(), Vec::new());
+        let forget = record.body.forget.as_ref();
+        let mut ring = Ring {
+            forgotten: forget.is_some(),
+            ..Ring::without_keys(&self.shared)
+        };
+        let mut keys = Vec::new();
         for entry in &record.body.keys {
             let damaged = || SubjectError::Damaged {
                 name: format!("{NAME}{}", record.tag),
             };
             let id = entry.key_id().ok_or_else(damaged)?;
-            match entry.wrapped() {
-                Some(_) if is_gone(id) => {
+            match (entry.wrapped(), forget) {
+                (Some(_), _) if is_gone(id) => {
                     self.is_back(&record.tag);
-                    destroyed.push(id);
+                    ring.destroyed.push(id);
                 }
-                Some(wrapped) if record.body.forget.is_none() => {
-                    let key = self.unwrap(&record.tag, &wrapped)?;
-                    if key.id() != id {
-                        return Err(damaged());
-                    }
-                    keys.push(key);
-                }
-                _ => destroyed.push(id),
+                (Some(_), Some(forget)) if !forget.begun => ring.suspended.push(id),
+                (None, _) | (Some(_), Some(_)) => ring.destroyed.push(id),
+                (Some(wrapped), None) => match self.unwrap(&record.tag, &wrapped) {
+                    Ok(key) if key.id() == id => keys.push(key),
+                    Ok(_) => return Err(damaged()),
+                    Err(_) => ring.closed.push(Closed {
+                        id,
+                        under: KeyWrapper::wrapped_under(&wrapped),
+                    }),
+                },
             }
         }
-        let ids = keys.iter().map(Key::id).collect();
+        ring.keys = keys.iter().map(Key::id).collect();
         let mut keys = keys.into_iter();
-        let Some(first) = keys.next() else {
-            return Ok(Ring {
-                keyring: self.shared.clone(),
-                own: None,
-                keys: Vec::new(),
-                destroyed,
-                forgotten: record.body.forget.is_some(),
-            });
-        };
-        let own = Some(first.id());
-        let keyring = self
-            .shared
-            .behind(first, keys.collect())
-            .map_err(|source| SubjectError::Keyring {
+        if let Some(first) = keys.next() {
+            ring.own = ring.closed.is_empty().then(|| first.id());
+            let keyring = self.shared.behind(first, keys.collect());
+            ring.keyring = keyring.map_err(|source| SubjectError::Keyring {
                 tag: record.tag.clone(),
                 source,
             })?;
-        Ok(Ring {
-            keyring,
-            own,
-            keys: ids,
-            destroyed,
-            forgotten: false,
-        })
+        }
+        Ok(ring)
     }
 
     /// The keys of a forgotten subject are there again.
@@ -303,7 +298,7 @@ impl Subjects {
         self.add(subjects, now).await?;
         let mut made = self.fetch(subjects).await?;
         let without = |made: &HashMap<String, Arc<Ring>>| -> HashSet<String> {
-            let without = made.iter().filter(|(_, ring)| !ring.seals());
+            let without = made.iter().filter(|(_, ring)| !ring.is_settled());
             without.map(|(subject, _)| subject.clone()).collect()
         };
         let rest = without(&made);
@@ -343,7 +338,7 @@ impl Subjects {
         let mut changes = Vec::new();
         for (tag, record) in self.proven(&tags).await? {
             // Another process made one since, or it is being forgotten.
-            if record.body.forget.is_some() || self.ring(&record)?.own.is_some() {
+            if self.ring(&record)?.is_settled() {
                 continue;
             }
             let mut body = record.body.clone();

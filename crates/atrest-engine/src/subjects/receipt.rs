@@ -34,6 +34,9 @@ pub struct Receipt {
     pub columns: Vec<ErasedColumn>,
     /// The same of files.
     pub files: Vec<ErasedFiles>,
+    /// Backups that atrest knows of, and what they still hold.
+    #[serde(default)]
+    pub backups: Vec<ErasedBackup>,
     /// Columns and locations of the policy without a subject: nothing in them was
     /// erased.
     pub not_covered: Vec<String>,
@@ -100,11 +103,30 @@ pub struct ErasedVersions {
     pub problem: Option<String>,
 }
 
+/// A backup in a receipt.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasedBackup {
+    /// Where it is, or was.
+    pub path: String,
+    /// Values of the subject that it still brings back: they are in clear or under a key
+    /// that everybody shares in it.
+    pub readable: u64,
+    /// Values of that kind whose rows are gone, so that nobody knows whose they were.
+    pub unknown: u64,
+    /// It is not there any more, and was deleted by the word of who asked for the erasure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// Why it was not looked into to its end, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
 impl Receipt {
     /// The [`Self::kind`] of this version.
     pub const KIND: &'static str = "atrest erasure receipt 1";
 
-    /// Whether anything of the subject can still be read.
+    /// Whether nothing that was looked at can still be read of the subject.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let column = |c: &ErasedColumn| c.plaintext + c.shared + c.undecryptable == 0;
@@ -113,7 +135,10 @@ impl Receipt {
             f.plaintext + f.shared + f.undecryptable + f.skipped == 0
                 && f.old_versions.as_ref().is_none_or(old)
         };
-        self.columns.iter().all(column) && self.files.iter().all(files)
+        let backup = |b: &ErasedBackup| b.readable + b.unknown == 0 && b.problem.is_none();
+        self.columns.iter().all(column)
+            && self.files.iter().all(files)
+            && self.backups.iter().all(backup)
     }
 }
 
@@ -234,6 +259,7 @@ mod tests {
                 ..ErasedColumn::default()
             }],
             files: Vec::new(),
+            backups: Vec::new(),
             not_covered: vec!["people.notes".into()],
             final_from: None,
         }

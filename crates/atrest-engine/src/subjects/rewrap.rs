@@ -14,6 +14,15 @@ const PAGE: u32 = 1000;
 /// How often a page is read anew because somebody changed a record of it.
 const TRIES: u32 = 20;
 
+/// What a new wrapping of the subjects' records came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Records that changed.
+    pub changed: u64,
+    /// Records with a key that does not open, which are as they were.
+    pub closed: u64,
+}
+
 impl Subjects {
     /// How much of the subjects' records each key of the keyring protects: keys of
     /// subjects that it wraps, and the names of those who are being forgotten.
@@ -37,33 +46,37 @@ impl Subjects {
     }
 
     /// Wraps subjects' keys, and seals the names of those who are being forgotten, under
-    /// the active keys of the keyring, where an older one was used. Gives how many records
-    /// changed. Killed, it goes on when it is run again.
+    /// the active keys of the keyring, where an older one was used. Killed, it goes on when
+    /// it is run again.
     ///
     /// # Errors
-    /// The database's; [`SubjectError::Damaged`]; [`SubjectError::Wrapped`] for a key that
-    /// does not open.
-    pub async fn rewrap(&self) -> Result<u64, SubjectError> {
-        let mut changed = 0;
+    /// The database's; [`SubjectError::Damaged`].
+    pub async fn rewrap(&self) -> Result<Rewrapped, SubjectError> {
+        let mut done = Rewrapped::default();
         let mut after = NAME.to_owned();
         let mut tries = 0;
         loop {
             let from = after.clone();
             let Some(page) = self.page(&mut after).await? else {
-                return Ok(changed);
+                return Ok(done);
             };
-            let mut changes = Vec::new();
+            let (mut changes, mut closed) = (Vec::new(), 0);
             for record in &page {
-                if let Some(body) = self.rewrapped(record)? {
+                let (body, opens) = self.rewrapped(record)?;
+                closed += u64::from(!opens);
+                if let Some(body) = body {
                     changes.push(self.prover.change(record, &body)?);
                 }
             }
-            if changes.is_empty() {
-                continue;
-            }
-            match self.database.keys_change(&changes).await {
+            let written = match changes.is_empty() {
+                true => Ok(()),
+                false => self.database.keys_change(&changes).await,
+            };
+            match written {
                 Ok(()) => {
-                    (changed, tries) = (changed + changes.len() as u64, 0);
+                    done.changed += changes.len() as u64;
+                    done.closed += closed;
+                    tries = 0;
                     self.let_go();
                 }
                 // Somebody changed one of them: all are looked at again.
@@ -111,16 +124,19 @@ impl Subjects {
         }
     }
 
-    /// What a record is to say; `None`: it says so.
-    fn rewrapped(&self, record: &Proven) -> Result<Option<Body>, SubjectError> {
+    /// What a record is to say (`None`: it says so), and whether all of it opens.
+    fn rewrapped(&self, record: &Proven) -> Result<(Option<Body>, bool), SubjectError> {
         let (active, wrapper) = self.wrappers.first().ok_or(SubjectError::NoKeyring)?;
-        let mut body = record.body.clone();
+        let (mut body, mut opens) = (record.body.clone(), true);
         let old: Vec<&SubjectKey> = self
             .alive(record)
             .filter(|key| wrapped_under(key) != Some(*active))
             .collect();
         for old in old {
-            let key = self.unwrap(&record.tag, &old.wrapped().unwrap_or_default())?;
+            let Ok(key) = self.unwrap(&record.tag, &old.wrapped().unwrap_or_default()) else {
+                opens = false;
+                continue;
+            };
             let new = SubjectKey::new(&key, &record.tag, wrapper, old.created)?;
             body.keys
                 .iter_mut()
@@ -130,9 +146,12 @@ impl Subjects {
         if let Some(forget) = &mut body.forget
             && self.sealed_under(record, &forget.subject) != Some(self.shared.primary().id())
         {
-            forget.subject = self.seal(&record.tag, &self.name_in(record)?)?;
+            match self.name_in(record) {
+                Ok(name) => forget.subject = self.seal(&record.tag, &name)?,
+                Err(_) => opens = false,
+            }
         }
-        Ok((body != record.body).then_some(body))
+        Ok(((body != record.body).then_some(body), opens))
     }
 }
 

@@ -11,10 +11,31 @@ pub(crate) struct Ring {
     pub(crate) own: Option<KeyId>,
     /// The subject's keys that open, [`Self::own`] first.
     pub(crate) keys: Vec<KeyId>,
-    /// Keys that are no more, or are not to be used.
+    /// Keys that are no more, or are never to be used again.
     pub(crate) destroyed: Vec<KeyId>,
+    /// Keys that are not used while the subject is to be forgotten, which can be taken back.
+    pub(crate) suspended: Vec<KeyId>,
+    /// Keys that are there, and that no key of the keyring unwraps.
+    pub(crate) closed: Vec<Closed>,
     /// The subject is being forgotten: no key is made for it.
     pub(crate) forgotten: bool,
+}
+
+/// A key of a subject that cannot be unwrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Closed {
+    pub(crate) id: KeyId,
+    /// The key that wraps it, where it is named.
+    pub(crate) under: Option<KeyId>,
+}
+
+/// How far the erasure of a value has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// It was asked for. Its key is not used, and is there: it can be taken back.
+    Asked,
+    /// Its key is destroyed.
+    Done,
 }
 
 impl Ring {
@@ -25,13 +46,21 @@ impl Ring {
             own: None,
             keys: Vec::new(),
             destroyed: Vec::new(),
+            suspended: Vec::new(),
+            closed: Vec::new(),
             forgotten: false,
         }
     }
 
-    /// Whether there is a key to seal with; nobody else's will do.
-    pub(crate) fn seals(&self) -> bool {
-        self.own.is_some() || self.forgotten
+    /// Whether nothing is sealed for the subject: it is being forgotten, or keys of it do
+    /// not open, beside which it is to get no other.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.forgotten || !self.closed.is_empty()
+    }
+
+    /// Whether there is a key to seal with, or none is to be made; nobody else's will do.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.own.is_some() || self.is_withheld()
     }
 
     /// Whether a key is one of the subject's.
@@ -39,16 +68,34 @@ impl Ring {
         self.keys.contains(&key)
     }
 
-    /// A value that was meant to be gone: it names a destroyed key, or names none (as
-    /// Fernet's tokens) and the subject has destroyed ones.
-    pub(crate) fn is_forgotten(&self, stored: &Stored) -> bool {
+    /// How far the erasure of what a key sealed has come; `None`: nobody asked for it.
+    pub(crate) fn erasure_of(&self, key: KeyId) -> Option<Erasure> {
+        match (self.suspended.contains(&key), self.destroyed.contains(&key)) {
+            (true, _) => Some(Erasure::Asked),
+            (false, true) => Some(Erasure::Done),
+            (false, false) => None,
+        }
+    }
+
+    /// The same of what names no key, as Fernet's tokens, and does not open.
+    pub(crate) fn erasure(&self) -> Option<Erasure> {
+        match (self.suspended.is_empty(), self.destroyed.is_empty()) {
+            (false, _) => Some(Erasure::Asked),
+            // It may be of a key that is there.
+            (true, false) if self.closed.is_empty() => Some(Erasure::Done),
+            (true, _) => None,
+        }
+    }
+
+    /// How far the erasure of a value has come that does not open.
+    pub(crate) fn erased(&self, stored: &Stored) -> Option<Erasure> {
         match stored {
             // Whether somebody else has a key of that id, by chance, tells nothing.
             Stored::Undecryptable(value) => match value.key {
-                Some(id) => self.destroyed.contains(&id),
-                None => !self.destroyed.is_empty(),
+                Some(id) => self.erasure_of(id),
+                None => self.erasure(),
             },
-            _ => false,
+            _ => None,
         }
     }
 }
@@ -93,9 +140,9 @@ mod tests {
             let mut clear = Vec::new();
             FieldOpener::new(&ring.keyring).read(Form::Text, &place, token, &mut clear)
         };
-        assert!(ring.is_forgotten(&read(&theirs)));
+        assert_eq!(ring.erased(&read(&theirs)), Some(Erasure::Done));
         assert!(matches!(read(&everybodys), Stored::Sealed(_)));
-        assert!(!ring.is_forgotten(&read(&everybodys)));
-        assert!(!ring.is_forgotten(&read(&token(Key::from_bytes([8; 32])))));
+        assert_eq!(ring.erased(&read(&everybodys)), None);
+        assert_eq!(ring.erased(&read(&token(Key::from_bytes([8; 32])))), None);
     }
 }

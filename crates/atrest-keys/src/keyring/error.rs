@@ -55,6 +55,14 @@ pub enum KeyringError {
         /// What is wrong, with the line, without its text.
         problem: String,
     },
+    /// A document that what the shares give does not authenticate.
+    #[error(
+        "{origin} does not open by these shares: they are another keyring's, or from before its keyring key was renewed (atrest key rewrap --renew-keyring-key), or it was changed after it was written; nothing was changed: take the shares of the last atrest key export, or a copy of the keyring from their time"
+    )]
+    NotByShares {
+        /// Which document.
+        origin: String,
+    },
     /// An older document than there once was.
     #[error(
         "{origin} is older than a copy beside it: it has generation {found}, and {} has generation {newest}; \

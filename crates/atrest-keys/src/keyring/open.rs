@@ -51,26 +51,28 @@ impl OpenKeyring {
                 wrapped_by: parsed.document.source.clone(),
                 source: Box::new(source),
             })?;
-        Self::with_key(parsed, origin, keyring_key)
-    }
-
-    /// Opens a keyring's text with the keyring key itself, as recovery shares give it.
-    ///
-    /// # Errors
-    /// [`KeyringError::Damaged`] and its like, also when it is another keyring's key.
-    pub fn open_with(text: &str, origin: &str, keyring_key: Key) -> Result<Self, KeyringError> {
-        Self::with_key(read::parse(text, origin)?, origin, keyring_key)
-    }
-
-    fn with_key(parsed: Parsed<'_>, origin: &str, key: Key) -> Result<Self, KeyringError> {
-        let mac = Mac::new(&key, Purpose::Keyring);
-        if !mac.verify(&[parsed.signed.as_bytes()], &parsed.mac) {
+        if !is_authentic(&parsed, &keyring_key) {
             return Err(damaged(
                 origin,
                 "it was changed after it was written, or is another keyring's",
             ));
         }
-        Self::from_document(parsed.document, key, origin)
+        Self::from_document(parsed.document, keyring_key, origin)
+    }
+
+    /// Opens a keyring's text with the keyring key itself, as recovery shares give it.
+    ///
+    /// # Errors
+    /// [`KeyringError::NotByShares`] when this key does not authenticate it;
+    /// [`KeyringError::Damaged`] and its like.
+    pub fn open_with(text: &str, origin: &str, keyring_key: Key) -> Result<Self, KeyringError> {
+        let parsed = read::parse(text, origin)?;
+        if !is_authentic(&parsed, &keyring_key) {
+            return Err(KeyringError::NotByShares {
+                origin: origin.to_owned(),
+            });
+        }
+        Self::from_document(parsed.document, keyring_key, origin)
     }
 
     /// Opens the keys of a document that is authentic, or our own.
@@ -227,6 +229,12 @@ impl OpenKeyring {
     pub(super) fn same_as(&self, other: &Self) -> bool {
         self.document == other.document && self.keyring_key.id() == other.keyring_key.id()
     }
+}
+
+/// Whether a document's MAC is by this keyring key.
+fn is_authentic(parsed: &Parsed<'_>, keyring_key: &Key) -> bool {
+    let mac = Mac::new(keyring_key, Purpose::Keyring);
+    mac.verify(&[parsed.signed.as_bytes()], &parsed.mac)
 }
 
 fn damaged(origin: &str, problem: &str) -> KeyringError {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
+use atrest_core::Keyring;
 use atrest_core::object::{ObjectError, sealed_len};
-use atrest_core::{KeyId, Keyring};
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
@@ -13,7 +13,7 @@ use super::probe::Conditions;
 use super::{Bucket, Operation, Why};
 use crate::Keys;
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Done, Failure, Left, Watch, is_temporary};
+use crate::inplace::{Done, Failure, Left, Watch, is_temporary, sealing};
 use crate::keyrings::{FileKeys, ToSeal};
 use crate::observe::Unobserved;
 use crate::sealing::Sealing;
@@ -177,13 +177,5 @@ impl<'a> Job<'a> {
             watch.read(piece.len() as u64);
             Ok(piece)
         })
-    }
-}
-
-/// What an object is to be sealed under.
-fn sealing(keys: &FileKeys) -> Result<(&Keyring, KeyId), Failure> {
-    match keys.to_seal() {
-        ToSeal::Under(keyring, key) => Ok((keyring, key)),
-        ToSeal::NotMade | ToSeal::Never => Err(Failure::NeedsKey),
     }
 }

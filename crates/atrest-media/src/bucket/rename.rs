@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use atrest_core::object::{ObjectError, sealed_len};
 use atrest_core::{KeyId, Keyring};
-use atrest_engine::subjects::SubjectError;
+use atrest_engine::subjects::{Erasure, SubjectError};
 use bytes::Bytes;
 use futures::stream::{Stream, TryStreamExt as _};
 use object_store::path::Path;
@@ -199,8 +199,12 @@ fn problem(failure: Failure) -> String {
         Failure::Skipped(Why::Failed(problem)) => problem,
         Failure::Skipped(why) => why.to_string(),
         Failure::Object(error) => error.to_string(),
-        Failure::Forgotten => {
+        Failure::Forgotten(Erasure::Done) => {
             "its key was destroyed when the subject that its name says was forgotten".to_owned()
+        }
+        Failure::Forgotten(Erasure::Asked) => {
+            "its key is not used, since the subject that its name says is to be forgotten"
+                .to_owned()
         }
         Failure::NeedsKey => "its subject got no key".to_owned(),
         Failure::Stopped => "stopped".to_owned(),

@@ -13,7 +13,7 @@ use super::state::{State, look};
 use super::temporary::Temporary;
 use super::{Folder, OldFiles, Operation, Why};
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Done, Failure, Left, Watch, Watched};
+use crate::inplace::{Done, Failure, Left, Watch, Watched, sealing};
 use crate::keyrings::{FileKeys, ToSeal};
 use crate::{Keys, ObjectReader};
 
@@ -130,11 +130,10 @@ impl<'a> Job<'a> {
                 Err(Failure::Skipped(Why::HardLinked))
             }
             State::Clear(length) if self.operation == Operation::Encrypt => {
-                let (sealing, key) = match keys.to_seal() {
-                    ToSeal::Under(sealing, key) => (sealing, key),
-                    ToSeal::NotMade => return Err(Failure::NeedsKey),
-                    ToSeal::Never => return Ok(withheld(length)),
-                };
+                if matches!(keys.to_seal(), ToSeal::Never) {
+                    return Ok(withheld(length));
+                }
+                let (sealing, key) = sealing(keys)?;
                 if let Some(old) = self.old {
                     old.keep(source, path)?;
                 }
@@ -175,9 +174,7 @@ impl<'a> Job<'a> {
                         Err(Failure::Skipped(Why::HardLinked))
                     }
                     Operation::Rotate => {
-                        let ToSeal::Under(sealing, key) = keys.to_seal() else {
-                            return Err(Failure::NeedsKey);
-                        };
+                        let (sealing, key) = sealing(keys)?;
                         replace(source, |to| {
                             let clear = ObjectReader::new(reader(), opening, id)?;
                             crate::seal(clear, to, sealing, id, threads, &|_| {})?;

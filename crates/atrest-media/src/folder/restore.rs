@@ -8,6 +8,7 @@ use atrest_core::object::ObjectError;
 use atrest_engine::policy::FilesPolicy;
 use atrest_engine::report::{FileNote, FilesRestoreReport};
 use atrest_engine::restore::RestoreMode;
+use atrest_engine::subjects::Erasure;
 
 use super::file::replace;
 use super::place::Source;
@@ -153,12 +154,14 @@ pub(super) fn restore(
             Ok(()) => {}
             Err(Failure::Stopped) => done.stopped = true,
             Err(Failure::Skipped(why)) => done.skipped.push(one.skipped(why)),
-            Err(Failure::Forgotten) => done.forgotten += 1,
+            Err(Failure::Forgotten(_)) => done.forgotten += 1,
             Err(Failure::NeedsKey) => {
                 let why = Why::Failed("its subject got no key; run again".to_owned());
                 done.skipped.push(one.skipped(why));
             }
-            Err(Failure::Object(error)) if forgotten(&of_file, &error) => done.forgotten += 1,
+            Err(Failure::Object(error)) if erasure(&of_file, &error).is_some() => {
+                done.forgotten += 1;
+            }
             Err(Failure::Object(error)) => {
                 let why = Why::Failed(format!("the copy of it does not open: {error}"));
                 done.skipped.push(one.skipped(why));
@@ -191,9 +194,12 @@ fn unread(folder: &Folder, path: &Path, why: Why) -> Option<Skipped> {
     })
 }
 
-/// Whether what does not open was meant to be gone.
-fn forgotten(keys: &FileKeys, error: &ObjectError) -> bool {
-    matches!(error, ObjectError::UnknownKey(key) if keys.is_forgotten(*key))
+/// How far the erasure of what does not open has come.
+fn erasure(keys: &FileKeys, error: &ObjectError) -> Option<Erasure> {
+    match error {
+        ObjectError::UnknownKey(key) => keys.erasure_of(*key),
+        _ => None,
+    }
 }
 
 /// One file of the copy.
@@ -254,10 +260,10 @@ impl One<'_> {
                 }
                 write
             }
-            Err(Failure::Object(error)) if forgotten(self.keys, &error) => {
-                return Err(Failure::Forgotten);
-            }
             Err(Failure::Object(error)) => {
+                if let Some(erasure) = erasure(self.keys, &error) {
+                    return Err(Failure::Forgotten(erasure));
+                }
                 // What a writer did to it meanwhile may look like damage.
                 to.check()?;
                 // What a key that is not at hand opens may be newer than the copy.

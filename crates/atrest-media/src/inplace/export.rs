@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
+use atrest_engine::subjects::Erasure;
 use serde::Serialize;
 
 /// Where a subject's files go, one after the other: a folder ([`ExportFolder`]), an
@@ -125,7 +126,8 @@ impl Belonging {
             Failure::Skipped(why) if why.is_harmless() => return None,
             Failure::Skipped(why) => ("skipped", Some(why.to_string())),
             Failure::Object(error) => ("undecryptable", Some(error.to_string())),
-            Failure::Forgotten => ("forgotten", None),
+            Failure::Forgotten(Erasure::Done) => ("forgotten", None),
+            Failure::Forgotten(Erasure::Asked) => ("to-be-forgotten", None),
             Failure::NeedsKey | Failure::Stopped => return None,
         };
         Some(Self {

@@ -1,9 +1,11 @@
 use std::io;
 
 use atrest_core::object::ObjectError;
+use atrest_core::{KeyId, Keyring};
+use atrest_engine::subjects::{Erasure, SubjectError};
 
 use super::Why;
-use crate::MediaError;
+use crate::{FileKeys, MediaError};
 
 /// Why one file was not done.
 #[derive(Debug)]
@@ -12,8 +14,8 @@ pub(crate) enum Failure {
     Skipped(Why),
     /// It does not open.
     Object(ObjectError),
-    /// It was meant to be gone: its subject's key was destroyed.
-    Forgotten,
+    /// It is meant to be gone: its subject's key was destroyed, or is not used any more.
+    Forgotten(Erasure),
     /// It is due, and its subject has no key yet.
     NeedsKey,
     /// The run is to end.
@@ -31,7 +33,8 @@ impl From<MediaError> for Failure {
     fn from(error: MediaError) -> Self {
         match error {
             MediaError::Object(error) => Self::Object(error),
-            MediaError::Forgotten(_) => Self::Forgotten,
+            MediaError::Forgotten(_) => Self::Forgotten(Erasure::Done),
+            MediaError::ToBeForgotten(_) => Self::Forgotten(Erasure::Asked),
             error @ MediaError::Keys(_) => Self::Skipped(Why::Failed(error.to_string())),
             // A reader of objects is a reader like any other to what reads from it.
             MediaError::Io { doing, source } => match source.downcast::<ObjectError>() {
@@ -39,5 +42,14 @@ impl From<MediaError> for Failure {
                 Err(source) => Self::io(doing)(source),
             },
         }
+    }
+}
+
+/// What a file is to be sealed under.
+pub(crate) fn sealing(keys: &FileKeys) -> Result<(&Keyring, KeyId), Failure> {
+    match keys.sealing() {
+        Ok(keyring) => Ok((keyring, keyring.primary().id())),
+        Err(SubjectError::NotKept { .. }) => Err(Failure::NeedsKey),
+        Err(error) => Err(MediaError::from(error).into()),
     }
 }

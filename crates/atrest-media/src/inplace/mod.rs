@@ -18,7 +18,7 @@ pub use report::{Report, Skipped, Tally, Undecryptable, Versions, Why};
 pub use watch::Progress;
 
 pub(crate) use begins::begins_object;
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, sealing};
 pub(crate) use filter::Filter;
 pub(crate) use name::{is_temporary, temporary};
 pub(crate) use report::{Done, Left};

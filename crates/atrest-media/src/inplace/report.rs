@@ -3,6 +3,7 @@ use std::fmt;
 
 use atrest_core::KeyId;
 use atrest_core::object::ObjectError;
+use atrest_engine::subjects::Erasure;
 
 use super::Failure;
 use crate::keyrings::{FileKeys, ToSeal};
@@ -49,6 +50,9 @@ pub struct Report {
     pub by_subject: Tally,
     /// Those whose key was destroyed when their subject was forgotten.
     pub forgotten: u64,
+    /// Those whose key is not used while their subject is to be forgotten, which can be
+    /// taken back.
+    pub to_be_forgotten: u64,
     /// Clear ones of subjects that are being forgotten, which are not sealed any more;
     /// they are counted as clear, too.
     pub withheld: Tally,
@@ -110,9 +114,12 @@ impl Report {
                 self.total += 1;
                 self.undecryptable.push(Undecryptable::new(name, &error));
             }
-            Err(Failure::Forgotten) => {
+            Err(Failure::Forgotten(erasure)) => {
                 self.total += 1;
-                self.forgotten += 1;
+                match erasure {
+                    Erasure::Done => self.forgotten += 1,
+                    Erasure::Asked => self.to_be_forgotten += 1,
+                }
             }
             Err(Failure::NeedsKey) => {
                 let why = "its subject got no key; run again".to_owned();
@@ -164,7 +171,7 @@ impl Done {
     /// It is sealed under `key`.
     pub(crate) fn sealed(key: KeyId, bytes: u64, keys: &FileKeys) -> Self {
         let left = match keys.to_seal() {
-            ToSeal::Under(_, own) if own == key => None,
+            ToSeal::Under(own) if own == key => None,
             ToSeal::Never => None,
             _ => Some(Left::ToRotate),
         };

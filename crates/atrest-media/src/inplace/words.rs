@@ -104,6 +104,7 @@ impl Report {
                 .collect(),
             sealed_by_subject: self.by_subject.files,
             forgotten: self.forgotten,
+            to_be_forgotten: self.to_be_forgotten,
             undecryptable: self.undecryptable.len() as u64,
             undecryptable_files: undecryptable.collect(),
             unknown_keys: BTreeMap::new(),

@@ -68,6 +68,7 @@ fn look(path: &Path, keys: &FileKeys, id: &[u8], global: &Global) -> FileReport 
                 MediaError::Object(ObjectError::NotAnObject) => "not-an-object",
                 MediaError::Object(_) => "undecryptable",
                 MediaError::Forgotten(_) => "forgotten",
+                MediaError::ToBeForgotten(_) => "to-be-forgotten",
                 _ => "unreadable",
             };
             let mut report = FileReport::new(name, state);
@@ -75,7 +76,9 @@ fn look(path: &Path, keys: &FileKeys, id: &[u8], global: &Global) -> FileReport 
             report.key_id = match &error {
                 MediaError::Object(ObjectError::UnknownKey(key)) => Some(key.to_string()),
                 MediaError::Object(ObjectError::Unbound { key }) => Some(key.to_string()),
-                MediaError::Forgotten(key) => Some(key.to_string()),
+                MediaError::Forgotten(key) | MediaError::ToBeForgotten(key) => {
+                    Some(key.to_string())
+                }
                 _ => None,
             };
             report.problem = Some(error.to_string());

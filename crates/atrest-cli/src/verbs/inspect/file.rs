@@ -88,6 +88,12 @@ fn describe(path: &str, found: &Report, files: &FilesPolicy) -> FileReport {
         report.problem = Some(problem.to_owned());
         return report;
     }
+    if found.to_be_forgotten > 0 {
+        let mut report = FileReport::new(file, "to-be-forgotten");
+        let problem = "its key is not used, since the subject that its name says is to be forgotten; until that is done, atrest forget --undo takes it back";
+        report.problem = Some(problem.to_owned());
+        return report;
+    }
     if let Some(bad) = found.undecryptable.first() {
         let mut report = FileReport::new(file, "undecryptable");
         report.key_id = bad.unknown_key.map(|key| key.to_string());

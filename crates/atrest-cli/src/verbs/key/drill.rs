@@ -132,7 +132,11 @@ fn drilled(
         those.map(|(_, tokens)| tokens).sum()
     };
     let opens = |id: &KeyId| {
-        keyring.get(*id).is_some() || matches!(stands(id), Some(Standing::Opens | Standing::Gone))
+        keyring.get(*id).is_some()
+            || matches!(
+                stands(id),
+                Some(Standing::Opens | Standing::Gone | Standing::Suspended)
+            )
     };
     let missing: BTreeSet<String> = needs
         .keys
@@ -149,6 +153,7 @@ fn drilled(
         "missing_keys": missing,
         "of_subjects": tokens(Some(Standing::Opens)),
         "forgotten": tokens(Some(Standing::Gone)),
+        "to_be_forgotten": tokens(Some(Standing::Suspended)),
         "undecryptable": undecryptable,
     });
     (told, clean)
@@ -166,6 +171,10 @@ fn show(backup: &Value) {
         (
             "forgotten",
             "tokens of subjects that were forgotten, which no key opens any more",
+        ),
+        (
+            "to_be_forgotten",
+            "tokens of subjects that are to be forgotten, whose keys are there and not used",
         ),
         ("undecryptable", "tokens that open under no key"),
     ] {

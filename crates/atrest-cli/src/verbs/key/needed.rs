@@ -2,16 +2,17 @@
 //! that a key can go but that all of them were looked at.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use atrest_core::{KeyId, Keyring};
 use atrest_engine::Operation;
-use atrest_engine::backup::{BackupError, BackupNeeds, name as backup_name};
+use atrest_engine::backup::{BackupError, BackupNeeds};
 use atrest_media::folder::{Folder, FolderError, Held};
 
 use super::list;
-use crate::args::Global;
+use crate::args::{BackupArgs, Global};
+use crate::backups::Known;
 use crate::files::Locations;
 use crate::output::warn;
 use crate::session::{Connected, Session};
@@ -72,7 +73,7 @@ pub(super) async fn by_subjects(
 pub(super) async fn by_values(
     session: &Session,
     id: KeyId,
-    backups: &[PathBuf],
+    backups: &BackupArgs,
     global: &Global,
 ) -> anyhow::Result<Vec<String>> {
     let policy = &session.policy;
@@ -82,7 +83,6 @@ pub(super) async fn by_values(
             policy.origin
         );
     }
-    let mut known = backups_in(policy.directory());
     let connected = Connected::open(global).await?;
     let locations = Locations::open(&connected, None, global).await?;
     let usage = list::count(&connected, &locations, global).await?;
@@ -110,17 +110,19 @@ pub(super) async fn by_values(
                     "perhaps {column}, which was encrypted, is not in the policy any more, and was not counted: put it back, or decrypt it"
                 ));
             }
-            let last = last.iter().flat_map(|last| &last.backups);
-            known.extend(last.map(|backup| backup.path.clone()));
         }
     }
-    for path in backups {
-        match path.is_dir() {
-            true => known.extend(backups_in(path)),
-            false => known.push(path.clone()),
+    let known = Known::find(&connected, backups, global).await?;
+    for path in &known.missing {
+        match backups.backups_deleted {
+            true => warn(&format!("the backup {} is deleted", path.display())),
+            false => needed.push(format!(
+                "perhaps the backup {}, which is not there any more: name where it is with --backup, or say with --backups-deleted that it is deleted",
+                path.display()
+            )),
         }
     }
-    needed.extend(by_backups(&connected, session.keyring(), id, &known).await?);
+    needed.extend(by_backups(&connected, session.keyring(), id, &known.there).await?);
     connected.close().await;
     Ok(needed)
 }
@@ -131,20 +133,11 @@ async fn by_backups(
     connected: &Connected,
     keyring: &Keyring,
     id: KeyId,
-    known: &[PathBuf],
+    known: &BTreeSet<PathBuf>,
 ) -> anyhow::Result<Vec<String>> {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let paths: BTreeSet<PathBuf> = known.iter().map(absolute).collect();
     let (mut needed, mut read) = (Vec::new(), Vec::new());
-    for path in paths {
-        if !path.exists() {
-            warn(&format!(
-                "the backup {} is not there any more, and was not looked at",
-                path.display()
-            ));
-            continue;
-        }
-        match BackupNeeds::of(&path, keyring) {
+    for path in known {
+        match BackupNeeds::of(path, keyring) {
             Ok(needs) => read.push((path, needs)),
             Err(BackupError::UnknownKey { key, .. }) => needed.push(format!(
                 "perhaps the backup {}: it was written under key {key}, which is not here, and cannot be looked into",
@@ -176,16 +169,4 @@ async fn by_backups(
         }
     }
     Ok(needed)
-}
-
-fn backups_in(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let is_backup = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(backup_name::is_one)
-    };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.filter(is_backup).collect()
 }

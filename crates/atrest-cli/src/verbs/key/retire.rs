@@ -35,7 +35,7 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
     needed.extend(match (state, purpose) {
         // Copies of before may still be there: they go.
         (KeyState::Destroyed, _) => Vec::new(),
-        (_, KeyPurpose::Data) => needed::by_values(&session, id, &args.backup, global).await?,
+        (_, KeyPurpose::Data) => needed::by_values(&session, id, &args.backups, global).await?,
         (_, KeyPurpose::Subjects) => needed::by_subjects(&session, id, global).await?,
         (_, KeyPurpose::Index) => {
             vec!["every subject's keys are found by it, and proven".to_owned()]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use atrest_keys::LoadedKeyring;
-use atrest_keys::keyring::OpenKeyring;
+use atrest_keys::keyring::{KeyState, OpenKeyring};
 use jiff::Timestamp;
 
 use super::replace::policy_line;
@@ -52,7 +52,7 @@ pub(super) async fn run(args: &RewrapArgs, global: &Global) -> anyhow::Result<Ou
     line(&format!(
         "{}: {} keys under {}; no value and no file was touched",
         store.name(),
-        after.entries().len(),
+        alive(&after),
         args.root
     ));
     if args.renew_keyring_key {
@@ -90,6 +90,14 @@ fn finish(
         line("Whether its keyring key is new is not known: run this once more to make one.");
     }
     Ok(Outcome::Clean)
+}
+
+/// Keys that are wrapped: of destroyed ones there is nothing.
+fn alive(keyring: &OpenKeyring) -> usize {
+    let entries = keyring.entries().iter();
+    entries
+        .filter(|key| key.state != KeyState::Destroyed)
+        .count()
 }
 
 fn json(

@@ -34,15 +34,16 @@ pub(super) struct Counts {
     given: u64,
     given_bytes: u64,
     pub(super) forgotten: u64,
+    pub(super) to_be_forgotten: u64,
     pub(super) undecryptable: u64,
     pub(super) skipped: u64,
 }
 
-/// Gives the subject's files of every location that has subjects, and tells of each in
-/// `out`.
+/// Gives the subject's files of every location that has subjects, below the folder of
+/// [`make_folder`], and tells of each in `out`.
 ///
 /// # Errors
-/// When the folder is there already, or lies in a location; when a file cannot be written.
+/// When a file cannot be written.
 pub(super) async fn export(
     connected: &Connected,
     subject: &str,
@@ -51,8 +52,6 @@ pub(super) async fn export(
     global: &Global,
 ) -> anyhow::Result<Vec<Counts>> {
     let session = &connected.session;
-    refuse_inside(connected, to)?;
-    new_folder(to)?;
     let (mut all, mut used) = (Vec::new(), Vec::new());
     for files in connected.files(global)? {
         let Some(pattern) = &files.subject else {
@@ -104,6 +103,7 @@ impl Counts {
                 self.given_bytes += file.bytes;
             }
             "forgotten" => self.forgotten += 1,
+            "to-be-forgotten" => self.to_be_forgotten += 1,
             "undecryptable" => self.undecryptable += 1,
             _ => self.skipped += 1,
         }
@@ -112,16 +112,26 @@ impl Counts {
     /// For people.
     pub(super) fn told(&self) -> String {
         format!(
-            "{}: {} files, of which {} were written below {}, {} were forgotten, {} do not open and {} could not be looked at",
+            "{}: {} files, of which {} were written below {}, {} were forgotten, {} are to be forgotten, {} do not open and {} could not be looked at",
             self.location,
             self.files,
             self.given,
             self.folder.display(),
             self.forgotten,
+            self.to_be_forgotten,
             self.undecryptable,
             self.skipped
         )
     }
+}
+
+/// Makes the folder that the files go to.
+///
+/// # Errors
+/// When it is there already, or lies in a location.
+pub(super) fn make_folder(connected: &Connected, to: &Path) -> anyhow::Result<()> {
+    refuse_inside(connected, to)?;
+    new_folder(to)
 }
 
 /// A folder within a location would become a part of it.

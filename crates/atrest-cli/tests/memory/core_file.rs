@@ -1,0 +1,89 @@
+//! The core file of `atrest serve`, after a key was dropped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use atrest_core::Key;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::running::{Server, atrest_with_core, hex};
+use crate::search::{Secrets, search_file};
+use crate::write;
+
+/// Ends the process and gives its core file: the kernel's, or where the kernel writes none
+/// into the working directory that of gdb, which leaves out the same pages.
+fn core_of(child: &mut Child, folder: &Path) -> PathBuf {
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let limit = limits.lines().find(|l| l.starts_with("Max core file size"));
+    let is_off = limit.unwrap().split_whitespace().nth(4) == Some("0");
+    if is_off || pattern.starts_with(['|', '/']) {
+        let core = folder.join("core");
+        let pid = child.id().to_string();
+        let made = Command::new("gcore").arg("-o").arg(&core).arg(&pid).output();
+        let made = made.expect("the kernel writes no core file here: install gdb");
+        assert!(made.status.success(), "{made:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return folder.join(format!("core.{pid}"));
+    }
+    kill_process(Pid::from_child(child), Signal::ABORT).unwrap();
+    assert!(!child.wait().unwrap().success());
+    let name = pattern.split('%').next().unwrap().trim_end();
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    let is_core = |path: &PathBuf| {
+        let file = path.file_name().unwrap().to_str().unwrap();
+        file.starts_with(name)
+    };
+    paths.find(is_core).expect("a core file")
+}
+
+#[test]
+fn a_core_file_has_no_key_and_nothing_of_one_that_was_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (dropped, held) = (Key::generate().unwrap(), Key::generate().unwrap());
+    write(&folder.join("a.key"), hex(&dropped).as_bytes());
+    let mut server = Server::start(atrest_with_core(folder), folder);
+    // Some threads work with it.
+    let content = vec![7; 3 << 20];
+    for name in ["a", "b", "c"] {
+        let put = format!("PUT /clips/{name}");
+        assert!(server.ask(&put, &content).starts_with(b"HTTP/1.1 201"));
+        server.ask(&format!("GET /clips/{name}"), b"");
+    }
+    write(&folder.join("next"), hex(&held).as_bytes());
+    fs::rename(folder.join("next"), folder.join("a.key")).unwrap();
+    let begin = Instant::now();
+    let gone = format!("atrest_key_info{{key=\"{}\"", dropped.id());
+    loop {
+        let metrics = String::from_utf8(server.ask("GET /metrics", b"")).unwrap();
+        let mut lines = metrics.lines().filter(|line| line.starts_with(&gone));
+        if lines.all(|line| line.ends_with(" 0")) && metrics.contains(&held.id().to_string()) {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "{metrics}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(server.ask("PUT /clips/d", &content).starts_with(b"HTTP/1.1 201"));
+    std::thread::sleep(Duration::from_millis(500));
+
+    // The control: that the process and its memory are in the file.
+    let mut there = Secrets::default();
+    let place = "atrest_seal_seconds";
+    there.add("a metric's name", place.as_bytes());
+    let mut secrets = Secrets::default();
+    for (name, key) in [("the dropped key", &dropped), ("the held key", &held)] {
+        secrets.add(name, key.expose_secret());
+        secrets.add_spellings(name, key);
+    }
+    secrets.add_subkeys("the dropped key", &dropped);
+    let core = core_of(&mut server.child.0, folder);
+    assert!(fs::metadata(&core).unwrap().len() > 1 << 20);
+    assert!(!search_file(&core, &there).is_empty(), "{place}");
+    let found = search_file(&core, &secrets);
+    assert!(found.is_empty(), "{found:#?}");
+}
