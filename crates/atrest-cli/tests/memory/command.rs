@@ -95,9 +95,17 @@ fn serve_at_work_holds_the_key_in_protected_pages_only() {
     let clear = (0..3000)
         .map(|_| Key::generate().unwrap().to_base64url()[..43].to_owned())
         .collect::<String>();
-    assert!(server.ask("PUT /clips/a.txt", clear.as_bytes()).starts_with(b"HTTP/1.1 201"));
+    assert!(
+        server
+            .ask("PUT /clips/a.txt", clear.as_bytes())
+            .starts_with(b"HTTP/1.1 201")
+    );
     for _ in 0..3 {
-        assert!(server.ask("GET /clips/a.txt", b"").ends_with(clear.as_bytes()));
+        assert!(
+            server
+                .ask("GET /clips/a.txt", b"")
+                .ends_with(clear.as_bytes())
+        );
     }
     std::thread::sleep(Duration::from_millis(500));
     {

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use atrest_core::Key;
 
@@ -53,8 +53,6 @@ impl Drop for Running {
 pub(crate) struct Server {
     pub(crate) child: Running,
     address: String,
-    /// Open, so that the server can write to it.
-    _log: BufReader<ChildStderr>,
 }
 
 impl Server {
@@ -71,11 +69,9 @@ impl Server {
         let first: serde_json::Value = serde_json::from_str(&first).unwrap();
         let url = first["fields"]["url"].as_str().unwrap();
         let address = url.split("//").nth(1).unwrap().to_owned();
-        Self {
-            child,
-            address,
-            _log: log,
-        }
+        // So that the server can go on writing.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { child, address }
     }
 
     /// The answer to a request.

@@ -94,7 +94,10 @@ pub async fn asked_for_undone_and_done(scratch: &ScratchDatabase) {
         .unwrap();
     assert_eq!(state.alive().len(), 1);
     assert!(!state.is_due(now()));
-    assert_eq!(counts(&engine).await, (20, 10, 0, 0));
+    assert_eq!(counts(&engine).await, (20, 0, 0, 0));
+    let options = RunOptions::default();
+    let report = engine.verify(&policy(), &options).await.unwrap();
+    assert_eq!(report.to_be_forgotten, 10);
     let waiting = subjects(&engine).unfinished().await.unwrap();
     assert_eq!(waiting, [state]);
     subjects(&engine).undo(&tag).await.unwrap();
