@@ -19,7 +19,7 @@ pub(crate) fn atrest(folder: &Path, arguments: &[&str]) -> Command {
 /// The same, which may leave a core file of any length.
 pub(crate) fn atrest_with_core(folder: &Path) -> Command {
     let mut command = Command::new("/bin/sh");
-    let run = "ulimit -c unlimited; exec \"$0\" \"$@\"";
+    let run = "ulimit -c unlimited 2>/dev/null; exec \"$0\" \"$@\"";
     command.args(["-c", run, env!("CARGO_BIN_EXE_atrest")]);
     readable(command, folder)
 }
