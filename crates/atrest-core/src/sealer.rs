@@ -6,7 +6,9 @@ use crate::field_xaes::{Batch, BatchError};
 use crate::keyring::Member;
 use crate::random::RandomPool;
 use crate::xaes::{self, CipherError};
-use crate::{Context, Form, Keyring, RandomError, Suite, base64, buffer, field_cbc_hmac, header};
+use crate::{
+    Context, Form, KeyId, Keyring, RandomError, Suite, base64, buffer, field_cbc_hmac, header,
+};
 
 /// Seals one batch of values under the primary key: key schedules are computed
 /// and randomness is drawn once.
@@ -130,6 +132,12 @@ impl FieldSealer {
         self.work.batch = first_batch(keyring, self.work.suite, &mut self.work.random)?;
         self.keyring = keyring.clone();
         Ok(())
+    }
+
+    /// The key that it seals under.
+    #[must_use]
+    pub fn key(&self) -> KeyId {
+        self.keyring.primary().id()
     }
 
     /// The time that Fernet tokens carry from now on: for a sealer that is kept.

@@ -25,6 +25,8 @@ mod origin;
 mod read;
 mod write;
 
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use atrest_core::{KeyId, Keyring, Purpose, hazmat};
@@ -38,6 +40,24 @@ pub(crate) use open::Known;
 pub use origin::Origin;
 pub use read::BackupReader;
 pub use write::BackupWriter;
+
+/// The id in the header of a file that begins as a backup does, hexadecimal; `None`: it does
+/// not. Nothing is proven by it.
+///
+/// # Errors
+/// The file system's.
+pub fn id_of(path: &Path) -> std::io::Result<Option<String>> {
+    let regular = open::open_regular(OpenOptions::new().read(true), path)?;
+    let Some(mut file) = regular else {
+        return Ok(None);
+    };
+    let mut header = [0; HEADER_LEN];
+    match file.read_exact(&mut header) {
+        Ok(()) => Ok(Header::parse(header).map(|header| header.file_id())),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
 
 const MAGIC: &[u8; 8] = b"ATRESTBK";
 const HEADER_LEN: usize = 48;

@@ -55,6 +55,7 @@ impl Engine {
                 bind: policy.bind,
                 schema: None,
                 last_run: None,
+                backups: Vec::new(),
             };
             self.save_column(&mut journal, &id, record).await?;
         }
@@ -149,12 +150,13 @@ impl Engine {
                     down: first.down,
                     ..schema
                 });
-        let last_run = journal.column(&id).and_then(|c| c.last_run.clone());
+        let before = journal.column(&id);
         let record = ColumnRecord {
             context: policy.context(),
             bind: policy.bind,
             schema: Some(schema),
-            last_run,
+            last_run: before.and_then(|c| c.last_run.clone()),
+            backups: before.map(|c| c.backups.clone()).unwrap_or_default(),
         };
         self.save_column(journal, &id, record).await?;
         self.database.apply(&statements).await?;
@@ -298,14 +300,18 @@ impl Engine {
                 operation.verb()
             ));
         }
-        let references = backups.references(&record.record.backups);
+        let mut references = backups.references(&record.record.backups);
+        let of_subjects = record.record.of_subjects && policy.subject.is_some();
+        for backup in &mut references {
+            backup.of_subjects = of_subjects;
+        }
         let mut changes: Vec<JournalChange> =
             outcome.ranges.iter().filter_map(Held::delete).collect();
         changes.extend(record.delete());
         let journal = self.journal().await?;
         if let Some(held) = journal.columns.get(&id) {
             let mut held = held.clone();
-            held.record.last_run = Some(LastRun {
+            held.record.ended(LastRun {
                 operation,
                 finished: now_text(),
                 changed: report.changed,

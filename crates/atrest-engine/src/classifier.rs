@@ -274,7 +274,9 @@ impl Classifier {
                 Some(_) => {
                     let keepers = self.keepers.as_mut().unwrap_or(sealers);
                     let keeper = keepers.of_row(self.reader.keys_of_subject())?;
-                    Some(self.reader.kept(&key, value, keeper)?)
+                    let rebound = self.reader.rebound(&key, value, keeper)?;
+                    let original = rebound.as_ref().map_or(value, Value::as_ref);
+                    Some(self.reader.kept(&key, original, keeper)?)
                 }
             };
             Ok((new, kept))

@@ -163,6 +163,8 @@ impl Column {
             ring: None,
             external: self.external.as_ref().map(ExternalKeys::opener),
             is_external: false,
+            opened_by: None,
+            suite: self.policy.suite,
             context: self.context.clone(),
             bind: self.bind,
             clear: Zeroizing::default(),
@@ -190,6 +192,9 @@ pub(crate) struct Reader {
     external: Option<ExternalOpener>,
     /// What was classified last is one of these, and opens.
     is_external: bool,
+    /// The key of ours that what was classified last opens under.
+    opened_by: Option<KeyId>,
+    suite: Suite,
     context: Context,
     bind: Bind,
     clear: Zeroizing<Vec<u8>>,
@@ -225,6 +230,7 @@ impl Reader {
         key: KeyOf<'_>,
         value: ValueRef<'_>,
     ) -> target::Result<Option<Stored>> {
+        self.opened_by = None;
         let Some((form, stored)) = form(value) else {
             return Ok(None);
         };
@@ -247,7 +253,11 @@ impl Reader {
             None => &mut self.opener,
             Some(_) => &mut self.own,
         };
-        Ok(Some(opener.read(form, context, stored, &mut self.clear)))
+        let stored = opener.read(form, context, stored, &mut self.clear);
+        if let Stored::Sealed(sealed) = &stored {
+            self.opened_by = Some(sealed.key);
+        }
+        Ok(Some(stored))
     }
 
     /// The clear value of what was classified last (empty when undecryptable).
@@ -349,9 +359,15 @@ impl Reader {
         self.ring.as_ref().is_some_and(|ring| ring.is_own(key))
     }
 
-    /// How far the erasure of what was classified last has come.
-    fn erased(&self, stored: &Stored) -> Option<Erasure> {
-        self.ring.as_ref()?.erased(stored)
+    /// How far the erasure of what was classified last has come. What names no key was the
+    /// subject's only where the column's own tokens name none.
+    pub(crate) fn erased(&self, stored: &Stored) -> Option<Erasure> {
+        match stored {
+            Stored::Undecryptable(value) if value.key.is_none() && self.suite != Suite::Fernet => {
+                None
+            }
+            stored => self.ring.as_ref()?.erased(stored),
+        }
     }
 
     /// The subject's key of this id, which cannot be unwrapped.
@@ -365,8 +381,33 @@ impl Reader {
         self.ring.as_ref().is_some_and(|ring| ring.is_withheld())
     }
 
-    /// The stored value itself as a token of its row's subject: what a backup keeps of a
-    /// clear value.
+    /// The value classified last as a token under `sealer`'s key, if it is one under
+    /// another that is not its row's subject's: what a backup is to keep in its place, so
+    /// that no key is needed but the one that it names, or the subject's.
+    pub(crate) fn rebound(
+        &self,
+        key: &RowKey,
+        value: ValueRef<'_>,
+        sealer: &mut FieldSealer,
+    ) -> Result<Option<Value>, SealError> {
+        let (Some(opened_by), Some((form, _))) = (self.opened_by, form(value)) else {
+            return Ok(None);
+        };
+        if opened_by == sealer.key() || self.is_own(opened_by) {
+            return Ok(None);
+        }
+        let mut token = Vec::new();
+        match self.bind {
+            Bind::Column => sealer.seal(form, &self.context, &self.clear, &mut token)?,
+            Bind::Row => sealer.seal(form, &self.context(key), &self.clear, &mut token)?,
+        }
+        Ok(Some(match form {
+            Form::Text => Value::Text(token),
+            Form::Bytes => Value::Bytes(token),
+        }))
+    }
+
+    /// The stored value itself as a token of its row's subject: what a backup keeps of it.
     pub(crate) fn kept(
         &self,
         key: &RowKey,
@@ -395,23 +436,26 @@ impl Reader {
         })
     }
 
-    /// Whether what [`Self::kept`] kept of a value opens; `false` for NULL.
-    pub(crate) fn opens(&mut self, key: &RowKey, kept: &Value) -> target::Result<bool> {
-        let token = match kept {
-            Value::Null | Value::Deferred(_) => return Ok(false),
-            Value::Text(token) | Value::Bytes(token) | Value::Number(token) => token,
-        };
-        let stored = self.classify(&|| Ok(key.clone()), ValueRef::Bytes(token))?;
-        Ok(matches!(stored, Some(Stored::Sealed(_))))
+    /// What the token is that [`Self::kept`] kept of a value; `None` for NULL.
+    pub(crate) fn classify_kept(
+        &mut self,
+        key: &RowKey,
+        kept: &Value,
+    ) -> target::Result<Option<Stored>> {
+        match kept {
+            Value::Null | Value::Deferred(_) => Ok(None),
+            Value::Text(token) | Value::Bytes(token) | Value::Number(token) => {
+                self.classify(&|| Ok(key.clone()), ValueRef::Bytes(token))
+            }
+        }
     }
 
     /// What [`Self::kept`] kept; `None` when it does not open.
     pub(crate) fn original(&mut self, key: &RowKey, kept: &Value) -> target::Result<Option<Value>> {
-        if matches!(kept, Value::Null | Value::Deferred(_)) {
-            return Ok(Some(Value::Null));
-        }
-        if !self.opens(key, kept)? {
-            return Ok(None);
+        match self.classify_kept(key, kept)? {
+            None => return Ok(Some(Value::Null)),
+            Some(Stored::Sealed(_)) => {}
+            Some(_) => return Ok(None),
         }
         let clear = self.clear.to_vec();
         Ok(Some(match kept {

@@ -1,6 +1,7 @@
 //! The verbs. An [`Engine`] joins a database, a keyring and an observer; each verb
 //! is a method that takes columns of the policy and gives a report.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -155,6 +156,29 @@ impl Engine {
     /// As [`Engine::journal`]; the database's, also when a run is writing just now.
     pub async fn adopt_journal(&self) -> Result<(), EngineError> {
         let changes = self.journal().await?.adopt(&self.scribe());
+        if !changes.is_empty() {
+            self.database.journal_write(&changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the journal forget backups of runs that ended: they are deleted.
+    ///
+    /// # Errors
+    /// As [`Engine::journal`]; the database's, also when a run is writing just now.
+    pub async fn backups_deleted(&self, paths: &BTreeSet<PathBuf>) -> Result<(), EngineError> {
+        let journal = self.journal().await?;
+        let mut changes = Vec::new();
+        for held in journal.columns.values() {
+            if held.record.backups().any(|it| paths.contains(&it.path)) {
+                let mut held = held.clone();
+                held.record.backups.retain(|it| !paths.contains(&it.path));
+                if let Some(last) = &mut held.record.last_run {
+                    last.backups.retain(|it| !paths.contains(&it.path));
+                }
+                changes.push(held.save(&self.scribe()).0);
+            }
+        }
         if !changes.is_empty() {
             self.database.journal_write(&changes).await?;
         }

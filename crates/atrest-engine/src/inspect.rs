@@ -95,7 +95,7 @@ impl Engine {
             }
             Some(Stored::Undecryptable(u)) => {
                 let stored = Stored::Undecryptable(u);
-                found.state = match ring.and_then(|ring| ring.erased(&stored)) {
+                found.state = match reader.erased(&stored) {
                     Some(Erasure::Done) => "forgotten",
                     Some(Erasure::Asked) => "to-be-forgotten",
                     None => "undecryptable",

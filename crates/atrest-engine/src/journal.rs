@@ -68,9 +68,27 @@ pub struct ColumnRecord {
     pub schema: Option<SchemaChange>,
     /// The last run that ended.
     pub last_run: Option<LastRun>,
+    /// Backups of every run that ended, until they are said to be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backups: Vec<BackupRef>,
 }
 
 impl ColumnRecord {
+    /// A run ended that wrote these backups.
+    pub(crate) fn ended(&mut self, run: LastRun) {
+        for backup in &run.backups {
+            self.backups.retain(|known| known.id != backup.id);
+            self.backups.push(backup.clone());
+        }
+        self.last_run = Some(run);
+    }
+
+    /// Every backup of a run that ended.
+    pub fn backups(&self) -> impl Iterator<Item = &BackupRef> {
+        let last = self.last_run.iter().flat_map(|last| &last.backups);
+        self.backups.iter().chain(last)
+    }
+
     /// As `status` gives it: `context`, `bind`, `schema`, `last_run`.
     #[must_use]
     pub fn summary(&self) -> serde_json::Value {
@@ -114,6 +132,10 @@ pub struct BackupRef {
     pub id: String,
     /// How long it was when this was written down, in bytes.
     pub len: u64,
+    /// Every value of the column in it is a token under a key of its row's subject, so that
+    /// it needs no looking after when somebody is forgotten.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_subjects: bool,
 }
 
 /// A run that is going on, or was interrupted.
@@ -133,6 +155,9 @@ pub struct RunRecord {
     pub ranges: usize,
     /// Backup files of this run, in order of use.
     pub backups: Vec<BackupRef>,
+    /// The column had a subject when it began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_subjects: bool,
 }
 
 /// How far one piece of the key space has come.

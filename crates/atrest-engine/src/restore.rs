@@ -43,6 +43,9 @@ pub struct RestoreReport {
     pub missing: u64,
     /// Rows whose value does not open.
     pub undecryptable: u64,
+    /// Entries that do not open themselves: their subject was forgotten or is to be, or a
+    /// key is missing. Their rows were left.
+    pub unopened: u64,
     /// Rows written.
     pub changed: u64,
     /// Rows that were to be written and that a writer got to first.
@@ -61,7 +64,8 @@ impl RestoreReport {
     #[must_use]
     pub fn clean(&self) -> bool {
         !self.unfinished
-            && self.changed_since + self.missing + self.undecryptable + self.skipped == 0
+            && self.changed_since + self.missing + self.undecryptable + self.unopened + self.skipped
+                == 0
     }
 }
 
@@ -220,8 +224,7 @@ impl Engine {
                 false => Some(original.clone()),
             };
             let Some(original) = opened else {
-                // Its subject was forgotten since.
-                report.undecryptable += 1;
+                report.unopened += 1;
                 name(report, key);
                 continue;
             };

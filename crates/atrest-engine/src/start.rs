@@ -61,6 +61,7 @@ impl Engine {
             sweeping: false,
             ranges: ranges.len(),
             backups: backup.iter().map(|b| b.reference()).collect(),
+            of_subjects: column.whose.is_some(),
         };
         let mut record = Held::new(name::run(id), record);
         let (change, mac) = record.save(&scribe);

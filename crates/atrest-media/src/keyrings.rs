@@ -72,6 +72,14 @@ impl FileKeys {
         }
     }
 
+    /// Why a key of its subject is not at hand, which is there and does not open.
+    pub(crate) fn closed(&self, key: KeyId) -> Option<SubjectError> {
+        match self {
+            Self::Shared(_) => None,
+            Self::Subject(keys) => keys.closed(key),
+        }
+    }
+
     pub(crate) fn to_seal(&self) -> ToSeal {
         match self {
             Self::Shared(keyring) => ToSeal::Under(keyring.primary().id()),
@@ -85,9 +93,15 @@ impl FileKeys {
 
     /// Whether the subject is forgotten, and nothing new was sealed for it since: what
     /// an older copy holds of it must not come back.
-    pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Self::Subject(keys) if keys.own().is_none() && !keys.is_closed()
-            && (keys.erasure().is_some() || keys.is_being_forgotten()))
+    pub(crate) fn gone(&self) -> Option<Erasure> {
+        let Self::Subject(keys) = self else {
+            return None;
+        };
+        if keys.own().is_some() || keys.is_closed() {
+            return None;
+        }
+        let asked = keys.is_being_forgotten().then_some(Erasure::Asked);
+        keys.erasure().or(asked)
     }
 
     /// Whether its subject may have got keys that are not here.
@@ -111,7 +125,10 @@ impl FileKeys {
             ObjectError::UnknownKey(key) => match self.erasure_of(key) {
                 Some(Erasure::Done) => MediaError::Forgotten(key),
                 Some(Erasure::Asked) => MediaError::ToBeForgotten(key),
-                None => error.into(),
+                None => match self.closed(key) {
+                    Some(closed) => MediaError::Keys(closed),
+                    None => error.into(),
+                },
             },
             error => error.into(),
         }

@@ -266,7 +266,7 @@ fn summary(operation: Operation, report: &ColumnReport) {
         }
     }
     line(&text);
-    if report.undecryptable + report.to_be_forgotten > 0 {
+    if report.undecryptable + report.to_be_forgotten + report.forgotten > 0 {
         super::keys_of(report);
     }
     super::notes_of(report);
@@ -295,6 +295,9 @@ fn next(
         (true, Operation::Encrypt) => "Next: atrest verify",
         (true, Operation::Adopt) => {
             "Next: atrest verify; the old key is needed for the backup alone"
+        }
+        (true, Operation::Exit) if forgotten > 0 => {
+            "Every value that a key opens is a Fernet token under the other key; those of subjects that were forgotten stay as they are."
         }
         (true, Operation::Exit) => "Every value is a Fernet token under the other key.",
         (true, Operation::Rotate) => "Next: atrest status says which keys can retire",

@@ -104,6 +104,21 @@ pub(super) fn restored(report: &FilesRestoreReport, wrote: bool) {
         skipped: report.skipped,
     };
     counted("files", std::iter::once(row));
+    for (n, what) in [
+        (report.forgotten, "were forgotten, and are not brought back"),
+        (
+            report.to_be_forgotten,
+            "are to be forgotten: until that is done, atrest forget --undo takes it back, and they can be compared and put back",
+        ),
+    ] {
+        if n > 0 {
+            line(&format!(
+                "  {}: {} files of subjects that {what}",
+                report.location,
+                count(n)
+            ));
+        }
+    }
     for note in &report.files {
         line(&format!(
             "  {}/{}: {}",

@@ -185,9 +185,15 @@ fn show(state: &SubjectState) {
     let alive = state.alive().len();
     line(&match (&state.hold, state.undo_until, alive) {
         (Some(reason), ..) => format!("subject {tag} is held: {reason}"),
+        (None, Some(_), _) if state.begun => format!(
+            "subject {tag} is being forgotten, and that cannot be undone: atrest forget --due finishes it"
+        ),
         (None, Some(until), _) => format!(
             "subject {tag} is to be forgotten: its keys are not used from now on, and are destroyed by atrest forget --due after {until}; until then atrest forget --undo brings them back"
         ),
+        (None, None, 0) if state.keys.is_empty() => {
+            format!("subject {tag} has no key: nothing of it is encrypted under one of its own")
+        }
         (None, None, 0) => format!("subject {tag} is forgotten: its keys are destroyed"),
         (None, None, n) => format!("subject {tag} has {n} keys in use"),
     });

@@ -124,7 +124,7 @@ fn show_backup(backup: &ErasedBackup) {
     }
     if backup.unknown > 0 {
         line(&format!(
-            "backup {path}: {} values that open are of rows that are gone, so that nobody knows whose they were: delete it, then forget again",
+            "backup {path}: of {} values it cannot be told whether they are the subject's and can be read, since their rows are gone, or their column is not in the policy, or their key is not here: delete it, then forget again",
             count(backup.unknown)
         ));
     }

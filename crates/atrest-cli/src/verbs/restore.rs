@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     let unfinished = reports.iter().any(|r| r.unfinished);
     let clean = !unfinished
         && reports.iter().all(|r| match mode {
-            RestoreMode::Force => r.missing + r.skipped == 0,
+            RestoreMode::Force => r.missing + r.skipped + r.unopened == 0,
             _ => r.clean(),
         });
     connected.close().await;
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     } else if unfinished {
         "What is in the file was followed, and the file is not finished: see the warning above."
     } else if args.force {
-        "Some rows are gone or were changed at the same moment: they are counted above."
+        "Some rows are gone, were changed at the same moment, or have entries that do not open: they are counted above."
     } else {
         "Some rows were left as they are: they changed since the backup, are gone, or do not open. --force overwrites those that are there."
     });
@@ -173,6 +173,13 @@ pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
         skipped: report.skipped,
     });
     counted("column", rows);
+    for report in reports.iter().filter(|r| r.unopened > 0) {
+        line(&format!(
+            "  {}: {} entries do not open themselves, and their rows were left: their subjects were forgotten, or are to be (atrest forget --undo takes that back), or a key is missing",
+            report.column,
+            count(report.unopened)
+        ));
+    }
     for report in reports.iter().filter(|r| !r.rows.is_empty()) {
         line(&format!(
             "  {}: rows that differ: {}",

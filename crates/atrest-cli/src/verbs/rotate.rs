@@ -61,6 +61,7 @@ pub(crate) async fn run(args: &RotateArgs, global: &Global) -> anyhow::Result<Ou
                 .with("key", key)?
                 .with("subjects_key", subjects_key)?
                 .with("subjects_rewrapped", 0)?
+                .with("subjects_closed", 0)?
                 .print()?;
         } else {
             line("No key is due: nothing was done.");

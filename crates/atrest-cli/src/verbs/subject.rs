@@ -131,7 +131,9 @@ fn text(state: &SubjectState) {
             Some(at) => format!("key {} made {}, destroyed {at}", key.id, key.created),
         });
     }
-    if let Some(until) = state.undo_until {
+    if state.begun {
+        line("being forgotten, which cannot be undone; atrest forget --due finishes it");
+    } else if let Some(until) = state.undo_until {
         line(&format!("to be forgotten; can be undone until {until}"));
     }
     if let Some(reason) = &state.hold {

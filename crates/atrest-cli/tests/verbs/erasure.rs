@@ -85,14 +85,22 @@ async fn backups_from_before_there_were_subjects(db: ScratchDatabase) {
         .execute("DELETE FROM people WHERE id IN (2, 22)")
         .await;
 
-    let first = ["--backup", "first.atrest"];
-    let forget = [&["forget", "anna", "--yes"][..], &first].concat();
+    // What is misspelt is told before anything is destroyed.
     place
-        .run(&forget)
+        .run(&["forget", "anna", "--yes", "--backup", "nowhere"])
+        .expect(2)
+        .says("nowhere is not there");
+    place
+        .run(&["subject", "show", "anna"])
+        .expect(0)
+        .hides("destroyed");
+    // Both are known: the journal keeps what runs before the last one wrote.
+    place
+        .run(&["forget", "anna", "--yes"])
         .expect(1)
         .says("11 rows, 10 unreadable, 0 still in clear")
         .says("first.atrest: it still brings 10 values of the subject back")
-        .says("first.atrest: 2 values that open are of rows that are gone")
+        .says("first.atrest: of 2 values it cannot be told")
         .hides("second.atrest");
     let receipt = place.receipts().remove(0);
     let of_backups = receipt["receipt"]["backups"].as_array().unwrap().clone();
@@ -102,32 +110,40 @@ async fn backups_from_before_there_were_subjects(db: ScratchDatabase) {
     assert_eq!(counts(1), (&json!(0), &json!(0)));
 
     // What the rotation kept brings nothing of hers back.
-    place.run(&["restore", "second.atrest"]).expect(1);
+    place
+        .run(&["restore", "second.atrest", "--force", "--yes"])
+        .expect(1)
+        .says("10 entries do not open themselves");
     place
         .run(&["verify"])
         .expect(0)
         .says("10 values of subjects that were forgotten");
 
-    fs::remove_file(place.folder().join("first.atrest")).unwrap();
-    place.run(&["forget", "anna", "--yes"]).expect(0);
-    // One that the journal names, and that was moved or deleted.
-    fs::rename(
-        place.folder().join("second.atrest"),
-        place.folder().join("elsewhere"),
-    )
-    .unwrap();
+    // The journal names both. One is only moved; the other needs no looking after.
+    let elsewhere = place.folder().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::rename(place.folder().join("first.atrest"), elsewhere.join("1")).unwrap();
+    fs::remove_file(place.folder().join("second.atrest")).unwrap();
     place
         .run(&["forget", "anna", "--yes"])
         .expect(1)
-        .says("second.atrest was not looked into to its end: it is not there any more");
+        .says("first.atrest was not looked into to its end: it is not there any more")
+        .hides("second.atrest");
     place
-        .run(&["forget", "anna", "--yes", "--backup", "nowhere"])
-        .expect(2)
-        .says("nowhere is not there");
+        .run(&["forget", "anna", "--yes", "--backup", "elsewhere"])
+        .expect(1)
+        .says("elsewhere/1: it still brings 10 values of the subject back")
+        .hides("first.atrest");
+    fs::remove_file(elsewhere.join("1")).unwrap();
     place
         .run(&["forget", "anna", "--yes", "--backups-deleted"])
         .expect(0)
-        .says("second.atrest: deleted, as it was said");
+        .says("first.atrest: deleted, as it was said");
+    // It is not asked for again.
+    place
+        .run(&["forget", "anna", "--yes"])
+        .expect(0)
+        .hides("first.atrest");
 }
 
 async fn people_without_a_key(db: ScratchDatabase) {
@@ -376,4 +392,94 @@ async fn backups_of_fernet_columns_can_be_drilled() {
             "{drilled}"
         );
     }
+}
+
+/// What a rotation kept of values under an older shared key opens under their subjects'
+/// keys, and of rows that are nobody's under the active one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_rotation_to_subjects_keys() {
+    let place = people(ScratchDatabase::sqlite().await).await;
+    let owner = "ALTER TABLE people ADD COLUMN owner TEXT";
+    place.db.execute(owner).await;
+    place.db.execute("UPDATE people SET owner = note").await;
+    place.people("", "");
+    place.run(&["key", "init"]).expect(0);
+    place.run(&["encrypt", "--no-backup"]).expect(0);
+    let shared = |place: &Place| {
+        let listed = place.run(&["key", "list", "--json"]).expect(0).json();
+        let keys = listed["keys"].as_array().unwrap().iter();
+        let mut of_data = keys.filter(|key| key["purpose"] == "data");
+        of_data.next().unwrap()["key"].as_str().unwrap().to_owned()
+    };
+    let old = shared(&place);
+    place.run(&["key", "rotate"]).expect(0);
+    place.people("", "subject = \"owner\"");
+    place.run(&["rotate", "--backup", "kept.atrest"]).expect(0);
+    let shares = place.recovery_shares();
+    let drilled = place.drill(&shares, "kept.atrest", 0);
+    assert_eq!(drilled["of_subjects"], 27, "{drilled}");
+    place.run(&["key", "retire", &old, "--yes"]).expect(0);
+    place.run(&["verify", "--against", "kept.atrest"]).expect(0);
+    place
+        .run(&["restore", "kept.atrest", "--force", "--yes"])
+        .expect(0);
+    place.run(&["verify"]).expect(0);
+
+    // The same with rows that are nobody's.
+    place.run(&["decrypt", "--no-backup", "--yes"]).expect(0);
+    place.people("", "");
+    place.run(&["encrypt", "--no-backup"]).expect(0);
+    let old = place.run(&["status", "--json"]).json()["keys"][0]["key"].clone();
+    place.run(&["key", "rotate"]).expect(0);
+    place
+        .db
+        .execute("UPDATE people SET owner = NULL WHERE id = 1")
+        .await;
+    place.people("", "subject = \"owner\"");
+    place.run(&["rotate", "--backup", "more.atrest"]).expect(0);
+    // What it kept of that row opens under the key that it was written under.
+    fs::remove_file(place.folder().join("kept.atrest")).unwrap();
+    let old = old.as_str().unwrap();
+    place
+        .run(&["key", "retire", old, "--yes", "--backups-deleted"])
+        .expect(0);
+    place.run(&["verify", "--against", "more.atrest"]).expect(0);
+    place
+        .run(&["restore", "more.atrest", "--force", "--yes"])
+        .expect(0);
+    place.run(&["verify"]).expect(0);
+}
+
+/// Other software's tokens name no key: that they do not open proves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_other_software_are_not_gone() {
+    let place = place(ScratchDatabase::sqlite().await, "").await;
+    place
+        .run(&["exit", "--yes", "--to-key", "env:NEXT"])
+        .expect(0);
+    place.run(&["forget", "anna", "--yes"]).expect(1).says(
+        "12 rows, 0 unreadable, 0 still in clear, 0 still under a shared key, 11 undecryptable",
+    );
+}
+
+/// The name of who is to be forgotten is sealed under a key for data.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_whose_key_is_lost_is_asked_for() {
+    let db = ScratchDatabase::sqlite().await;
+    let place = place(db, "[subjects]\nundo = \"1s\"\n").await;
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    let listed = place.run(&["key", "list", "--json"]).expect(0).json();
+    let keys = listed["keys"].as_array().unwrap();
+    let old = keys.iter().find(|key| key["purpose"] == "data").unwrap();
+    let old = old["key"].as_str().unwrap();
+    place.run(&["key", "rotate"]).expect(0);
+    place
+        .run(&["key", "retire", old, "--force", "--yes"])
+        .expect(0);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place
+        .run(&["forget", "--due", "--yes"])
+        .expect(2)
+        .says("finish it by its name: atrest forget SUBJECT");
+    place.run(&["forget", "anna", "--yes"]).expect(0);
 }

@@ -157,12 +157,22 @@ async fn every_verb_of_a_keyring_prints_what_the_documentation_lists() {
     run(
         "rotate",
         &["--due"],
-        &["due", "key", "subjects_key", "subjects_rewrapped"],
+        &[
+            "due",
+            "key",
+            "subjects_key",
+            "subjects_rewrapped",
+            "subjects_closed",
+        ],
     );
     let rotated = ["keyring", "generation", "key", "previous_key"];
     run("key rotate", &[], &rotated);
     run("key rotate", &["--purpose", "subjects"], &rotated);
-    run("rotate", &["--no-backup"], &["subjects_rewrapped"]);
+    run(
+        "rotate",
+        &["--no-backup"],
+        &["subjects_rewrapped", "subjects_closed"],
+    );
     let made = run(
         "key export",
         &["--shares", "2/2", "--out", "shares"],

@@ -287,7 +287,7 @@ async fn retire() {
         .collect();
     assert_eq!(old.len(), 2, "{keys:?}");
     for key in old {
-        let kills = kills(&place, &["key", "retire", key], 1).await;
+        let kills = kills(&place, &["key", "retire", key, "--backups-deleted"], 1).await;
         assert!(kills > 3, "{kills}");
     }
 }

@@ -67,7 +67,7 @@ async fn backups_of_subjects(db: ScratchDatabase) {
     assert_eq!(drilled["forgotten"], 11);
 
     place
-        .run(&["key", "retire", &old])
+        .run(&["key", "retire", &old, "--backups-deleted"])
         .expect(0)
         .says("is destroyed");
     place.run(&["verify"]).expect(0);

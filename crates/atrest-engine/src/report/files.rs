@@ -136,6 +136,8 @@ pub struct FilesRestoreReport {
     pub undecryptable: u64,
     /// Files of subjects that were forgotten: meant not to come back.
     pub forgotten: u64,
+    /// Files of subjects that are to be forgotten, which can be taken back.
+    pub to_be_forgotten: u64,
     /// Files written.
     pub changed: u64,
     /// Files of the copy that do not open, and files that could not be read or written.

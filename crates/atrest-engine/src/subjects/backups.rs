@@ -1,11 +1,11 @@
 //! What backups still hold of a subject: values from before its column had subjects stand
 //! there under keys that everybody shares, or in clear, and no erasure reaches them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use atrest_core::Stored;
+use atrest_core::{KeyId, Stored};
 use jiff::Timestamp;
 
 use super::receipt::ErasedBackup;
@@ -22,16 +22,18 @@ struct Place {
 }
 
 impl Engine {
-    /// What a backup holds of a subject that can still be read, of columns of the policy:
-    /// to be asked when its keys are destroyed. A backup is read to its end.
+    /// What a backup holds of a subject that can still be read: to be asked when its keys
+    /// are destroyed. `policies` are all columns of the policy, and `gone` keys of the
+    /// keyring that are destroyed. A backup is read to its end.
     ///
     /// # Errors
     /// [`crate::backup::BackupError`]; the database's; those of subjects' keys.
     pub async fn left_in_backup(
         &self,
         path: &Path,
-        policies: &[&ColumnPolicy],
+        policies: &[ColumnPolicy],
         subject: &str,
+        gone: &BTreeSet<KeyId>,
     ) -> Result<ErasedBackup, EngineError> {
         let mut found = ErasedBackup {
             path: path.display().to_string(),
@@ -39,11 +41,15 @@ impl Engine {
         };
         let mut backup = BackupReader::open(path, &self.keyring)?;
         let mut places = HashMap::new();
-        for policy in policies {
+        let mut closed: HashSet<KeyId> = gone.iter().copied().collect();
+        for policy in policies.iter().filter(|policy| policy.subject.is_some()) {
             let column = self.open(policy).await?;
             let Some(Whose { subjects, .. }) = &column.whose else {
                 continue;
             };
+            if places.is_empty() {
+                closed.extend(subjects.key_ids().await?);
+            }
             let rings = subjects.rings([subject], false, Timestamp::now()).await?;
             let mut reader = column.reader(&self.keyring);
             reader.row_of(rings.get(subject).map(Arc::clone).as_ref());
@@ -51,15 +57,23 @@ impl Engine {
         }
         while let Some(page) = backup.next_page()? {
             let Some(place) = places.get_mut(&page.target) else {
+                // Of a column that has no subject nothing was erased. One that the policy
+                // does not name may be one that it names by another name now.
+                if !policies.iter().any(|policy| policy.id() == page.target) {
+                    found.unknown += page.rows.len() as u64;
+                }
                 continue;
             };
-            let readable = place.readable(&page)?;
+            let left = place.left(&page, &closed)?;
             let Some(Whose { of, .. }) = &place.column.whose else {
                 continue;
             };
-            for whose in of.of(&readable).await? {
+            let rows: Vec<RowKey> = left.iter().map(|(row, _)| row.clone()).collect();
+            for (whose, (_, opens)) in of.of(&rows).await?.into_iter().zip(left) {
                 match whose {
-                    Some(Some(whose)) if whose == subject => found.readable += 1,
+                    Some(Some(whose)) if whose == subject && opens => found.readable += 1,
+                    // It may open under a key that is not here.
+                    Some(Some(whose)) if whose == subject => found.unknown += 1,
                     Some(_) => {}
                     // The row is gone, and with it whose it was.
                     None => found.unknown += 1,
@@ -74,19 +88,25 @@ impl Engine {
 }
 
 impl Place {
-    /// Rows of a page whose values are in clear, or open under keys that are here.
-    fn readable(&mut self, page: &BackupPage) -> Result<Vec<RowKey>, EngineError> {
+    /// Rows of a page whose values may be read: whether each opens, under keys that are
+    /// here. Those under keys of subjects, and `closed` ones, are left out.
+    fn left(
+        &mut self,
+        page: &BackupPage,
+        closed: &HashSet<KeyId>,
+    ) -> Result<Vec<(RowKey, bool)>, EngineError> {
         let mut rows = Vec::new();
         for (key, value) in &page.rows {
-            let is_readable = match page.sealed {
-                true => self.reader.opens(key, value)?,
-                false => matches!(
-                    self.reader.classify(&|| Ok(key.clone()), value.as_ref())?,
-                    Some(Stored::Plaintext | Stored::Sealed(_))
-                ),
+            let stored = match page.sealed {
+                true => self.reader.classify_kept(key, value)?,
+                false => self.reader.classify(&|| Ok(key.clone()), value.as_ref())?,
             };
-            if is_readable {
-                rows.push(key.clone());
+            match stored {
+                None => {}
+                Some(Stored::Undecryptable(it))
+                    if it.key.is_some_and(|id| closed.contains(&id)) => {}
+                Some(Stored::Undecryptable(_)) => rows.push((key.clone(), false)),
+                Some(Stored::Plaintext | Stored::Sealed(_)) => rows.push((key.clone(), true)),
             }
         }
         Ok(rows)

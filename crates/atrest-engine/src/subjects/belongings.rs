@@ -178,10 +178,7 @@ impl Engine {
                     (&stored, ring),
                     (Some(Stored::Sealed(sealed)), Some(ring)) if ring.is_own(sealed.key)
                 );
-                let erased = match (&stored, ring) {
-                    (Some(stored), Some(ring)) => ring.erased(stored),
-                    _ => None,
-                };
+                let erased = stored.as_ref().and_then(|stored| reader.erased(stored));
                 show(&key, stored, own, erased, reader.clear());
             }
             match last {

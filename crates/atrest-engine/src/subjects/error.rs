@@ -35,6 +35,14 @@ pub enum SubjectError {
         /// The wrapping key, where it is named.
         id: Option<KeyId>,
     },
+    /// The name of somebody whose erasure was asked for does not open.
+    #[error(
+        "the name of subject {tag}, whose erasure was asked for, does not open, since the keyring lacks the key that it was sealed under; finish it by its name: atrest forget SUBJECT"
+    )]
+    Unnamed {
+        /// The subject.
+        tag: String,
+    },
     /// Two keys share an id.
     #[error("subject {tag}: {source}")]
     Keyring {

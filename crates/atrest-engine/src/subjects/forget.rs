@@ -25,6 +25,8 @@ pub struct SubjectState {
     pub forget_since: Option<Timestamp>,
     /// Until when that can be undone.
     pub undo_until: Option<Timestamp>,
+    /// It is being done, and cannot be undone any more.
+    pub begun: bool,
     /// Why it may not be forgotten.
     pub hold: Option<String>,
 }
@@ -53,6 +55,7 @@ impl SubjectState {
             keys: body.keys.iter().map(key).collect(),
             forget_since: body.forget.as_ref().map(|forget| forget.since),
             undo_until: body.forget.as_ref().map(|forget| forget.undo_until),
+            begun: body.forget.as_ref().is_some_and(|forget| forget.begun),
             hold: body.hold.as_ref().map(|hold| hold.reason.clone()),
         }
     }
@@ -279,9 +282,7 @@ impl Subjects {
             )
             .ok()
             .and_then(|_| String::from_utf8(clear).ok())
-            .ok_or_else(|| SubjectError::Damaged {
-                name: format!("{NAME}{tag}"),
-            })
+            .ok_or_else(|| SubjectError::Unnamed { tag: tag.clone() })
     }
 
     pub(super) fn seal(&self, tag: &str, subject: &str) -> Result<String, SubjectError> {

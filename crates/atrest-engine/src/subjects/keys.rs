@@ -65,6 +65,17 @@ impl SubjectKeys {
         !self.ring.closed.is_empty()
     }
 
+    /// Why a key of the subject is not at hand, which is there and does not open;
+    /// `None`: it opens, or is none of the subject's.
+    #[must_use]
+    pub fn closed(&self, key: KeyId) -> Option<SubjectError> {
+        let closed = self.ring.closed.iter().find(|closed| closed.id == key)?;
+        Some(SubjectError::Wrapped {
+            tag: self.tag.to_string(),
+            id: closed.under,
+        })
+    }
+
     /// The subject's tag: it names the subject to who has the index key, and nobody else.
     #[must_use]
     pub fn tag(&self) -> &str {

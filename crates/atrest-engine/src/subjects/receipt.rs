@@ -112,7 +112,9 @@ pub struct ErasedBackup {
     /// Values of the subject that it still brings back: they are in clear or under a key
     /// that everybody shares in it.
     pub readable: u64,
-    /// Values of that kind whose rows are gone, so that nobody knows whose they were.
+    /// Values of which that cannot be told: their rows are gone, and with them whose they
+    /// were; they are of a column that the policy does not name; or they are under a key
+    /// that is not at hand, and not known to be destroyed.
     pub unknown: u64,
     /// It is not there any more, and was deleted by the word of who asked for the erasure.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

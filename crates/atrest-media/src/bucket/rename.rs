@@ -199,6 +199,7 @@ fn problem(failure: Failure) -> String {
         Failure::Skipped(Why::Failed(problem)) => problem,
         Failure::Skipped(why) => why.to_string(),
         Failure::Object(error) => error.to_string(),
+        Failure::Closed(error) => error.to_string(),
         Failure::Forgotten(Erasure::Done) => {
             "its key was destroyed when the subject that its name says was forgotten".to_owned()
         }

@@ -38,6 +38,9 @@ pub struct Restored {
     pub changed: u64,
     /// Those of subjects that were forgotten: they are not brought back.
     pub forgotten: u64,
+    /// Those of subjects that are to be forgotten, which can be taken back: only then are
+    /// they compared and brought back.
+    pub to_be_forgotten: u64,
     /// Parts of the copy that cannot be read, are no objects or do not open, or are links
     /// where the folder holds files; and files of the folder that could not be read or
     /// written.
@@ -51,7 +54,14 @@ impl Restored {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let differ = self.changed_since.len() + self.missing.len() + self.undecryptable.len();
-        !self.stopped && differ == 0 && self.skipped.is_empty()
+        !self.stopped && differ == 0 && self.skipped.is_empty() && self.to_be_forgotten == 0
+    }
+
+    fn erased(&mut self, erasure: Erasure) {
+        match erasure {
+            Erasure::Done => self.forgotten += 1,
+            Erasure::Asked => self.to_be_forgotten += 1,
+        }
     }
 
     /// In the engine's words; `policy` is the folder's.
@@ -82,6 +92,7 @@ impl Restored {
             missing: self.missing.len() as u64,
             undecryptable: self.undecryptable.len() as u64,
             forgotten: self.forgotten,
+            to_be_forgotten: self.to_be_forgotten,
             changed: self.changed,
             skipped: self.skipped.len() as u64,
             files: refused
@@ -132,8 +143,8 @@ pub(super) fn restore(
             batch = with_keys(keys, paths, false)?.into_iter();
             continue;
         };
-        if of_file.is_gone() {
-            done.forgotten += 1;
+        if let Some(erasure) = of_file.gone() {
+            done.erased(erasure);
             watch.file_done();
             continue;
         }
@@ -154,15 +165,20 @@ pub(super) fn restore(
             Ok(()) => {}
             Err(Failure::Stopped) => done.stopped = true,
             Err(Failure::Skipped(why)) => done.skipped.push(one.skipped(why)),
-            Err(Failure::Forgotten(_)) => done.forgotten += 1,
+            Err(Failure::Forgotten(erasure)) => done.erased(erasure),
             Err(Failure::NeedsKey) => {
                 let why = Why::Failed("its subject got no key; run again".to_owned());
                 done.skipped.push(one.skipped(why));
             }
-            Err(Failure::Object(error)) if erasure(&of_file, &error).is_some() => {
-                done.forgotten += 1;
-            }
-            Err(Failure::Object(error)) => {
+            Err(Failure::Object(error)) => match erasure(&of_file, &error) {
+                Some(erasure) => done.erased(erasure),
+                None => {
+                    let error = of_file.explain(error);
+                    let why = Why::Failed(format!("the copy of it does not open: {error}"));
+                    done.skipped.push(one.skipped(why));
+                }
+            },
+            Err(Failure::Closed(error)) => {
                 let why = Why::Failed(format!("the copy of it does not open: {error}"));
                 done.skipped.push(one.skipped(why));
             }

@@ -126,6 +126,7 @@ impl Belonging {
             Failure::Skipped(why) if why.is_harmless() => return None,
             Failure::Skipped(why) => ("skipped", Some(why.to_string())),
             Failure::Object(error) => ("undecryptable", Some(error.to_string())),
+            Failure::Closed(error) => ("undecryptable", Some(error.to_string())),
             Failure::Forgotten(Erasure::Done) => ("forgotten", None),
             Failure::Forgotten(Erasure::Asked) => ("to-be-forgotten", None),
             Failure::NeedsKey | Failure::Stopped => return None,

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Object(ObjectError),
     /// It is meant to be gone: its subject's key was destroyed, or is not used any more.
     Forgotten(Erasure),
+    /// Its subject's key is there, and does not open.
+    Closed(SubjectError),
     /// It is due, and its subject has no key yet.
     NeedsKey,
     /// The run is to end.
@@ -35,6 +37,7 @@ impl From<MediaError> for Failure {
             MediaError::Object(error) => Self::Object(error),
             MediaError::Forgotten(_) => Self::Forgotten(Erasure::Done),
             MediaError::ToBeForgotten(_) => Self::Forgotten(Erasure::Asked),
+            MediaError::Keys(error @ SubjectError::Wrapped { .. }) => Self::Closed(error),
             error @ MediaError::Keys(_) => Self::Skipped(Why::Failed(error.to_string())),
             // A reader of objects is a reader like any other to what reads from it.
             MediaError::Io { doing, source } => match source.downcast::<ObjectError>() {
@@ -50,6 +53,7 @@ pub(crate) fn sealing(keys: &FileKeys) -> Result<(&Keyring, KeyId), Failure> {
     match keys.sealing() {
         Ok(keyring) => Ok((keyring, keyring.primary().id())),
         Err(SubjectError::NotKept { .. }) => Err(Failure::NeedsKey),
-        Err(error) => Err(MediaError::from(error).into()),
+        // It stays as it is.
+        Err(error) => Err(Failure::Skipped(Why::Failed(error.to_string()))),
     }
 }

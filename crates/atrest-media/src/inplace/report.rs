@@ -114,6 +114,14 @@ impl Report {
                 self.total += 1;
                 self.undecryptable.push(Undecryptable::new(name, &error));
             }
+            Err(Failure::Closed(error)) => {
+                self.total += 1;
+                self.undecryptable.push(Undecryptable {
+                    name,
+                    unknown_key: None,
+                    problem: error.to_string(),
+                });
+            }
             Err(Failure::Forgotten(erasure)) => {
                 self.total += 1;
                 match erasure {

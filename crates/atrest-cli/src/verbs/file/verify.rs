@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use atrest_core::object::{ObjectError, clear_len};
+use atrest_engine::subjects::SubjectError;
 use atrest_media::{FileKeys, MediaError};
 
 use super::place::Source;
@@ -66,7 +67,9 @@ fn look(path: &Path, keys: &FileKeys, id: &[u8], global: &Global) -> FileReport 
         Err(error) => {
             let state = match &error {
                 MediaError::Object(ObjectError::NotAnObject) => "not-an-object",
-                MediaError::Object(_) => "undecryptable",
+                MediaError::Object(_) | MediaError::Keys(SubjectError::Wrapped { .. }) => {
+                    "undecryptable"
+                }
                 MediaError::Forgotten(_) => "forgotten",
                 MediaError::ToBeForgotten(_) => "to-be-forgotten",
                 _ => "unreadable",

@@ -37,6 +37,11 @@ pub(super) async fn finish(
     let policy = &connected.session.policy;
     let requested = state.forget_since;
     let asked = state.forget_since.is_some();
+    // What was named is looked for before anything is destroyed.
+    let known = match with_subject(connected).is_empty() {
+        true => Known::default(),
+        false => Known::find(connected, &args.backups, global).await?,
+    };
     if asked {
         subjects.begin(&state.tag).await?;
     }
@@ -82,7 +87,7 @@ pub(super) async fn finish(
     let gone = state.keys.iter().filter(|key| key.destroyed.is_some());
     let gone: Vec<_> = gone.filter_map(|key| key.id.parse().ok()).collect();
     let files = erased_files(connected, subject, &gone).await?;
-    let backups = erased_backups(connected, subject, &args.backups, global).await?;
+    let backups = erased_backups(connected, subject, &args.backups, &known).await?;
     let receipt = Receipt {
         kind: Receipt::KIND.to_owned(),
         tag: state.tag.clone(),
@@ -98,6 +103,7 @@ pub(super) async fn finish(
     };
     let signed = signer(&connected.session).await?.sign(receipt)?;
     let file = write(&connected.session, &signed)?;
+    known.deleted(connected, &args.backups).await?;
     let state = match asked {
         true => subjects.finished(&state.tag).await?,
         false => state,
@@ -127,29 +133,32 @@ async fn erased_backups(
     connected: &Connected,
     subject: &str,
     args: &BackupArgs,
-    global: &Global,
+    known: &Known,
 ) -> anyhow::Result<Vec<ErasedBackup>> {
-    let columns = with_subject(connected);
-    if columns.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = Known::find(connected, args, global).await?;
+    let columns = &connected.session.policy.columns;
+    let entries = connected.session.opened()?.entries().iter();
+    let gone = entries.filter(|key| key.state == KeyState::Destroyed);
+    let gone = gone.map(|key| key.id).collect();
     let mut erased = Vec::new();
     for path in &known.there {
-        let found = connected.engine()?.left_in_backup(path, &columns, subject);
+        let engine = connected.engine()?;
+        let found = engine.left_in_backup(path, columns, subject, &gone);
         let found = match found.await {
             Ok(found) => found,
             Err(EngineError::Backup(error)) => ErasedBackup {
                 path: path.display().to_string(),
-                problem: (!is_closed_for_good(&connected.session, &error)?)
-                    .then(|| error.to_string()),
+                // Under a key that is destroyed it is closed for good.
+                problem: match &error {
+                    BackupError::UnknownKey { key, .. } if gone.contains(key) => None,
+                    error => Some(error.to_string()),
+                },
                 ..ErasedBackup::default()
             },
             Err(error) => return Err(error.into()),
         };
         erased.push(found);
     }
-    let missing = known.missing.iter().map(|path| ErasedBackup {
+    let missing = known.missing_of_all.iter().map(|path| ErasedBackup {
         path: path.display().to_string(),
         deleted: args.backups_deleted,
         problem: (!args.backups_deleted).then(|| {
@@ -159,15 +168,6 @@ async fn erased_backups(
     });
     erased.extend(missing);
     Ok(erased)
-}
-
-/// Whether a backup was written under a key that is destroyed.
-fn is_closed_for_good(session: &Session, error: &BackupError) -> anyhow::Result<bool> {
-    let BackupError::UnknownKey { key, .. } = error else {
-        return Ok(false);
-    };
-    let entry = session.opened()?.entry(*key);
-    Ok(entry.is_some_and(|entry| entry.state == KeyState::Destroyed))
 }
 
 /// What the locations whose files are of subjects hold of this one, whose keys `destroyed`

@@ -122,6 +122,7 @@ pub(super) async fn by_values(
             )),
         }
     }
+    known.deleted(&connected, backups).await?;
     needed.extend(by_backups(&connected, session.keyring(), id, &known.there).await?);
     connected.close().await;
     Ok(needed)
