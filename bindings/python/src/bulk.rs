@@ -3,19 +3,22 @@
 //! | what | file |
 //! |---|---|
 //! | some of the values, and what becomes of them | `bulk/block.rs` |
+//! | what comes of them, in one piece of memory | `bulk/pieces.rs` |
 //! | the threads that work on blocks | `bulk/pool.rs` |
 
 mod block;
+mod pieces;
 mod pool;
 
 use std::thread;
 
-use atrest_core::{Context, Form};
+use atrest_core::Context;
 use pyo3::prelude::*;
 
 use crate::stored::Value;
 use crate::worker::{Failure, Worker};
 use block::Block;
+pub(crate) use pieces::Piece;
 use pool::{Job, Pool};
 
 /// What is to be done with each value.
@@ -31,8 +34,7 @@ pub(crate) enum Done<'a> {
     Null,
     Failed(Failure),
     Value {
-        form: Form,
-        bytes: &'a [u8],
+        piece: Piece<'a>,
         was_sealed: bool,
     },
 }

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
 
-use crate::bulk::{self, Done, Work};
+use crate::bulk::{self, Done, Piece, Work};
 use crate::errors::{EncryptionError, InvalidToken, KeySourceError};
 use crate::keyring::{KeyText, generate_key, not_pickled};
 use crate::stored::{Value, Wanted};
@@ -170,9 +170,12 @@ impl Fernets {
         let value = |one: &Bound<'py, PyAny>| value(one).map(Some);
         let give = |index, done: Done<'_>| {
             list.append(match done {
-                Done::Value { bytes, .. } => PyBytes::new(py, bytes),
+                Done::Value {
+                    piece: Piece::Bytes(bytes),
+                    ..
+                } => PyBytes::new(py, bytes),
                 Done::Failed(failure @ Failure::Seal(_)) => return Err(not_sealed(failure)),
-                Done::Failed(_) | Done::Null => {
+                Done::Failed(_) | Done::Null | Done::Value { .. } => {
                     let error = not_opened();
                     error.value(py).setattr("index", index)?;
                     return Err(error);

@@ -178,6 +178,19 @@ def test_errors_in_the_list(field):
         field.open_many(tokens, errors="ignore")
 
 
+def test_what_is_no_text_is_none_beside_others(keyring):
+    """Two values that are text only where they lie one behind the other."""
+    field = atrest.Field(keyring, "people.email", suite="fernet")
+    halves = [field.seal(half).decode() for half in (b"\xc3", b"\xa4")]
+    whole = field.seal("ä")
+    for tokens in (halves, [whole, *halves, whole], [whole, halves[0], whole, field.seal(b"\xff")]):
+        for token, value in zip(tokens, field.open_many(tokens, errors="return"), strict=True):
+            if token in halves:
+                assert isinstance(value, atrest.DecryptionError) and "UTF-8" in str(value)
+            else:
+                assert value == field.open(token)
+
+
 def test_what_is_no_value(field):
     for wrong in (5, 1.5, ["x"], object()):
         for use in (field.seal, field.open, field.read, field.inspect):

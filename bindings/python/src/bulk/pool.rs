@@ -63,9 +63,10 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         }
     }
 
-    /// Whether there are enough blocks for every thread to have its next one waiting.
+    /// Whether there are enough blocks for every thread to have more waiting: it works on
+    /// while Python makes objects of those that it gave back.
     pub(super) fn is_busy(&self) -> bool {
-        self.given - self.taken + self.left.len() >= 2 * cores()
+        self.given - self.taken + self.left.len() >= 4 * cores()
     }
 
     pub(super) fn give(&mut self, block: Block) -> PyResult<()> {
