@@ -13,6 +13,7 @@ mod pool;
 use std::thread;
 
 use atrest_core::Context;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use crate::stored::Value;
@@ -29,9 +30,14 @@ pub(crate) enum Work {
     Read,
 }
 
+/// A value as Python gave it; an error is about this one alone.
+pub(crate) type Given = Result<Option<Value>, PyErr>;
+
 /// What became of a value.
 pub(crate) enum Done<'a> {
     Null,
+    /// It is no value.
+    Refused(&'a PyErr),
     Failed(Failure),
     Value {
         piece: Piece<'a>,
@@ -49,7 +55,7 @@ pub(crate) fn run<'py>(
     worker: &Worker,
     context: &Context,
     values: &Bound<'py, PyAny>,
-    value: impl Fn(&Bound<'py, PyAny>) -> PyResult<Option<Value>>,
+    value: impl Fn(&Bound<'py, PyAny>) -> Given,
     mut give: impl FnMut(usize, Done<'_>) -> PyResult<()>,
 ) -> PyResult<()> {
     let job = Job {
@@ -57,7 +63,14 @@ pub(crate) fn run<'py>(
         worker,
         context,
     };
-    let mut values = values.try_iter()?.map(|one| value(&one?)).peekable();
+    let mut values = values
+        .try_iter()?
+        .map(|one| match value(&one?) {
+            // KeyboardInterrupt is about no value.
+            Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
+            given => Ok(given),
+        })
+        .peekable();
     let mut number = 0;
     let mut hand_out = |block: &Block| {
         for done in block.done() {

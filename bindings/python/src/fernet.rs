@@ -169,18 +169,17 @@ impl Fernets {
         let list = PyList::empty(py);
         let value = |one: &Bound<'py, PyAny>| value(one).map(Some);
         let give = |index, done: Done<'_>| {
-            list.append(match done {
+            let error = match done {
                 Done::Value {
                     piece: Piece::Bytes(bytes),
                     ..
-                } => PyBytes::new(py, bytes),
-                Done::Failed(failure @ Failure::Seal(_)) => return Err(not_sealed(failure)),
-                Done::Failed(_) | Done::Null | Done::Value { .. } => {
-                    let error = not_opened();
-                    error.value(py).setattr("index", index)?;
-                    return Err(error);
-                }
-            })
+                } => return list.append(PyBytes::new(py, bytes)),
+                Done::Refused(error) => error.clone_ref(py),
+                Done::Failed(failure @ Failure::Seal(_)) => not_sealed(failure),
+                Done::Failed(_) | Done::Null | Done::Value { .. } => not_opened(),
+            };
+            error.value(py).setattr("index", index)?;
+            Err(error)
         };
         bulk::run(py, work, &self.worker, &self.nothing, values, value, give)?;
         Ok(list)

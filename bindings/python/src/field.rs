@@ -183,6 +183,7 @@ impl Field {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (value, was_sealed) = match done {
             Done::Null => (py.None().into_bound(py), false),
+            Done::Refused(error) => return Err(error.clone_ref(py)),
             Done::Failed(failure) => return Err(self.error(failure)),
             Done::Value { piece, was_sealed } => match piece {
                 Piece::Text(text) => (PyString::new(py, text).into_any(), was_sealed),

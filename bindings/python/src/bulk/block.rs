@@ -4,7 +4,7 @@ use atrest_core::{Context, Form};
 use pyo3::prelude::*;
 
 use super::pieces::Pieces;
-use super::{Done, Work};
+use super::{Done, Given, Work};
 use crate::stored::Value;
 use crate::worker::{Failure, Kept};
 
@@ -12,7 +12,7 @@ use crate::worker::{Failure, Kept};
 /// asked of the system for each block costs as much as the work on it.
 #[derive(Default)]
 pub(super) struct Block {
-    values: Vec<Option<Value>>,
+    values: Vec<Given>,
     outcomes: Vec<Outcome>,
     done: Pieces,
 }
@@ -20,6 +20,7 @@ pub(super) struct Block {
 #[derive(Clone, Copy)]
 enum Outcome {
     Null,
+    Refused,
     Failed(Failure),
     Value {
         form: Form,
@@ -38,7 +39,7 @@ impl Block {
     /// Takes the next values. Needs the GIL, as those that it had are let go of.
     pub(super) fn fill(
         &mut self,
-        values: &mut impl Iterator<Item = PyResult<Option<Value>>>,
+        values: &mut impl Iterator<Item = PyResult<Given>>,
     ) -> PyResult<()> {
         self.values.clear();
         let mut bytes = 0;
@@ -46,7 +47,9 @@ impl Block {
             let Some(value) = values.next().transpose()? else {
                 break;
             };
-            bytes += value.as_ref().map_or(0, |value| value.bytes().len());
+            if let Ok(Some(value)) = &value {
+                bytes += value.bytes().len();
+            }
             self.values.push(value);
         }
         Ok(())
@@ -84,7 +87,7 @@ impl Block {
             Work::Seal => kept.token_len(value),
             Work::Open | Work::Read => value.bytes().len(),
         };
-        let length = self.values.iter().flatten().map(length).sum();
+        let length = self.values.iter().flatten().flatten().map(length).sum();
         self.outcomes.clear();
         let mut bytes = self.done.take();
         if bytes.capacity() < length {
@@ -102,26 +105,31 @@ impl Block {
         mut work: impl FnMut(Form, &[u8], &mut Vec<u8>) -> Result<bool, Failure>,
     ) {
         for value in &self.values {
-            let outcome = value.as_ref().map_or(Outcome::Null, |value| {
-                let form = value.form();
-                match work(form, value.bytes(), bytes) {
-                    Err(failure) => Outcome::Failed(failure),
-                    Ok(was_sealed) => Outcome::Value {
-                        form,
-                        end: bytes.len(),
-                        was_sealed,
-                    },
+            self.outcomes.push(match value {
+                Err(_) => Outcome::Refused,
+                Ok(None) => Outcome::Null,
+                Ok(Some(value)) => {
+                    let form = value.form();
+                    match work(form, value.bytes(), bytes) {
+                        Err(failure) => Outcome::Failed(failure),
+                        Ok(was_sealed) => Outcome::Value {
+                            form,
+                            end: bytes.len(),
+                            was_sealed,
+                        },
+                    }
                 }
             });
-            self.outcomes.push(outcome);
         }
     }
 
     /// What became of each.
     pub(super) fn done(&self) -> impl Iterator<Item = Done<'_>> {
         let mut begin = 0;
-        self.outcomes.iter().map(move |outcome| match *outcome {
+        let each = self.values.iter().zip(&self.outcomes);
+        each.map(move |(given, outcome)| match *outcome {
             Outcome::Null => Done::Null,
+            Outcome::Refused => given.as_ref().map_or_else(Done::Refused, |_| Done::Null),
             Outcome::Failed(failure) => Done::Failed(failure),
             Outcome::Value {
                 form,
