@@ -88,15 +88,15 @@ pub(crate) fn run<'py>(
     }
     thread::scope(|scope| {
         let mut pool = Pool::new(scope, job);
-        pool.give(first)?;
+        pool.give(first);
         let mut free = Vec::new();
         loop {
             while !pool.is_busy() && values.peek().is_some() {
                 let mut block: Block = free.pop().unwrap_or_default();
                 block.fill(&mut values)?;
-                pool.give(block)?;
+                pool.give(block);
             }
-            let Some(block) = pool.take(py)? else {
+            let Some(block) = pool.take(py) else {
                 return Ok(());
             };
             hand_out(&block)?;
