@@ -21,7 +21,7 @@ class Command(ColumnCommand):
         super().add_arguments(parser)
         parser.add_argument("--pk", action="append", metavar="VALUE", help="one row (of one field)")
         parser.add_argument(
-            "--reveal", action="store_true", help="with --pk: show the stored value also if it is clear"
+            "--reveal", action="store_true", help="with --pk: show the clear value, too"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -53,3 +53,5 @@ class Command(ColumnCommand):
             self.say(f"  {column['suite']}" + (f", key {column['key_id']} ({known})" if column.get("key_id") else ""))
         if column.get("stored") is not None:
             self.say(f"  stored: {column['stored']}")
+        if column.get("clear") is not None:
+            self.say(f"  clear: {column['clear']}")
