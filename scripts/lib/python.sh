@@ -38,14 +38,20 @@ python_suite() {
     return "$status"
 }
 
+# The command, which makes keyrings.
+build_atrest() {
+    cargo build -q --locked -p atrest-cli
+    ATREST_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/atrest
+    export ATREST_BIN
+}
+
 test_python() {
+    build_atrest
     python_suite requirements.txt "$@"
 }
 
 # The SQLAlchemy type, and `atrest adopt` with the packages whose tokens it takes over.
 test_sqlalchemy() {
-    cargo build -q --locked -p atrest-cli
-    ATREST_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/atrest
-    export ATREST_BIN
+    build_atrest
     python_suite requirements-sqlalchemy.txt tests/sqlalchemy "$@"
 }

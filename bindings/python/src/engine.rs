@@ -392,7 +392,7 @@ impl Engine {
 }
 
 /// Warnings go to the application's log.
-fn warn(py: Python<'_>, notes: &[String]) -> PyResult<()> {
+pub(crate) fn warn(py: Python<'_>, notes: &[String]) -> PyResult<()> {
     if notes.is_empty() {
         return Ok(());
     }
