@@ -1,12 +1,14 @@
 """The project's keys in a keyring in the database."""
 
 import time
+from datetime import date
 
 import pytest
 from clinic.models import Patient
 from command import atrest_command
 from django.db import connections
 from django.test import override_settings
+from test_commands import run
 from vault import Vault
 
 import atrest
@@ -35,14 +37,13 @@ def project(alias, tmp_path):
 
 
 def test_a_keyring_in_the_database(alias, project, stored, caplog):
-    from test_commands import run
-
     Patient.objects.using(alias).create(name="a", email="a@example.org")
     before = in_force.keyring().primary_id
     assert EMAIL.column_values.native().inspect(stored(alias, EMAIL)[0]).key_id == before
     assert Patient.objects.using(alias).get().email == "a@example.org"
     assert "100 %" in run("verify_fields", alias, field=["Patient.email"])
-    assert before in run("encryption_status", alias, field=["Patient.email"])
+    status = run("encryption_status", alias, field=["Patient.email"])
+    assert f"key {before}: data, active, made {date.today():%Y}-" in status and "0 days old\n" in status
     # Another program rotates: picked up within the cache, and the commands take the new key.
     project("key", "rotate")
     time.sleep(1.1)
@@ -106,3 +107,11 @@ def test_keys_that_are_not_given_any_more_are_not_used(default, tmp_path, monkey
             assert Patient.objects.get().email == "a@example.org"
     finally:
         vault.remove()
+
+
+def test_a_key_that_is_too_old_is_told(alias, project, tmp_path):
+    path = tmp_path / "atrest.toml"
+    path.write_text(path.read_text().replace('cache = "1s"', 'cache = "1s"\nrotate_after = "1s"'))
+    in_force.keyring()
+    time.sleep(1.1)
+    assert "OLDER than rotate_after" in run("encryption_status", alias, field=["Patient.email"])
