@@ -60,7 +60,7 @@ class KeysInForce:
                 changed = self._fields.changed()
             except atrest.AtrestError as error:
                 if self._refused is None:
-                    logger.error("The encryption keys are not given any more, and are not used until they are: %s", error)
+                    logger.error("The encryption keys are not given any more, and not used until they are: %s", error)
                 self._refused = error
                 return False
             self._refused = None

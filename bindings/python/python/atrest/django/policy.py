@@ -50,7 +50,8 @@ def keys_alone(config: conf.KeyConfig) -> Policy:
         database = config.database
         if not database:
             database = {"url": f"${{{_URL}}}"}
-            environment = ChainMap({_URL: database_url(connections[DEFAULT_DB_ALIAS])}, environment)  # type: ignore[arg-type]
+            url = database_url(connections[DEFAULT_DB_ALIAS])
+            environment = ChainMap({_URL: url}, environment)  # type: ignore[arg-type]
         parts.append(toml.table("[database]", database))
     return Policy("\n".join(parts), environment, config.directory)
 

@@ -152,7 +152,8 @@ def _told_apart(columns: list[Any], what: str) -> None:
         for base in column.base_columns if isinstance(column.type, Encrypted) else ():
             key = list(getattr(getattr(base, "table", None), "primary_key", ()))
             if not key or not all(has(part, column) for part in key):
-                raise refused(column.type.name or str(column), f"compare it in {what} without the row's primary key beside it")
+                what = f"compare it in {what} without the row's primary key beside it"
+                raise refused(column.type.name or str(column), what)
 
 
 def _not_as_value(clause: Any) -> None:
