@@ -66,8 +66,8 @@ test_pythons() {
     export ATREST_WHEEL
     for django in 4.2.30 6.1.3; do
         case $django in
-            4.*) python=$(pythons 3.10 3.11 3.12 | head -n 1) ;;
-            *) python=$(pythons 3.12 3.13 3.14 | tail -n 1) ;;
+            4.*) python=$(pythons 3.10 3.11 3.12 | sed -n 1p) ;;
+            *) python=$(pythons 3.12 3.13 3.14 | sed -n '$p') ;;
         esac
         if [[ -z $python ]]; then
             say "NOT TESTED: Django $django, for want of a Python that it runs on (pyenv install 3.10 3.13)"
