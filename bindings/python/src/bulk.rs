@@ -3,19 +3,23 @@
 //! | what | file |
 //! |---|---|
 //! | some of the values, and what becomes of them | `bulk/block.rs` |
+//! | what comes of them, in one piece of memory | `bulk/pieces.rs` |
 //! | the threads that work on blocks | `bulk/pool.rs` |
 
 mod block;
+mod pieces;
 mod pool;
 
 use std::thread;
 
-use atrest_core::{Context, Form};
+use atrest_core::Context;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use crate::stored::Value;
 use crate::worker::{Failure, Worker};
 use block::Block;
+pub(crate) use pieces::Piece;
 use pool::{Job, Pool};
 
 /// What is to be done with each value.
@@ -26,13 +30,17 @@ pub(crate) enum Work {
     Read,
 }
 
+/// A value as Python gave it; an error is about this one alone.
+pub(crate) type Given = Result<Option<Value>, PyErr>;
+
 /// What became of a value.
 pub(crate) enum Done<'a> {
     Null,
+    /// It is no value.
+    Refused(&'a PyErr),
     Failed(Failure),
     Value {
-        form: Form,
-        bytes: &'a [u8],
+        piece: Piece<'a>,
         was_sealed: bool,
     },
 }
@@ -47,7 +55,7 @@ pub(crate) fn run<'py>(
     worker: &Worker,
     context: &Context,
     values: &Bound<'py, PyAny>,
-    value: impl Fn(&Bound<'py, PyAny>) -> PyResult<Option<Value>>,
+    value: impl Fn(&Bound<'py, PyAny>) -> Given,
     mut give: impl FnMut(usize, Done<'_>) -> PyResult<()>,
 ) -> PyResult<()> {
     let job = Job {
@@ -55,7 +63,14 @@ pub(crate) fn run<'py>(
         worker,
         context,
     };
-    let mut values = values.try_iter()?.map(|one| value(&one?)).peekable();
+    let mut values = values
+        .try_iter()?
+        .map(|one| match value(&one?) {
+            // KeyboardInterrupt is about no value.
+            Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
+            given => Ok(given),
+        })
+        .peekable();
     let mut number = 0;
     let mut hand_out = |block: &Block| {
         for done in block.done() {
@@ -73,15 +88,15 @@ pub(crate) fn run<'py>(
     }
     thread::scope(|scope| {
         let mut pool = Pool::new(scope, job);
-        pool.give(first)?;
+        pool.give(first);
         let mut free = Vec::new();
         loop {
             while !pool.is_busy() && values.peek().is_some() {
                 let mut block: Block = free.pop().unwrap_or_default();
                 block.fill(&mut values)?;
-                pool.give(block)?;
+                pool.give(block);
             }
-            let Some(block) = pool.take(py)? else {
+            let Some(block) = pool.take(py) else {
                 return Ok(());
             };
             hand_out(&block)?;

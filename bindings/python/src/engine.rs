@@ -7,10 +7,9 @@ mod wait;
 use std::path::PathBuf;
 
 use atrest::policy_keys::environment;
-use atrest_core::ExternalFormat;
 use atrest_engine::restore::RestoreMode;
 use atrest_engine::{Operation, RunOptions};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 
@@ -53,7 +52,7 @@ impl<'py> Options<'py> {
                 "workers" => all.run.workers = Some(positive(&value, "workers")?),
                 "progress" => all.progress = Some(value),
                 other => {
-                    return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+                    return Err(PyTypeError::new_err(format!(
                         "`{other}` is no option; there are only, batch_size, workers, progress and what the verb itself takes"
                     )));
                 }
@@ -163,27 +162,42 @@ impl Engine {
         })
     }
 
-    /// What an operation would do. Nothing is changed.
-    #[pyo3(signature = (operation = "encrypt", **options))]
+    /// What an operation would do. Nothing is changed. "adopt" needs `format` and `keys` as
+    /// `adopt` takes them, "exit" `to_key`.
+    #[pyo3(signature = (operation = "encrypt", *, format = None, keys = None, salts = None, encryption_key = None, to_key = None, **options))]
+    #[expect(clippy::too_many_arguments, reason = "all but one by name, in Python")]
     fn plan<'py>(
         &self,
         py: Python<'py>,
         operation: &str,
+        format: Option<&str>,
+        keys: Option<Sources>,
+        salts: Option<Sources>,
+        encryption_key: Option<String>,
+        to_key: Option<String>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let operation = match operation {
-            "encrypt" => Operation::Encrypt,
-            "rotate" => Operation::Rotate,
-            "decrypt" => Operation::Decrypt,
-            other => {
+        let external = External::of(format, keys, salts, encryption_key)?;
+        let (operation, external) = match (operation, external, to_key) {
+            ("encrypt", None, None) => (Operation::Encrypt, None),
+            ("rotate", None, None) => (Operation::Rotate, None),
+            ("decrypt", None, None) => (Operation::Decrypt, None),
+            ("adopt", Some(external), None) => (Operation::Adopt, Some(external)),
+            ("exit", None, Some(key)) => (Operation::Exit, Some(External::fernet(key))),
+            ("encrypt" | "rotate" | "decrypt" | "adopt" | "exit", ..) => {
+                return Err(PyTypeError::new_err(
+                    "\"adopt\" is planned with `format` and `keys`, \"exit\" with `to_key`, and the other operations with none of them",
+                ));
+            }
+            (other, ..) => {
                 return Err(PyValueError::new_err(format!(
-                    "`{other}` cannot be planned; write \"encrypt\", \"rotate\" or \"decrypt\""
+                    "`{other}` cannot be planned; write \"encrypt\", \"rotate\", \"decrypt\", \"adopt\" or \"exit\""
                 )));
             }
         };
-        self.run(py, Options::new(options)?, async move |job| {
-            job.plan(operation).await
-        })
+        let mut options = Options::new(options)?;
+        options.external = external;
+        self.run(py, options, async move |job| job.plan(operation).await)
     }
 
     /// Encrypts every clear value in place, while the application runs.
@@ -268,13 +282,7 @@ impl Engine {
         max_rate: Option<u32>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let format = format.parse::<ExternalFormat>();
-        let external = External {
-            format: format.map_err(|error| PyValueError::new_err(error.to_string()))?,
-            keys: keys.into_vec(),
-            salts: salts.map(Sources::into_vec).unwrap_or_default(),
-            encryption_key,
-        };
+        let external = External::of(Some(format), Some(keys), salts, encryption_key)?;
         let settings = ChangeSettings {
             backup,
             apply_schema,
@@ -283,7 +291,7 @@ impl Engine {
             ..ChangeSettings::default()
         };
         let mut options = Options::new(options)?;
-        options.external = Some(external);
+        options.external = external;
         self.change_with(py, Operation::Adopt, settings, options)
     }
 
@@ -313,32 +321,52 @@ impl Engine {
         self.change_with(py, Operation::Exit, settings, options)
     }
 
-    /// Opens every value and counts; with `against`, compares each row with a backup.
-    #[pyo3(signature = (*, against = None, **options))]
+    /// Opens every value and counts; with `against`, compares each row with a backup. One
+    /// of `adopt` needs the other software's `format` and `keys`, as `adopt` takes them.
+    #[pyo3(signature = (*, against = None, format = None, keys = None, salts = None, encryption_key = None, **options))]
+    #[expect(clippy::too_many_arguments, reason = "all by name, in Python")]
     fn verify<'py>(
         &self,
         py: Python<'py>,
         against: Option<PathBuf>,
+        format: Option<&str>,
+        keys: Option<Sources>,
+        salts: Option<Sources>,
+        encryption_key: Option<String>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.run(py, Options::new(options)?, async move |job| match against {
+        let mut options = Options::new(options)?;
+        options.external = External::of(format, keys, salts, encryption_key)?;
+        if options.external.is_some() && against.is_none() {
+            return Err(PyTypeError::new_err(
+                "`format` and `keys` are for a backup of `adopt`: name it with `against`",
+            ));
+        }
+        self.run(py, options, async move |job| match against {
             None => job.verify().await,
             Some(backup) => job.restore(&backup, RestoreMode::Compare).await,
         })
     }
 
     /// Puts the values of a backup back where nobody changed them since; with `force`
-    /// those, too.
-    #[pyo3(signature = (backup, *, force = false, apply_schema = false, **options))]
+    /// those, too. One of `adopt` needs the other software's `format` and `keys`, as `adopt`
+    /// takes them.
+    #[pyo3(signature = (backup, *, force = false, apply_schema = false, format = None, keys = None, salts = None, encryption_key = None, **options))]
+    #[expect(clippy::too_many_arguments, reason = "all but one by name, in Python")]
     fn restore<'py>(
         &self,
         py: Python<'py>,
         backup: PathBuf,
         force: bool,
         apply_schema: bool,
+        format: Option<&str>,
+        keys: Option<Sources>,
+        salts: Option<Sources>,
+        encryption_key: Option<String>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut options = Options::new(options)?;
+        options.external = External::of(format, keys, salts, encryption_key)?;
         options.run.apply_schema = apply_schema;
         let mode = if force {
             RestoreMode::Force
@@ -392,7 +420,7 @@ impl Engine {
 }
 
 /// Warnings go to the application's log.
-fn warn(py: Python<'_>, notes: &[String]) -> PyResult<()> {
+pub(crate) fn warn(py: Python<'_>, notes: &[String]) -> PyResult<()> {
     if notes.is_empty() {
         return Ok(());
     }

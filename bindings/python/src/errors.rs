@@ -133,6 +133,10 @@ const WORDS: &[(&str, &str)] = &[
         "say whose the row is with `of(subject)`, or that it is nobody's (NULL) with `of(None)`",
     ),
     (
+        "read it with `open_bytes` or `read_bytes`",
+        "other software sealed bytes there, which `Engine.inspect` with reveal=True shows",
+    ),
+    (
         "ask for its keys with `keys_to_seal`",
         "make it one with `of(subject, seal=True)`",
     ),

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
 
-use crate::bulk::{self, Done, Work};
+use crate::bulk::{self, Done, Piece, Work};
 use crate::errors::{EncryptionError, InvalidToken, KeySourceError};
 use crate::keyring::{KeyText, generate_key, not_pickled};
 use crate::stored::{Value, Wanted};
@@ -169,15 +169,17 @@ impl Fernets {
         let list = PyList::empty(py);
         let value = |one: &Bound<'py, PyAny>| value(one).map(Some);
         let give = |index, done: Done<'_>| {
-            list.append(match done {
-                Done::Value { bytes, .. } => PyBytes::new(py, bytes),
-                Done::Failed(failure @ Failure::Seal(_)) => return Err(not_sealed(failure)),
-                Done::Failed(_) | Done::Null => {
-                    let error = not_opened();
-                    error.value(py).setattr("index", index)?;
-                    return Err(error);
-                }
-            })
+            let error = match done {
+                Done::Value {
+                    piece: Piece::Bytes(bytes),
+                    ..
+                } => return list.append(PyBytes::new(py, bytes)),
+                Done::Refused(error) => error.clone_ref(py),
+                Done::Failed(failure @ Failure::Seal(_)) => not_sealed(failure),
+                Done::Failed(_) | Done::Null | Done::Value { .. } => not_opened(),
+            };
+            error.value(py).setattr("index", index)?;
+            Err(error)
         };
         bulk::run(py, work, &self.worker, &self.nothing, values, value, give)?;
         Ok(list)

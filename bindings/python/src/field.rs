@@ -7,9 +7,9 @@ use atrest_core::{Context, Suite};
 use atrest_engine::policy::{Bind, ColumnPolicy};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 
-use crate::bulk::{self, Done, Work};
+use crate::bulk::{self, Done, Piece, Work};
 use crate::errors::{self, PolicyError};
 use crate::inspection::Inspection;
 use crate::keyring::{Keyring, not_pickled};
@@ -182,15 +182,15 @@ impl Field {
         done: Done<'_>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (value, was_sealed) = match done {
-            Done::Null => (Some(py.None().into_bound(py)), false),
+            Done::Null => (py.None().into_bound(py), false),
+            Done::Refused(error) => return Err(error.clone_ref(py)),
             Done::Failed(failure) => return Err(self.error(failure)),
-            Done::Value {
-                form,
-                bytes,
-                was_sealed,
-            } => (to_python(py, form, bytes), was_sealed),
+            Done::Value { piece, was_sealed } => match piece {
+                Piece::Text(text) => (PyString::new(py, text).into_any(), was_sealed),
+                Piece::Bytes(bytes) => (PyBytes::new(py, bytes).into_any(), was_sealed),
+                Piece::NotText => return Err(self.error(Failure::NotText)),
+            },
         };
-        let value = value.ok_or_else(|| self.error(Failure::NotText))?;
         match work {
             Work::Read => Ok((value, was_sealed).into_pyobject(py)?.into_any()),
             Work::Seal | Work::Open => Ok(value),

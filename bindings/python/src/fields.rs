@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use atrest::Policy;
 use atrest::policy_keys::{self, PolicyKeys};
+use atrest::{FieldError, Policy};
 use atrest_engine::policy::{ColumnPolicy, KeyringPlace, PrimaryKeys};
 use atrest_keys::Environment;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use zeroize::Zeroizing;
 
+use crate::engine::warn;
 use crate::environment::{Named, Variables};
 use crate::errors::{self, PolicyError};
 use crate::field::Field;
 use crate::keyring::{Keyring, not_pickled};
+use crate::look::Looks;
 use crate::origin::Origin;
 use crate::runtime;
 use crate::subjects::People;
@@ -27,6 +29,7 @@ pub(crate) struct Fields {
     origin: Origin,
     variables: Variables,
     named: Named,
+    looks: Looks,
     keyring: Py<Keyring>,
     people: Arc<People>,
     fields: HashMap<String, Py<Field>>,
@@ -35,22 +38,10 @@ pub(crate) struct Fields {
 impl Fields {
     fn new(py: Python<'_>, origin: Origin, variables: Variables) -> PyResult<Self> {
         let policy = origin.policy()?;
-        let environment = variables.read(py)?;
         let named = variables.named_in(py, &sources(&policy))?;
         let url = database_url(&policy, &variables.pairs(py)?);
-        // A source may ask a server, and a keyring may be in the database.
-        let loaded = match &policy.keys.primary {
-            PrimaryKeys::Keyring {
-                place: KeyringPlace::Database,
-                ..
-            } => {
-                let url = url.clone().map_err(PolicyError::new_err)?;
-                runtime::wait(py, async || {
-                    atrest::Fields::connect_policy(policy, environment, &url).await
-                })?
-            }
-            _ => py.detach(|| atrest::Fields::from_policy(policy, environment)),
-        };
+        let looks = Looks::new(&policy);
+        let loaded = load(py, policy, &variables, &url)?;
         let loaded = loaded.map_err(|error| errors::field(&error))?;
         let people = Arc::new(People::new(&loaded, url));
         let warnings = loaded.warnings().iter().map(ToString::to_string).collect();
@@ -66,6 +57,7 @@ impl Fields {
             origin,
             variables,
             named,
+            looks,
             keyring,
             people,
             fields,
@@ -138,11 +130,28 @@ impl Fields {
         warnings.map(ToString::to_string).collect()
     }
 
-    /// Whether the files or variables behind the keys differ from what was read: time to
-    /// `reload`. Cheap enough for every few seconds; no key is read.
+    /// Whether what is behind the keys differs from what was read: time to `reload`. Cheap
+    /// enough for every few seconds: files and variables are looked at, and servers and
+    /// databases of keys asked once in the policy's `cache`.
     fn changed(&self, py: Python<'_>) -> PyResult<bool> {
-        let sources = sources(self.loaded.policy());
-        Ok(self.loaded.changed() || self.variables.named_in(py, &sources)? != self.named)
+        let policy = self.loaded.policy();
+        if self.loaded.changed() || self.variables.named_in(py, &sources(policy))? != self.named {
+            return Ok(true);
+        }
+        if !self.loaded.were_asked_for() || !self.looks.begin(py)? {
+            return Ok(false);
+        }
+        let url = database_url(policy, &self.variables.pairs(py)?);
+        match load(py, policy.clone(), &self.variables, &url)? {
+            Ok(now) => {
+                self.looks.given();
+                Ok(!now.have_the_keys_of(&self.loaded))
+            }
+            Err(error) => {
+                warn(py, &[self.looks.not_given(py, &error)?])?;
+                Ok(false)
+            }
+        }
     }
 
     /// The same policy and its keys, read anew. This one stays as it is, in force for who
@@ -158,6 +167,29 @@ impl Fields {
     fn __reduce_ex__<'py>(&self, _protocol: u8) -> PyResult<Bound<'py, PyTuple>> {
         Err(not_pickled("Fields"))
     }
+}
+
+/// A policy joined to its keys, with the GIL released: a source may ask a server, and a
+/// keyring may be in the database.
+fn load(
+    py: Python<'_>,
+    policy: Policy,
+    variables: &Variables,
+    url: &Result<Zeroizing<String>, String>,
+) -> PyResult<Result<atrest::Fields, FieldError>> {
+    let environment = variables.read(py)?;
+    let PrimaryKeys::Keyring {
+        place: KeyringPlace::Database,
+        ..
+    } = &policy.keys.primary
+    else {
+        return Ok(py.detach(|| atrest::Fields::from_policy(policy, environment)));
+    };
+    let url = url.as_ref();
+    let url = url.map_err(|why| PolicyError::new_err(why.clone()))?;
+    runtime::wait(py, async || {
+        atrest::Fields::connect_policy(policy, environment, url).await
+    })
 }
 
 /// Where the policy's database is, or why nobody knows.

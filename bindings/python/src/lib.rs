@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `Keyring`, `generate_key`, `key_id` | `keyring.rs` |
 //! | `Field` | `field.rs`; lists in `bulk.rs`, what is kept between calls in `worker.rs` |
-//! | `Fields` | `fields.rs`; whose rows are in `subjects.rs` |
+//! | `Fields` | `fields.rs`; when keys are looked at again in `look.rs`, whose rows are in `subjects.rs` |
 //! | `Fernet`, `MultiFernet` | `fernet.rs` |
 //! | `open_object`, `create_object` | `objects.rs`; files of Python's in `objects.py` |
 //! | `Engine` | `engine.rs`: the verbs in `engine/verbs.rs`, waited for in `engine/wait.rs` |
@@ -23,6 +23,7 @@ mod fields;
 mod fork;
 mod inspection;
 mod keyring;
+mod look;
 mod objects;
 mod origin;
 mod runtime;

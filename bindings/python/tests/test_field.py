@@ -130,6 +130,9 @@ def test_text_that_is_none_stays_unread(keyring):
     for read in (field.open, field.read, lambda token: field.open_many([token])):
         with pytest.raises(atrest.DecryptionError, match="not UTF-8"):
             read(token)
+    # Advice that the caller can follow (tests/django/test_damage.py does).
+    with pytest.raises(atrest.DecryptionError, match="Engine.inspect.*reveal=True"):
+        field.open(token)
     assert field.open(token.encode()) == b"\xff"
 
 
@@ -178,13 +181,59 @@ def test_errors_in_the_list(field):
         field.open_many(tokens, errors="ignore")
 
 
+def test_what_is_no_text_is_none_beside_others(keyring):
+    """Two values that are text only where they lie one behind the other."""
+    field = atrest.Field(keyring, "people.email", suite="fernet")
+    halves = [field.seal(half).decode() for half in (b"\xc3", b"\xa4")]
+    whole = field.seal("ä")
+    for tokens in (halves, [whole, *halves, whole], [whole, halves[0], whole, field.seal(b"\xff")]):
+        for token, value in zip(tokens, field.open_many(tokens, errors="return"), strict=True):
+            if token in halves:
+                assert isinstance(value, atrest.DecryptionError) and "UTF-8" in str(value)
+            else:
+                assert value == field.open(token)
+
+
 def test_what_is_no_value(field):
     for wrong in (5, 1.5, ["x"], object()):
         for use in (field.seal, field.open, field.read, field.inspect):
             with pytest.raises(TypeError, match="people.email"):
                 use(wrong)
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="people.email") as raised:
             field.seal_many(["x", wrong])
+        assert raised.value.index == 1
+
+
+def test_what_is_no_value_in_a_list(field):
+    """It stands in its place like a token that does not open; the others go on."""
+    token = field.seal("ada")
+    for count in (3, 5000):
+        stored = [token] * count
+        stored[1], stored[2], stored[-1] = 5, "secret \ud800", token[:-1]
+        for many, good in ((field.open_many, "ada"), (field.read_many, ("ada", True))):
+            with pytest.raises(TypeError, match="people.email") as raised:
+                many(stored)
+            assert raised.value.index == 1
+            with pytest.raises(atrest.DecryptionError) as raised:
+                many([token, *stored[2:]])
+            assert raised.value.index == 1
+            values = many(stored, errors="return")
+            assert len(values) == count and values[0] == good and set(values[3:-1]) <= {good}
+            assert [type(value) for value in values[1:3]] == [TypeError, atrest.DecryptionError]
+            assert [value.index for value in values[1:3]] == [1, 2] and "secret" not in repr(values[2])
+            if count > 3:
+                assert values[-1].index == count - 1
+    # What the list itself raises is nobody's value.
+    with pytest.raises(KeyError):
+        field.open_many((token for _ in [1] if {}["x"]), errors="return")
+
+
+def test_what_is_no_value_in_a_list_of_fernets(key):
+    fernet = atrest.Fernet(key)
+    for many in (fernet.encrypt_many, fernet.decrypt_many):
+        with pytest.raises(TypeError) as raised:
+            many([fernet.encrypt(b"x"), 5])
+        assert raised.value.index == 1
 
 
 def test_lone_surrogates_are_refused_without_being_shown(field):

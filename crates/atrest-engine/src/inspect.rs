@@ -64,7 +64,7 @@ impl Engine {
         let classified = reader.classify(&|| Ok(row.clone()), value.as_ref())?;
         let show = |bytes: &[u8]| match value {
             Value::Bytes(_) if !bytes.is_ascii() => crate::journal::hex(bytes),
-            _ => String::from_utf8_lossy(bytes).into_owned(),
+            _ => str::from_utf8(bytes).map_or_else(|_| crate::journal::hex(bytes), str::to_owned),
         };
         let bytes = form(value.as_ref()).map(|(_, v)| v);
         let mut found = Inspection {

@@ -4,7 +4,7 @@ use std::path::Path;
 #[cfg(feature = "subjects")]
 use std::sync::Arc;
 
-use atrest_core::Keyring;
+use atrest_core::{Key, KeyId, Keyring};
 use atrest_engine::policy::{KeyringPlace, Policy, PrimaryKeys};
 #[cfg(feature = "subjects")]
 use atrest_keys::KeySourceError;
@@ -155,11 +155,36 @@ impl Fields {
     }
 
     /// Whether a file behind the keys has changed since they were read: time to load
-    /// anew. Cheap enough for every few seconds; nothing is read. Of a keyring in a
-    /// database it does not know.
+    /// anew. Cheap enough for every few seconds; nothing is read. Of keys that a server or
+    /// a database gave ([`Fields::were_asked_for`]) it does not know.
     #[must_use]
     pub fn changed(&self) -> bool {
         self.keys.changed()
+    }
+
+    /// Whether a server or a database was asked for the keys: a change there shows only
+    /// when they are loaded again.
+    #[must_use]
+    pub fn were_asked_for(&self) -> bool {
+        let in_database = matches!(
+            &self.policy.keys.primary,
+            PrimaryKeys::Keyring {
+                place: KeyringPlace::Database,
+                ..
+            }
+        );
+        in_database || !self.keys.requests.is_empty()
+    }
+
+    /// Whether the others have the same keys, of a keyring those of subjects and the
+    /// tombstones, too.
+    #[must_use]
+    pub fn have_the_keys_of(&self, others: &Self) -> bool {
+        let of = |fields: &Self| -> (Vec<KeyId>, Option<u64>) {
+            let ids = fields.keyring().keys().map(Key::id).collect();
+            (ids, fields.opened().map(OpenKeyring::generation))
+        };
+        of(self) == of(others)
     }
 
     /// What deserves a word about the keys, for the application's log.

@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Builder, Scope};
 
 use atrest_core::Context;
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::Work;
@@ -63,12 +62,13 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         }
     }
 
-    /// Whether there are enough blocks for every thread to have its next one waiting.
+    /// Whether there are enough blocks for every thread to have more waiting: it works on
+    /// while Python makes objects of those that it gave back.
     pub(super) fn is_busy(&self) -> bool {
-        self.given - self.taken + self.left.len() >= 2 * cores()
+        self.given - self.taken + self.left.len() >= 4 * cores()
     }
 
-    pub(super) fn give(&mut self, block: Block) -> PyResult<()> {
+    pub(super) fn give(&mut self, block: Block) {
         let wanted = self.given == self.threads.len() && self.given < cores();
         if wanted && let Ok(thread) = self.spawn() {
             self.threads.push(thread);
@@ -76,27 +76,27 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         let turn = self.given.checked_rem(self.threads.len());
         match turn.and_then(|turn| self.threads.get(turn)) {
             Some(thread) => {
-                thread.to_do.send(block).map_err(|_| panicked())?;
+                // To a thread that panicked it goes in vain, as all that is given here.
+                let _ = thread.to_do.send(block);
                 self.given += 1;
             }
             None => self.left.push_back(block),
         }
-        Ok(())
     }
 
-    /// Waits for the block that was given first, without the GIL.
-    pub(super) fn take(&mut self, py: Python<'_>) -> PyResult<Option<Block>> {
+    /// Waits for the block that was given first, without the GIL. `None` is the end: of the
+    /// blocks, or of its thread by a panic, which the scope passes on when it is left.
+    pub(super) fn take(&mut self, py: Python<'_>) -> Option<Block> {
         if let Some(block) = self.left.pop_front() {
-            return Ok(py.detach(|| self.job.on([block]).next()));
+            return py.detach(|| self.job.on([block]).next());
         }
         if self.taken == self.given {
-            return Ok(None);
+            return None;
         }
-        let turn = self.taken.checked_rem(self.threads.len());
-        let thread = turn.and_then(|turn| self.threads.get_mut(turn));
+        let turn = self.taken.checked_rem(self.threads.len())?;
+        let done = &mut self.threads.get_mut(turn)?.done;
         self.taken += 1;
-        let block = py.detach(|| thread.and_then(|thread| thread.done.recv().ok()));
-        block.map(Some).ok_or_else(panicked)
+        py.detach(move || done.recv().ok())
     }
 
     fn spawn(&self) -> io::Result<Thread> {
@@ -109,10 +109,6 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         })?;
         Ok(Thread { to_do, done })
     }
-}
-
-fn panicked() -> PyErr {
-    PyRuntimeError::new_err("a thread of the list's panicked, so nothing of it is given: report it")
 }
 
 fn cores() -> usize {

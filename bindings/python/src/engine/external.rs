@@ -5,6 +5,7 @@ use std::path::Path;
 use atrest::policy_keys::PolicyKeys;
 use atrest_core::{ExternalFormat, ExternalKeys, ExternalSecrets};
 use atrest_keys::secret_text;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use zeroize::Zeroizing;
 
@@ -19,6 +20,31 @@ pub(super) struct External {
 }
 
 impl External {
+    /// As Python names it, if it does.
+    pub(super) fn of(
+        format: Option<&str>,
+        keys: Option<Sources>,
+        salts: Option<Sources>,
+        encryption_key: Option<String>,
+    ) -> PyResult<Option<Self>> {
+        let (format, keys) = match (format, keys) {
+            (Some(format), Some(keys)) => (format, keys),
+            (None, None) if salts.is_none() && encryption_key.is_none() => return Ok(None),
+            _ => {
+                return Err(PyTypeError::new_err(
+                    "other software is named by `format` and `keys` together (docs/adopt.md), with `salts` and `encryption_key` where it has them",
+                ));
+            }
+        };
+        let format = format.parse::<ExternalFormat>();
+        Ok(Some(Self {
+            format: format.map_err(|error| PyValueError::new_err(error.to_string()))?,
+            keys: keys.into_vec(),
+            salts: salts.map(Sources::into_vec).unwrap_or_default(),
+            encryption_key,
+        }))
+    }
+
     /// Fernet under one key.
     pub(super) fn fernet(key: String) -> Self {
         Self {
@@ -61,7 +87,7 @@ pub(super) enum Sources {
 }
 
 impl Sources {
-    pub(super) fn into_vec(self) -> Vec<String> {
+    fn into_vec(self) -> Vec<String> {
         match self {
             Self::One(source) => vec![source],
             Self::Several(sources) => sources,

@@ -99,6 +99,34 @@ def test_admin_options_by_class_relation_and_expression(monkeypatch):
     assert found[4].obj is VisitInline and "sortable_by" in found[5].hint
 
 
+def test_admin_columns_that_order_by_an_encrypted_field(monkeypatch):
+    @admin.display(ordering="email")
+    def of_admin(self, patient): ...
+
+    @admin.display(ordering=Lower("visits__reason").desc())
+    def function(patient): ...
+
+    @admin.display(ordering="-born")
+    def of_model(self): ...
+
+    @admin.display(ordering="-name")
+    def harmless(patient): ...
+
+    @admin.display()
+    def unordered(patient): ...
+
+    monkeypatch.setattr(PatientAdmin, "of_admin", of_admin, raising=False)
+    monkeypatch.setattr(Patient, "of_model", property(of_model), raising=False)
+    monkeypatch.setattr(PatientAdmin, "list_display", ["__str__", "of_admin", function, "of_model", harmless, unordered])
+    monkeypatch.setattr(PatientAdmin, "sortable_by", None)
+    found = check_admin(None)
+    assert ids(found) == ["atrest.W014"] * 3
+    for name, message in zip(("of_admin", "function", "of_model"), found, strict=True):
+        assert f"'{name}'" in message.msg and "@admin.display" in message.hint
+    monkeypatch.setattr(PatientAdmin, "sortable_by", ["of_model", harmless])
+    assert ["of_model" in m.msg for m in check_admin(None)] == [True]
+
+
 def declared(**meta):
     """A model with encrypted fields and this Meta, and what the checks say of it."""
     with isolate_apps("clinic") as isolated:

@@ -1,11 +1,12 @@
 """The management commands: choosing columns, dry runs, damage, backups, errors."""
 
+import re
 from io import StringIO
 
 import pytest
 from clinic.models import Everything, FernetNote, Mixed, Patient
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import connections
 from django.test import override_settings
 
@@ -96,7 +97,7 @@ def test_status_and_one_row(alias):
     one = run("encryption_status", alias, field=["Patient.email"], pk=[str(row.pk)])
     assert "sealed" in one and f"key {key} (in the keyring)" in one and "stored: ar1." in one
     assert "a@example.org" not in one
-    assert "--pk needs one field" in run("encryption_status", alias, pk=["1"], status=1)
+    assert "--pk needs one field" in run("encryption_status", alias, pk=["1"], status=2)
 
 
 def test_fernet_columns(alias, stored):
@@ -110,9 +111,9 @@ def test_fernet_columns(alias, stored):
 
 
 def test_a_name_that_is_none_says_which_are_near(default):
-    out = run("encrypt_fields", default, field=["Patient.emial"], status=1)
+    out = run("encrypt_fields", default, field=["Patient.emial"], status=2)
     assert "clinic.Patient.email" in out
-    out = run("encrypt_fields", "nowhere", status=1)
+    out = run("encrypt_fields", "nowhere", status=2)
     assert "DATABASES has no 'nowhere'" in out
 
 
@@ -163,10 +164,64 @@ def test_every_column_of_everything(alias):
 
 
 def test_benchmark_and_key(capsys):
-    call_command("benchmark_encryption_performance", sizes=[64], batch_size=20)
+    call_command("benchmark_encryption_performance", sizes=[64, 0], batch_size=20)
     call_command("generate_encryption_key")
     out, err = capsys.readouterr()
-    assert "seal" in out and atrest.key_id(out.split()[-1]) in err
+    assert atrest.key_id(out.split()[-1]) in err
+    lines = [line for line in out.splitlines() if " bytes " in line]
+    assert [line.split()[2] for line in lines] == ["seal", "open", "both"] * 2
+    for line in lines:
+        middle, p95 = (float(text.replace(",", "")) for text in re.findall(r"([\d,.]+) µs", line))
+        assert 0 < middle <= p95
+        assert ("under 50 ms" in line) == (" both " in line)
+
+
+def test_benchmark_of_fields(default):
+    out = run("benchmark_encryption_performance", default, sizes=[64], batch_size=20, model=["FernetNote", "Mixed"])
+    assert "clinic.FernetNote.body, fernet, " in out and "clinic.Mixed.value, xaes-256-gcm, " in out
+    assert "no encrypted field" in run("benchmark_encryption_performance", default, field=["x"], status=2)
+
+
+COMMANDS = {
+    "encrypt_fields": ["--no-backup"],
+    "verify_fields": [],
+    "rotate_encryption_keys": ["--old-key=env:OLD", "--new-key=env:NEW", "--no-backup"],
+    "decrypt_fields": ["--no-backup", "--noinput"],
+    "restore_from_backup": ["--backup-file=BACKUP"],
+    "benchmark_encryption_performance": ["--sizes=64"],
+    "encryption_status": [],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_takes_each_flag_and_a_dry_run_changes_nothing(
+    command, alias, clear_rows, stored, tmp_path, monkeypatch
+):
+    backup = tmp_path / "b.atrest"
+    run("encrypt_fields", alias, field=["Mixed.value"], backup_file=str(backup))
+    monkeypatch.setenv("OLD", settings.ATREST["KEYS"][0])
+    monkeypatch.setenv("NEW", atrest.generate_key())
+    before = stored(alias, VALUE)
+    flags = ["--dry-run", "--batch-size=2", "--workers=1", "--app=clinic", "--model=clinic.Mixed", "--field=value"]
+    own = [flag.replace("BACKUP", str(backup)) for flag in COMMANDS[command]]
+    out = run(command, alias, *flags, *own)
+    assert "clinic.Mixed.value" in out and "Patient" not in out
+    assert stored(alias, VALUE) == before
+    for flag in (*flags, *own):
+        assert flag.partition("=")[0] in help_of(command), flag
+    for flag in ("--app=nowhere", "--model=clinic.Nothing", "--field=nothing"):
+        assert "no encrypted field is chosen" in run(command, alias, flag, *own, status=2)
+
+
+def help_of(command):
+    return load_command_class("atrest.django", command).create_parser("manage.py", command).format_help()
+
+
+def test_status_reads_in_pages_and_shows_how_far_it_is(default, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    Mixed.objects.bulk_create(Mixed(value="x" * 1000) for _ in range(3000))
+    out = run("encryption_status", default, field=["Mixed.value"], batch_size=1, workers=1)
+    assert re.search(r"clinic.Mixed.value, scan: [\d,]+ of 3,000 rows", out)
 
 
 def test_progress_on_a_terminal(default, monkeypatch):

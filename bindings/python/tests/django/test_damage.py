@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 
 import pytest
 from clinic.models import Patient
@@ -122,3 +123,19 @@ def test_a_value_can_be_deleted_to_load_it_anew(damaged):
     patient.email = "assigned@example.org"
     del patient.email
     assert patient.email == "p0@example.org"
+
+
+def test_bytes_in_a_column_of_text_are_shown_where_the_error_says(alias, overwrite):
+    from clinic.models import FernetNote
+    from test_commands import run
+
+    body = FernetNote._meta.get_field("body")
+    row = FernetNote.objects.using(alias).create(body="x")
+    # Fernet has no forms: another program sealed bytes, which are no text.
+    overwrite(alias, body, row.pk, body.column_values.seal(b"\xff\x00").decode())
+    with pytest.raises(atrest.DecryptionError) as raised:
+        FernetNote.objects.using(alias).get().body
+    advice = re.search(r"`manage.py (encryption_status) --field (\S+) --pk (\S+) --reveal`", str(raised.value))
+    command, field, pk = advice.groups()
+    assert pk == str(row.pk) and "Engine" not in str(raised.value)
+    assert "clear: ff00" in run(command, alias, field=[field], pk=[pk], reveal=True)

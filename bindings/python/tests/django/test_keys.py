@@ -14,7 +14,8 @@ from django.core.management import call_command
 from django.test import override_settings
 
 import atrest
-from atrest.django import conf, prove_keys
+from atrest.django import cache_warm, conf, prove_keys
+from atrest.django.columns import all_fields
 from atrest.django.keys import in_force
 
 EMAIL = Patient._meta.get_field("email")
@@ -154,6 +155,22 @@ def test_while_a_key_file_is_broken_the_old_keys_stay(default, tmp_path, caplog)
         path.write_text("half a k")
         assert Patient.objects.get().email == "a@example.org"
         assert "the old ones stay" in caplog.text and "half a k" not in caplog.text
+
+
+def test_a_warm_process_needs_no_source_for_its_first_value(default, tmp_path):
+    from django.db import connection
+
+    path = tmp_path / "key"
+    path.write_text(atrest.generate_key())
+    path.chmod(0o600)
+    with configured(KEYS=f"file:{path}", RELOAD_SECONDS=3600):
+        assert cache_warm() == len(list(all_fields()))
+        path.unlink()
+        token = EMAIL.get_db_prep_save("a@example.org", connection)
+        assert EMAIL.from_db_value(token, None, connection) == "a@example.org"
+        assert cache_warm() > 10
+    with configured(KEYS="env:NOT_SET_ANYWHERE"), pytest.raises(atrest.KeySourceError):
+        cache_warm()
 
 
 def test_threads(default):

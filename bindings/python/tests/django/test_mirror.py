@@ -166,7 +166,7 @@ def test_a_row_that_belongs_to_nobody_is_passed_over(default):
 
 def test_emptying_before_the_model_says_so_is_refused(profile):
     status, text = command("--empty-originals")
-    assert status == 1 and 'mirrors_originals = "empty"' in text
+    assert status == 2 and 'mirrors_originals = "empty"' in text
     assert fresh(profile)[1].email == "ada@example.org"
 
 

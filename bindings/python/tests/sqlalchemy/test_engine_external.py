@@ -72,3 +72,37 @@ def test_wrong_and_missing_keys_change_nothing(sqlite, system, atrest_on):
         engine_of(at, OUT="no key of theirs").exit("env:OUT", backup=False)
     assert "no key of theirs" not in str(caught.value)
     assert stored(sqlite) == before and sa.inspect(sqlite.engine).get_table_names() == ["t"]
+
+
+def test_a_backup_of_other_softwares_values(database, system, atrest_on):
+    fill(database, system, more=[None])
+    before, count = stored(database), len(system.values)
+    at = atrest_on(database, ("t", "v"))
+    engine, theirs = engine_of(at, **system.environment), arguments(system)
+    planned = engine.plan("adopt", **theirs)
+    assert (planned["operation"], planned["columns"][0]["due"]) == ("adopt", count)
+    backup = at.folder / "adopted.atrest"
+    engine.adopt(**theirs, backup=backup)
+    compared = engine.verify(against=backup, **theirs)
+    assert compared["ok"] and compared["columns"][0]["same"] == compared["columns"][0]["entries"] > 0
+    assert not engine.verify(against=backup)["ok"]
+    assert engine.restore(backup, **theirs)["ok"]
+    # Their own tokens, as they were.
+    assert stored(database) == before
+    planned = engine_of(at, OUT=Fernet.generate_key().decode()).plan("exit", to_key="env:OUT")
+    assert (planned["operation"], planned["columns"][0]["due"]) == ("exit", 0)
+
+
+def test_other_software_is_named_whole_or_not_at_all(sqlite, atrest_on):
+    sqlite.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+    engine = engine_of(atrest_on(sqlite, ("t", "v")))
+    for call in (
+        lambda: engine.plan("adopt"),
+        lambda: engine.plan("adopt", format="fernet"),
+        lambda: engine.plan("encrypt", to_key="env:KEY"),
+        lambda: engine.plan("exit"),
+        lambda: engine.restore("x", keys="env:KEY"),
+        lambda: engine.verify(format="fernet", keys="env:KEY"),
+    ):
+        with pytest.raises(TypeError, match="format"):
+            call()

@@ -10,6 +10,7 @@ import pytest
 import atrest
 from atrest.sqlalchemy import keys as module
 from atrest.sqlalchemy.keys import Keys
+from vault import Vault
 
 
 def test_a_field_of_old_keys_is_not_kept_after_a_reload(tmp_path, monkeypatch):
@@ -73,3 +74,29 @@ def test_a_fork_while_another_thread_loads(keyring):
     _, status = os.waitpid(child, 0)
     loader.join(10)
     assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+
+
+def test_keys_of_a_server_are_followed_and_let_go_of(monkeypatch):
+    monkeypatch.setattr(module, "LOOK_EVERY", -1.0)
+    vault, old, new = Vault(), atrest.generate_key(), atrest.generate_key()
+    vault.put(old)
+    environment = {"VAULT_ADDR": vault.address, "VAULT_TOKEN": vault.token}
+    policy = f'[keys]\nprimary = "{vault.source}"\ncache = "1s"\n[database]\nurl = "sqlite:x"\n'
+    policy += '[[column]]\ntable = "people"\nname = "email"\n'
+    try:
+        keys = Keys(atrest.Fields.parse(policy, environment=environment))
+        token = keys.field("people.email", None, None).seal("ada")
+        vault.put(f"{new},{old}")
+        time.sleep(1.1)
+        field = keys.field("people.email", None, None)
+        assert field.inspect(field.seal("x")).key_id == atrest.key_id(new) and field.open(token) == "ada"
+        environment["VAULT_TOKEN"] = "no-token-of-ours"
+        time.sleep(1.1)
+        for _ in range(2):
+            with pytest.raises(atrest.KeySourceError, match="vault"):
+                keys.field("people.email", None, None)
+        environment["VAULT_TOKEN"] = vault.token
+        time.sleep(1.1)
+        assert keys.field("people.email", None, None).open(token) == "ada"
+    finally:
+        vault.remove()

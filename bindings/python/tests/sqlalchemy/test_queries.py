@@ -182,3 +182,41 @@ def test_errors_of_the_database_show_tokens_only(session):
     with pytest.raises(sa.exc.IntegrityError) as error:
         session.execute(sa.insert(Person).values(id=1, name="again", email="secret@example.org"))
     assert "secret@" not in str(error.value)
+
+
+SETS = {
+    "union": sa.union,
+    "intersect": sa.intersect,
+    "intersect all": sa.intersect_all,
+    "except": sa.except_,
+    "except all": sa.except_all,
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_set_operations_that_would_compare_tokens(session, name):
+    together, other = SETS[name], aliased(Person)
+    inner = sa.select(Person).subquery()
+    for first, second in (
+        (sa.select(Person.email), sa.select(Person.email)),
+        (sa.select(Person.name, Person.email.label("x")), sa.select(Person.name, Person.email)),
+        (sa.select(sa.null(), Person.name), sa.select(Person.email, Person.name)),
+        (sa.select(Person.id, other.email), sa.select(Person.id, other.email)),
+        (sa.select(inner.c.email), sa.select(inner.c.email)),
+        (sa.select(sa.func.coalesce(Person.email, Person.email)), sa.select(Person.email)),
+    ):
+        with pytest.raises(EncryptedQueryError, match="people.email.*compare it in"):
+            session.execute(together(first, second)).all()
+
+
+def test_set_operations_of_whole_rows(session):
+    few, all_ = sa.select(Person).where(Person.id < 3), sa.select(Person)
+    ids = lambda statement: sorted(p.id for p in session.scalars(sa.select(Person).from_statement(statement)))
+    assert ids(sa.union(few, all_)) == [1, 2, 3]
+    inner = sa.select(Person.id, Person.email).subquery()
+    assert len(session.execute(sa.union(sa.select(inner), sa.select(inner))).all()) == 3
+    if session.bind.dialect.name != "mysql":
+        assert ids(sa.intersect(few, all_)) == [1, 2]
+        assert ids(sa.except_(all_, few)) == [3]
+    values = session.execute(sa.union_all(sa.select(Person.email), sa.select(Person.email))).scalars()
+    assert sorted(str(v) for v in values) == sorted(["ada@example.org", "None", ""] * 2)

@@ -1,5 +1,6 @@
 """`Fields` where rows are people's, and where the keyring is in the database."""
 
+import gc
 import os
 import threading
 import time
@@ -146,3 +147,35 @@ def test_a_child_of_a_fork_has_connections_of_its_own(at, database):
         os._exit(0 if field.of(8).id == "t.v" and field.of(7).open(token) == "anna's" else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert field.of(8).open(stored(database)[2]) == "bob's"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("ends", ["dropped", "replaced"])
+def test_a_child_that_ends_leaves_the_parents_connection(at, database, ends):
+    """PostgreSQL ends a session for whoever says so on its connection, and both have it."""
+    at.command("encrypt", "--no-backup", "--yes")
+    fields, token = load(at), stored(database)[1]
+    assert fields["t.v"].of(7).open(token) == "anna's"
+    before = sessions(database)
+    assert before
+    child = os.fork()
+    if child == 0:
+        if ends == "replaced":
+            fields["t.v"].of(8)
+        del fields
+        gc.collect()
+        time.sleep(0.5)  # what closes a connection does so on a thread
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    time.sleep(0.5)  # and the server sees an end a moment later
+    assert sessions(database) == before, "the parent's session is there, and nobody else's"
+    assert fields["t.v"].of(8).open(stored(database)[2]) == "bob's"
+    assert sessions(database) == before, "and is the one that is used"
+
+
+def sessions(database):
+    """The server's processes that work for connections of atrest's to this database."""
+    found = database.raw(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'atrest'"
+    )
+    return sorted(pid for (pid,) in found)

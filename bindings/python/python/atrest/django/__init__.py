@@ -28,6 +28,7 @@ from atrest.django.fields import (
     EncryptedUUIDField,
 )
 from atrest.django.probe import prove_keys
+from atrest.django.warm import cache_warm
 
 __all__ = [
     "EncryptedBinaryField",
@@ -43,6 +44,7 @@ __all__ = [
     "EncryptedJSONField",
     "EncryptedTextField",
     "EncryptedUUIDField",
+    "cache_warm",
     "encrypt",
     "prove_keys",
 ]

@@ -31,16 +31,35 @@ def _of(admin: Any) -> Iterator[checks.CheckMessage]:
         yield from _named(admin, option, entries)
     for inline in admin.inlines:
         yield from _named(inline, "ordering", inline.ordering or ())
+    yield from _sortable(admin)
+
+
+def _sortable(admin: Any) -> Iterator[checks.CheckMessage]:
     sortable = admin.sortable_by
-    for name in admin.list_display:
-        if isinstance(name, str) and encrypted_at(admin.model, name) and (sortable is None or name in sortable):
-            yield checks.Warning(
-                f"list_display shows the encrypted field {name!r}, and a click on its heading raises: "
-                f"the database cannot sort by it.",
-                hint="Name the fields to sort by in sortable_by.",
-                obj=type(admin),
-                id="atrest.W014",
-            )
+    for column in admin.list_display:
+        if sortable is not None and column not in sortable:
+            continue
+        if isinstance(column, str) and encrypted_at(admin.model, column):
+            shown, hint = f"the encrypted field {column!r}", "Name the fields to sort by in sortable_by."
+        elif any(encrypted_at(admin.model, name) for name in names(_order_of(admin, column))):
+            shown = f"{getattr(column, '__name__', column)!r}, which orders by an encrypted field"
+            hint = "Take that ordering out of its @admin.display, or name the columns to sort by in sortable_by."
+        else:
+            continue
+        yield checks.Warning(
+            f"list_display shows {shown}, and a click on its heading raises: the database cannot sort by it.",
+            hint=hint,
+            obj=type(admin),
+            id="atrest.W014",
+        )
+
+
+def _order_of(admin: Any, column: Any) -> Any:
+    """What a column of list_display that is no field is ordered by: `@admin.display(ordering=...)`."""
+    shown = column
+    if isinstance(column, str):
+        shown = getattr(admin, column, None) or getattr(admin.model, column, None)
+    return getattr(getattr(shown, "fget", shown), "admin_order_field", None)
 
 
 def _named(admin: Any, option: str, entries: Any) -> Iterator[checks.CheckMessage]:

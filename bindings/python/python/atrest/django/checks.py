@@ -141,6 +141,6 @@ def check_columns(app_configs: Any, databases: Iterable[str] | None = None, **_:
                             id="atrest.E011",
                         )
                     )
-            except (DatabaseError, atrest.KeySourceError, ImproperlyConfigured):
+            except (DatabaseError, atrest.AtrestError, ImproperlyConfigured):
                 continue  # no table yet, or E010 says it
     return found

@@ -67,9 +67,10 @@ def choose(alias: str, selection: Selection) -> list[Any]:
     if not fields:
         raise CommandError(
             f"no model has an encrypted field in database {alias!r}; declare one "
-            f"(from atrest.django import EncryptedTextField), make the migration and run it"
+            f"(from atrest.django import EncryptedTextField), make the migration and run it",
+            returncode=2,
         )
     known = [str(field) for field in fields]
     asked = [*selection.fields, *selection.models, *selection.apps]
     near = {n for a in asked for n in get_close_matches(a, known, n=3, cutoff=0.3)} or known[:10]
-    raise CommandError(f"no encrypted field is chosen by that; there are: {', '.join(sorted(near))}")
+    raise CommandError(f"no encrypted field is chosen by that; there are: {', '.join(sorted(near))}", returncode=2)

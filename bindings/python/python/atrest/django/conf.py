@@ -4,7 +4,8 @@ The keys come from one of these, the first that is there:
 
 1. `ATREST["KEYS"]`: a key, a key source (`"file:..."`), or a list of them. The first
    encrypts, all decrypt.
-2. `ATREST["POLICY"]`: the path of an `atrest.toml`, whose `[keys]` are used.
+2. `ATREST["POLICY"]`: the path of an `atrest.toml`, whose `[keys]` are used; where they
+   are a keyring in the database, that of its `[database]`, else the default of DATABASES.
 3. A setting of an older library, a key or a list: FIELD_ENCRYPTION_KEY,
    MESSAGE_ENCRYPTION_KEY or BIOMETRIC_ENCRYPTION_KEY; with `_BACKUP` appended, keys that
    only decrypt.
@@ -47,12 +48,16 @@ _SOURCE = re.compile(r"[a-z][a-z0-9-]*:")
 
 @dataclass(frozen=True)
 class KeyConfig:
-    """The `[keys]` of a policy, and what its sources may read. Shows no secret."""
+    """The `[keys]` of a policy, and what its sources may read. Shows no secret.
+
+    `database` is the policy's own `[database]`, where it has one.
+    """
 
     table: dict[str, Any]
     environment: Mapping[str, str] = field(repr=False)
     directory: Path
     origin: str
+    database: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def is_source(text: str) -> bool:
@@ -100,8 +105,8 @@ def key_config() -> KeyConfig:
     """
     path = policy_path()
     if path is not None:
-        table = toml.read(path).get("keys", {})
-        return KeyConfig(table, os.environ, path.parent, str(path))
+        policy = toml.read(path)
+        return KeyConfig(policy.get("keys", {}), os.environ, path.parent, str(path), policy.get("database", {}))
     if (keys := get("KEYS")) is not None:
         return _from_values("ATREST_KEY", keys, (), 'settings.ATREST["KEYS"]')
     for name in OLD_NAMES:

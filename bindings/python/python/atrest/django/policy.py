@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections
 
 import atrest
 from atrest.django import conf, toml
@@ -40,6 +41,19 @@ def compose(connection: Any, fields: list[Any], *, keys: conf.KeyConfig | None =
     ]
     environment = ChainMap({_URL: database_url(connection)}, keys.environment)  # type: ignore[arg-type]
     return Policy("\n".join(parts), environment, keys.directory)
+
+
+def keys_alone(config: conf.KeyConfig) -> Policy:
+    """The policy of the project's keys, with the database that a keyring is in."""
+    parts, environment = [toml.table("[keys]", config.table)], config.environment
+    if config.table.get("keyring") == "database":
+        database = config.database
+        if not database:
+            database = {"url": f"${{{_URL}}}"}
+            url = database_url(connections[DEFAULT_DB_ALIAS])
+            environment = ChainMap({_URL: url}, environment)  # type: ignore[arg-type]
+        parts.append(toml.table("[database]", database))
+    return Policy("\n".join(parts), environment, config.directory)
 
 
 def column(field: Any) -> dict[str, str]:

@@ -50,7 +50,9 @@ def raise_for(value: Unreadable, instance: Any = None) -> NoReturn:
     error, field = value._error, value._field
     pk = None if instance is None else instance.pk
     row = "" if instance is None else f" of the row with pk={pk!r}"
-    placed = type(error)(f"{field}{row} cannot be read: {error}")
+    status = f"`manage.py encryption_status --field {field}{'' if pk is None else f' --pk {pk}'} --reveal`"
+    why = str(error).replace("`Engine.inspect` with reveal=True", status)
+    placed = type(error)(f"{field}{row} cannot be read: {why}")
     placed.__dict__.update(vars(error))
     placed.model, placed.pk, placed.field = field.model, pk, field.name
     raise placed from error

@@ -130,12 +130,30 @@ def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
 def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
     # The first SELECT says how all rows are read.
     first, *others = (select.selected_columns for select in element.selects)
+    if element.keyword.value != "UNION ALL":
+        for columns in (first, *others):
+            _told_apart(list(columns), element.keyword.value)
     _order(element._order_by_clauses, lambda name: element.selected_columns.get(name))
     for columns in others:
         for of_first, column in zip(first, columns):
             if not isinstance(of_first.type, Encrypted):
                 _not_as_value(column)
     return str(compiler.visit_compound_select(element, **kw))
+
+
+def _told_apart(columns: list[Any], what: str) -> None:
+    """By their primary keys: one row's token is the same in each SELECT, two rows' never are."""
+    columns = [column.element if isinstance(column, Label) else column for column in columns]
+
+    def has(part: Any, of: Any) -> bool:
+        return any(part in c.base_columns and getattr(c, "table", None) is getattr(of, "table", None) for c in columns)
+
+    for column in columns:
+        for base in column.base_columns if isinstance(column.type, Encrypted) else ():
+            key = list(getattr(getattr(base, "table", None), "primary_key", ()))
+            if not key or not all(has(part, column) for part in key):
+                what = f"compare it in {what} without the row's primary key beside it"
+                raise refused(column.type.name or str(column), what)
 
 
 def _not_as_value(clause: Any) -> None:

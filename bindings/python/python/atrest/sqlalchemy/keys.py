@@ -2,7 +2,8 @@
 
 A source is a policy file, ``atrest.Fields``, ``atrest.Keyring``, or a function that gives
 one of these (called once, when the first value is read or written). Key files that change
-under a running process are picked up within seconds.
+under a running process are picked up within seconds, keys of servers and databases within the
+policy's ``cache``; what these do not give any more is not used any more.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from atrest import AtrestError, Field, Fields, Keyring, PolicyError
 
 Source = Union[str, "os.PathLike[str]", Fields, Keyring, Callable[[], "Fields | Keyring | str"]]
 
-#: Seconds between two looks at the files behind a policy.
+#: Seconds between two looks at what is behind a policy's keys.
 LOOK_EVERY = 5.0
 
 
@@ -44,6 +45,7 @@ class Keys:
         self._lock = threading.Lock()
         self._loaded: Fields | Keyring | None = None
         self._fields: dict[tuple[str, str | None, str | None], Field] = {}
+        self._refused: AtrestError | None = None
         self._looked = 0.0
         _all.add(self)
 
@@ -51,10 +53,12 @@ class Keys:
         """The field of a column ("table.column"), or of a context alone.
 
         Raises ``PolicyError`` where a policy does not have the column, binds it to rows, or
-        says something else; ``KeySourceError`` where there are no keys.
+        says something else; ``KeySourceError`` where there are no keys (any more).
         """
         if time.monotonic() - self._looked > LOOK_EVERY:
             self._look()
+        if (refused := self._refused) is not None:
+            raise refused.with_traceback(None)
         # Taken before the field is made: a reload meanwhile puts a new one in its place.
         fields = self._fields
         wanted = (column or "", context, suite)
@@ -71,7 +75,15 @@ class Keys:
         with self._lock:
             self._looked = time.monotonic()
             loaded = self._loaded
-            if not isinstance(loaded, Fields) or not loaded.changed():
+            if not isinstance(loaded, Fields):
+                return
+            try:
+                changed = loaded.changed()
+            except AtrestError as error:
+                self._refused = error
+                return
+            self._refused = None
+            if not changed:
                 return
             try:
                 self._loaded = loaded.reload()

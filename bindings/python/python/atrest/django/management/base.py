@@ -20,8 +20,10 @@ from atrest.django.columns import Selection, choose
 class ColumnCommand(BaseCommand):
     """Runs the Rust engine over the chosen fields' columns."""
 
-    #: Whether `--dry-run` and a backup make sense.
+    #: Whether it changes values. Where not, `--dry-run` is accepted, and changes nothing either.
     changes = False
+    #: What `--batch-size` counts.
+    batch = "rows in one transaction"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias in DATABASES")
@@ -30,24 +32,28 @@ class ColumnCommand(BaseCommand):
         parser.add_argument(
             "--field", action="append", default=[], metavar="[[APP.]MODEL.]FIELD", help="only this field"
         )
-        parser.add_argument("--batch-size", type=int, metavar="ROWS", help="rows in one transaction")
+        parser.add_argument("--batch-size", type=int, metavar="ROWS", help=self.batch)
         parser.add_argument("--workers", type=int, metavar="N", help="connections that work at once")
-        if self.changes:
-            parser.add_argument("--dry-run", action="store_true", help="say what would be done; change nothing")
+        dry_run = "say what would be done; change nothing" if self.changes else "accepted; this only reads in any case"
+        parser.add_argument("--dry-run", action="store_true", help=dry_run)
 
     # --- the engine ----------------------------------------------------------------------
 
     def prepare(self, options: dict[str, Any], keys: conf.KeyConfig | None = None) -> None:
         """Chooses the fields and makes the engine."""
-        selection = Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"]))
         alias = options["database"]
-        if alias not in connections:
-            raise CommandError(f"DATABASES has no {alias!r}; there are: {', '.join(connections)}")
-        self.fields = choose(alias, selection)
+        self.fields = self.chosen(options)
         made = policy.compose(connections[alias], self.fields, keys=keys)
         self.labels = {policy.column_id(f): str(f) for f in self.fields}
         self.engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
         self.progress = Progress(self, options["verbosity"])
+
+    def chosen(self, options: dict[str, Any]) -> list[Any]:
+        """The fields that `--app`, `--model` and `--field` choose in the database; all without them."""
+        alias = options["database"]
+        if alias not in connections:
+            raise CommandError(f"DATABASES has no {alias!r}; there are: {', '.join(connections)}", returncode=2)
+        return choose(alias, Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"])))
 
     def run(self, verb: str, options: dict[str, Any], **more: Any) -> dict[str, Any]:
         """One verb of the engine. Its errors become CommandErrors, without a traceback."""
@@ -82,8 +88,8 @@ class ColumnCommand(BaseCommand):
             if rows := column.get("undecryptable_rows"):
                 self.say(f"  undecryptable, first keys: {', '.join(map(str, rows))}")
 
-    def plan(self, operation: str, options: dict[str, Any]) -> bool:
-        """Prints what an operation would do. True if nothing stands in its way."""
+    def plan(self, operation: str, options: dict[str, Any]) -> None:
+        """Prints what an operation would do; raises CommandError with status 1 if something stands in its way."""
         report = self.run("plan", options, operation=operation)
         for column in report["columns"]:
             verb = {"encrypt": "encrypted", "rotate": "encrypted anew", "decrypt": "decrypted"}[operation]
@@ -94,7 +100,8 @@ class ColumnCommand(BaseCommand):
                 for finding in column.get(kind) or ():
                     self.say(f"  {kind[:-1]}: {finding['what']}; {finding['next']}")
         self.say("Nothing was changed (--dry-run).")
-        return all(not c.get("refusals") for c in report["columns"])
+        if any(c.get("refusals") for c in report["columns"]):
+            raise CommandError("something stands in the way, see above", returncode=1)
 
     def label(self, column: dict[str, Any]) -> str:
         """The field, by its column's report."""
@@ -201,3 +208,14 @@ def key_summary(report: dict[str, Any]) -> list[str]:
         for key, count in (column.get("sealed") or {}).items():
             counts[key] = counts.get(key, 0) + count
     return [f"key {key}: {number(count)} values" for key, count in sorted(counts.items())]
+
+
+def key_ages(report: dict[str, Any]) -> list[str]:
+    """How old each key of a keyring is, and whether it is time for another; nothing of keys that no keyring dates."""
+    dated = [key for key in report.get("keys") or () if key.get("created") and key.get("state") != "destroyed"]
+    due = "; OLDER than rotate_after: `atrest key rotate`, then rotate_encryption_keys"
+    return [
+        f"key {key['key']}: {key['purpose']}, {key['state']}, made {key['created'][:10]}, "
+        f"{number(key['age'] // 86_400)} days old{due if key.get('due') else ''}"
+        for key in dated
+    ]

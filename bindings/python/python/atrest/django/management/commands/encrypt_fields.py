@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from atrest.django.management.base import ColumnCommand, backup_argument, number
 
@@ -34,8 +34,7 @@ class Command(ColumnCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.prepare(options)
         if options["dry_run"]:
-            if not self.plan("encrypt", options):
-                raise CommandError("something stands in the way, see above", returncode=1)
+            self.plan("encrypt", options)
             return
         backup = backup_argument(options["backup_file"], options["no_backup"])
         report = self.run(

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from atrest.django import policy
 from atrest.django.keys import in_force
-from atrest.django.management.base import ColumnCommand
+from atrest.django.management.base import ColumnCommand, key_ages
 
 
 class Command(ColumnCommand):
@@ -17,11 +17,13 @@ class Command(ColumnCommand):
         "finished. With --pk: how one row's value is stored, under which key, and whether it opens."
     )
 
+    batch = "rows read at once"
+
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--pk", action="append", metavar="VALUE", help="one row (of one field)")
         parser.add_argument(
-            "--reveal", action="store_true", help="with --pk: show the stored value also if it is clear"
+            "--reveal", action="store_true", help="with --pk: show the clear value, too"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,7 +33,9 @@ class Command(ColumnCommand):
             return
         keyring = in_force.keyring()
         self.say(f"keys: {keyring.primary_id} encrypts; {', '.join(keyring.ids[1:]) or 'no other'} decrypts")
-        report = self.engine.status()
+        report = self.run("status", options)
+        for line in key_ages(report):
+            self.say(line)
         self.totals(report["columns"])
         for field in self.fields:
             if field.reads_plaintext:
@@ -44,7 +48,7 @@ class Command(ColumnCommand):
 
     def one_row(self, options: dict[str, Any]) -> None:
         if len(self.fields) != 1:
-            raise CommandError("--pk needs one field: --field app.Model.field")
+            raise CommandError("--pk needs one field: --field app.Model.field", returncode=2)
         report = self.engine.inspect(policy.column_id(self.fields[0]), *options["pk"], reveal=options["reveal"])
         column = report["columns"][0]
         self.say(f"{self.label(column)} of pk {', '.join(options['pk'])}: {column['state']}, {column['bytes']} bytes")
@@ -53,3 +57,5 @@ class Command(ColumnCommand):
             self.say(f"  {column['suite']}" + (f", key {column['key_id']} ({known})" if column.get("key_id") else ""))
         if column.get("stored") is not None:
             self.say(f"  stored: {column['stored']}")
+        if column.get("clear") is not None:
+            self.say(f"  clear: {column['clear']}")

@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         mirrors = [m for m in all_mirrors() if options["model"] in (None, m.model._meta.label)]
         if not mirrors:
-            raise CommandError("no model declares mirrors, or none is called so (write app.Model)")
+            raise CommandError("no model declares mirrors, or none is called so (write app.Model)", returncode=2)
         clean = True
         for mirror in mirrors:
             clean &= self.one(mirror, options)
@@ -43,12 +43,14 @@ class Command(BaseCommand):
         if what == "empty-originals" and not mirror.empties:
             raise CommandError(
                 f'set mirrors_originals = "empty" on {mirror.model._meta.label} and deploy that first: until then '
-                f"the application would write the originals back"
+                f"the application would write the originals back",
+                returncode=2,
             )
         if what == "restore-originals" and mirror.empties:
             raise CommandError(
                 f'set mirrors_originals = "keep" on {mirror.model._meta.label} and deploy that first: until then '
-                f"the application would empty the originals again"
+                f"the application would empty the originals again",
+                returncode=2,
             )
         work = {"fill": bulk.fill, "empty-originals": bulk.empty, "restore-originals": bulk.restore}.get(
             what, bulk.compare

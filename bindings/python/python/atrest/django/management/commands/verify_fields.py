@@ -15,6 +15,8 @@ class Command(ColumnCommand):
         "undecryptable. Exit status 1 unless all are encrypted. With --against, compares with a backup."
     )
 
+    batch = "rows read at once"
+
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--against", metavar="PATH", help="a backup to compare with")
