@@ -1,7 +1,7 @@
 //! The backups of columns that atrest knows of: beside the policy, by the journal, and as
 //! they are named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -15,10 +15,9 @@ use crate::session::Connected;
 pub(crate) struct Known {
     /// Those that can be looked at.
     pub(crate) there: BTreeSet<PathBuf>,
-    /// Those that the journal names and that are not where they were, nor elsewhere.
-    pub(crate) missing: BTreeSet<PathBuf>,
-    /// Of these, those that may hold values which are not under keys of subjects.
-    pub(crate) missing_of_all: BTreeSet<PathBuf>,
+    /// Those that the journal names, by id, and that are not there, or are shorter there
+    /// than they were: with where they were.
+    pub(crate) missing: BTreeMap<String, PathBuf>,
 }
 
 impl Known {
@@ -33,17 +32,18 @@ impl Known {
         global: &Global,
     ) -> anyhow::Result<Self> {
         let mut known = Self::default();
-        // By their ids, wherever they are now.
-        let mut ids = BTreeSet::new();
+        // By their ids, wherever they are now, with the greatest length.
+        let mut found = BTreeMap::<String, u64>::new();
         let mut add = |known: &mut Self, path: &Path| -> anyhow::Result<bool> {
             let id = backup::id_of(path);
             let id = id.with_context(|| format!("cannot look into {}", path.display()))?;
-            let is_one = id.is_some();
-            ids.extend(id);
-            if is_one {
-                known.there.insert(absolute(path));
-            }
-            Ok(is_one)
+            let Some(id) = id else {
+                return Ok(false);
+            };
+            let length = found.entry(id).or_default();
+            *length = path.metadata()?.len().max(*length);
+            known.there.insert(absolute(path));
+            Ok(true)
         };
         for path in files_in(connected.session.policy.directory())? {
             // What is there beside the policy need not be readable.
@@ -72,13 +72,17 @@ impl Known {
             }
         }
         for backup in &of_runs {
-            if backup.path.exists() {
-                known.there.insert(absolute(&backup.path));
-            } else if !ids.contains(&backup.id) {
-                known.missing.insert(absolute(&backup.path));
-                if !backup.of_subjects {
-                    known.missing_of_all.insert(absolute(&backup.path));
-                }
+            if backup.path.is_file() {
+                add(&mut known, &backup.path)?;
+            }
+        }
+        for backup in of_runs {
+            // Another file may have its place, and a copy may be from before its end.
+            if found
+                .get(&backup.id)
+                .is_none_or(|length| *length < backup.len)
+            {
+                known.missing.insert(backup.id, absolute(&backup.path));
             }
         }
         Ok(known)
@@ -94,7 +98,8 @@ impl Known {
         args: &BackupArgs,
     ) -> anyhow::Result<()> {
         if args.backups_deleted && !self.missing.is_empty() {
-            connected.engine()?.backups_deleted(&self.missing).await?;
+            let ids = self.missing.keys().cloned().collect();
+            connected.engine()?.backups_deleted(&ids).await?;
         }
         Ok(())
     }

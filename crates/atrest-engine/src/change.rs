@@ -300,11 +300,7 @@ impl Engine {
                 operation.verb()
             ));
         }
-        let mut references = backups.references(&record.record.backups);
-        let of_subjects = record.record.of_subjects && policy.subject.is_some();
-        for backup in &mut references {
-            backup.of_subjects = of_subjects;
-        }
+        let references = backups.references(&record.record.backups);
         let mut changes: Vec<JournalChange> =
             outcome.ranges.iter().filter_map(Held::delete).collect();
         changes.extend(record.delete());

@@ -25,6 +25,8 @@ pub(crate) struct Classifier {
     sealers: Option<Sealers>,
     /// For what a backup keeps, where [`Self::sealers`] do not do.
     keepers: Option<Sealers>,
+    /// For Fernet tokens that a backup keeps of those under another key.
+    fernet: Option<Sealers>,
     tally: Tally,
     page: Findings,
     /// Rows whose subjects' keys are not in memory.
@@ -70,6 +72,7 @@ impl Classifier {
             goal,
             sealers: None,
             keepers: None,
+            fernet: None,
             tally: Tally::default(),
             page: Findings::default(),
             waiting: Vec::new(),
@@ -91,6 +94,9 @@ impl Classifier {
         {
             classifier.keepers = Some(Sealers::new(keyring, Suite::Xaes256Gcm)?);
         }
+        if column.whose.is_some() && column.policy.suite == Suite::Fernet {
+            classifier.fernet = Some(Sealers::new(keyring, Suite::Fernet)?);
+        }
         Ok(classifier)
     }
 
@@ -110,7 +116,7 @@ impl Classifier {
             if let Some(sealers) = &mut self.sealers {
                 sealers.new_page(sealing)?;
             }
-            if let Some(keepers) = &mut self.keepers {
+            for keepers in self.keepers.iter_mut().chain(&mut self.fernet) {
                 keepers.new_page(&self.keyring)?;
             }
         }
@@ -237,7 +243,7 @@ impl Classifier {
     fn turn_to(&mut self, ring: Option<&Arc<Ring>>) {
         if self.reader.row_of(ring) {
             let all = self.sealers.iter_mut().chain(&mut self.keepers);
-            all.for_each(Sealers::turn);
+            all.chain(&mut self.fernet).for_each(Sealers::turn);
         }
     }
 
@@ -272,9 +278,15 @@ impl Classifier {
             let kept = match &self.column.whose {
                 None => None,
                 Some(_) => {
+                    let subject = self.reader.keys_of_subject();
                     let keepers = self.keepers.as_mut().unwrap_or(sealers);
-                    let keeper = keepers.of_row(self.reader.keys_of_subject())?;
-                    let rebound = self.reader.rebound(&key, value, keeper)?;
+                    let keeper = keepers.of_row(subject)?;
+                    let rebound = match &mut self.fernet {
+                        None => self.reader.rebound(&key, value, keeper)?,
+                        Some(fernet) => {
+                            self.reader.rebound(&key, value, fernet.of_row(subject)?)?
+                        }
+                    };
                     let original = rebound.as_ref().map_or(value, Value::as_ref);
                     Some(self.reader.kept(&key, original, keeper)?)
                 }

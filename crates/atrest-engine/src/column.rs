@@ -450,6 +450,16 @@ impl Reader {
         }
     }
 
+    /// How far the erasure of what [`Self::kept`] kept has come.
+    pub(crate) fn erasure_of_kept(
+        &mut self,
+        key: &RowKey,
+        kept: &Value,
+    ) -> target::Result<Option<Erasure>> {
+        let stored = self.classify_kept(key, kept)?;
+        Ok(stored.and_then(|stored| self.erased(&stored)))
+    }
+
     /// What [`Self::kept`] kept; `None` when it does not open.
     pub(crate) fn original(&mut self, key: &RowKey, kept: &Value) -> target::Result<Option<Value>> {
         match self.classify_kept(key, kept)? {

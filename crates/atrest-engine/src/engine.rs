@@ -162,19 +162,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets the journal forget backups of runs that ended: they are deleted.
+    /// Lets the journal forget backups with these ids: they are deleted.
     ///
     /// # Errors
     /// As [`Engine::journal`]; the database's, also when a run is writing just now.
-    pub async fn backups_deleted(&self, paths: &BTreeSet<PathBuf>) -> Result<(), EngineError> {
+    pub async fn backups_deleted(&self, ids: &BTreeSet<String>) -> Result<(), EngineError> {
         let journal = self.journal().await?;
         let mut changes = Vec::new();
         for held in journal.columns.values() {
-            if held.record.backups().any(|it| paths.contains(&it.path)) {
+            if held.record.backups().any(|it| ids.contains(&it.id)) {
                 let mut held = held.clone();
-                held.record.backups.retain(|it| !paths.contains(&it.path));
+                held.record.backups.retain(|it| !ids.contains(&it.id));
                 if let Some(last) = &mut held.record.last_run {
-                    last.backups.retain(|it| !paths.contains(&it.path));
+                    last.backups.retain(|it| !ids.contains(&it.id));
                 }
                 changes.push(held.save(&self.scribe()).0);
             }

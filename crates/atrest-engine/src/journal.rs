@@ -68,7 +68,7 @@ pub struct ColumnRecord {
     pub schema: Option<SchemaChange>,
     /// The last run that ended.
     pub last_run: Option<LastRun>,
-    /// Backups of every run that ended, until they are said to be deleted.
+    /// Backups of every run that is over, until they are said to be deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backups: Vec<BackupRef>,
 }
@@ -76,14 +76,19 @@ pub struct ColumnRecord {
 impl ColumnRecord {
     /// A run ended that wrote these backups.
     pub(crate) fn ended(&mut self, run: LastRun) {
-        for backup in &run.backups {
-            self.backups.retain(|known| known.id != backup.id);
-            self.backups.push(backup.clone());
-        }
+        self.remember(&run.backups);
         self.last_run = Some(run);
     }
 
-    /// Every backup of a run that ended.
+    /// Backups of a run that is over, ended or not.
+    pub(crate) fn remember(&mut self, backups: &[BackupRef]) {
+        for backup in backups {
+            self.backups.retain(|known| known.id != backup.id);
+            self.backups.push(backup.clone());
+        }
+    }
+
+    /// Every backup of a run that is over.
     pub fn backups(&self) -> impl Iterator<Item = &BackupRef> {
         let last = self.last_run.iter().flat_map(|last| &last.backups);
         self.backups.iter().chain(last)
@@ -132,10 +137,6 @@ pub struct BackupRef {
     pub id: String,
     /// How long it was when this was written down, in bytes.
     pub len: u64,
-    /// Every value of the column in it is a token under a key of its row's subject, so that
-    /// it needs no looking after when somebody is forgotten.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub of_subjects: bool,
 }
 
 /// A run that is going on, or was interrupted.
@@ -155,9 +156,6 @@ pub struct RunRecord {
     pub ranges: usize,
     /// Backup files of this run, in order of use.
     pub backups: Vec<BackupRef>,
-    /// The column had a subject when it began.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub of_subjects: bool,
 }
 
 /// How far one piece of the key space has come.
@@ -435,9 +433,7 @@ impl Journal {
     /// What is known of the backup file with this id: how much of it was durable
     /// when rows were changed, and whether an interrupted run wrote to it.
     pub(crate) fn known(&self, id: &str) -> Known {
-        let ended = self.columns.values();
-        let ended = ended.filter_map(|c| c.record.last_run.as_ref());
-        let ended = ended.flat_map(|run| &run.backups);
+        let ended = self.columns.values().flat_map(|c| c.record.backups());
         let mut known = Known {
             len: ended
                 .filter(|b| b.id == id)

@@ -20,6 +20,7 @@ use crate::engine::RunOptions;
 use crate::journal::Journal;
 use crate::observe::{Event, Phase};
 use crate::policy::ColumnPolicy;
+use crate::subjects::Erasure;
 use crate::target::{Change, KeyRange, Row, RowKey, Value};
 use crate::{Engine, EngineError};
 
@@ -43,8 +44,11 @@ pub struct RestoreReport {
     pub missing: u64,
     /// Rows whose value does not open.
     pub undecryptable: u64,
-    /// Entries that do not open themselves: their subject was forgotten or is to be, or a
-    /// key is missing. Their rows were left.
+    /// Entries of subjects that were forgotten: they are not brought back.
+    pub forgotten: u64,
+    /// Entries of subjects that are to be forgotten, which can be taken back.
+    pub to_be_forgotten: u64,
+    /// Entries that do not open themselves for another reason. Their rows were left.
     pub unopened: u64,
     /// Rows written.
     pub changed: u64,
@@ -64,8 +68,8 @@ impl RestoreReport {
     #[must_use]
     pub fn clean(&self) -> bool {
         !self.unfinished
-            && self.changed_since + self.missing + self.undecryptable + self.unopened + self.skipped
-                == 0
+            && self.changed_since + self.missing + self.undecryptable + self.skipped == 0
+            && self.unopened + self.to_be_forgotten == 0
     }
 }
 
@@ -224,8 +228,14 @@ impl Engine {
                 false => Some(original.clone()),
             };
             let Some(original) = opened else {
-                report.unopened += 1;
-                name(report, key);
+                match reader.erasure_of_kept(key, original)? {
+                    Some(Erasure::Done) => report.forgotten += 1,
+                    Some(Erasure::Asked) => report.to_be_forgotten += 1,
+                    None => {
+                        report.unopened += 1;
+                        name(report, key);
+                    }
+                }
                 continue;
             };
             let was = clear(&mut reader, key, &original)?;

@@ -49,6 +49,18 @@ impl Engine {
             let ranges = journal.ranges(id);
             let mut changes: Vec<JournalChange> = ranges.iter().filter_map(Held::delete).collect();
             changes.extend(held.delete());
+            if let (Some(column), Some((last, before))) =
+                (journal.columns.get(id), held.record.backups.split_last())
+            {
+                let mut column = column.clone();
+                column.record.remember(before);
+                // One that no row went to was discarded.
+                let wrote = ranges.iter().any(|range| range.record.backup_len > 0);
+                if wrote || last.path.exists() {
+                    column.record.remember(std::slice::from_ref(last));
+                }
+                changes.push(column.save(&scribe).0);
+            }
             self.database.journal_write(&changes).await?;
         }
         let workers = self.workers(options);
@@ -61,7 +73,6 @@ impl Engine {
             sweeping: false,
             ranges: ranges.len(),
             backups: backup.iter().map(|b| b.reference()).collect(),
-            of_subjects: column.whose.is_some(),
         };
         let mut record = Held::new(name::run(id), record);
         let (change, mac) = record.save(&scribe);

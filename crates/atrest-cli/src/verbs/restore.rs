@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     let unfinished = reports.iter().any(|r| r.unfinished);
     let clean = !unfinished
         && reports.iter().all(|r| match mode {
-            RestoreMode::Force => r.missing + r.skipped + r.unopened == 0,
+            RestoreMode::Force => r.missing + r.skipped + r.unopened + r.to_be_forgotten == 0,
             _ => r.clean(),
         });
     connected.close().await;
@@ -173,12 +173,29 @@ pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
         skipped: report.skipped,
     });
     counted("column", rows);
-    for report in reports.iter().filter(|r| r.unopened > 0) {
-        line(&format!(
-            "  {}: {} entries do not open themselves, and their rows were left: their subjects were forgotten, or are to be (atrest forget --undo takes that back), or a key is missing",
-            report.column,
-            count(report.unopened)
-        ));
+    for report in reports {
+        for (entries, what) in [
+            (
+                report.forgotten,
+                "are of subjects that were forgotten, and are not brought back",
+            ),
+            (
+                report.to_be_forgotten,
+                "are of subjects that are to be forgotten, and were left: until that is done, atrest forget --undo takes it back",
+            ),
+            (
+                report.unopened,
+                "do not open themselves, since a key is missing, and their rows were left",
+            ),
+        ] {
+            if entries > 0 {
+                line(&format!(
+                    "  {}: {} entries {what}",
+                    report.column,
+                    count(entries)
+                ));
+            }
+        }
     }
     for report in reports.iter().filter(|r| !r.rows.is_empty()) {
         line(&format!(

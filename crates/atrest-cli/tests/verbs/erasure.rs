@@ -113,27 +113,40 @@ async fn backups_from_before_there_were_subjects(db: ScratchDatabase) {
     place
         .run(&["restore", "second.atrest", "--force", "--yes"])
         .expect(1)
-        .says("10 entries do not open themselves");
+        .says("10 entries are of subjects that were forgotten");
     place
         .run(&["verify"])
         .expect(0)
         .says("10 values of subjects that were forgotten");
 
-    // The journal names both. One is only moved; the other needs no looking after.
+    // The journal names both. One is only moved, and another file has its name now.
     let elsewhere = place.folder().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::rename(place.folder().join("first.atrest"), elsewhere.join("1")).unwrap();
-    fs::remove_file(place.folder().join("second.atrest")).unwrap();
+    fs::rename(
+        place.folder().join("second.atrest"),
+        place.folder().join("first.atrest"),
+    )
+    .unwrap();
     place
         .run(&["forget", "anna", "--yes"])
         .expect(1)
-        .says("first.atrest was not looked into to its end: it is not there any more")
-        .hides("second.atrest");
+        .says("first.atrest was not looked into to its end: it is not there any more");
+    // A copy from before its end is not the backup.
+    let whole = fs::read(elsewhere.join("1")).unwrap();
+    fs::write(elsewhere.join("1"), &whole[..whole.len() - 1]).unwrap();
+    place
+        .run(&["forget", "anna", "--yes", "--backup", "elsewhere"])
+        .expect(1)
+        .says("first.atrest was not looked into to its end: it is not there any more");
+    fs::write(elsewhere.join("1"), whole).unwrap();
+    fs::remove_file(place.folder().join("first.atrest")).unwrap();
     place
         .run(&["forget", "anna", "--yes", "--backup", "elsewhere"])
         .expect(1)
         .says("elsewhere/1: it still brings 10 values of the subject back")
-        .hides("first.atrest");
+        .hides("first.atrest")
+        .says("second.atrest was not looked into to its end");
     fs::remove_file(elsewhere.join("1")).unwrap();
     place
         .run(&["forget", "anna", "--yes", "--backups-deleted"])

@@ -197,7 +197,7 @@ async fn every_verb_of_a_keyring_prints_what_the_documentation_lists() {
     let id = first_key["key"].as_str().unwrap();
     run(
         "key retire",
-        &[id],
+        &[id, "--backups-deleted"],
         &["keyring", "generation", "key", "lost"],
     );
     let listed = run("key list", &[], &["policy", "keys"]);

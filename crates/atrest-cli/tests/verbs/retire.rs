@@ -61,7 +61,9 @@ async fn backups_of_subjects(db: ScratchDatabase) {
     assert_eq!(drilled["missing_keys"], serde_json::json!([]));
 
     // What was forgotten is meant to be gone from the backup, too.
-    place.run(&["forget", "anna", "--yes"]).expect(0);
+    place
+        .run(&["forget", "anna", "--yes", "--backups-deleted"])
+        .expect(0);
     let drilled = drill(0);
     assert_eq!(drilled["of_subjects"], 16, "{drilled}");
     assert_eq!(drilled["forgotten"], 11);

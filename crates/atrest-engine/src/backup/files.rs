@@ -89,9 +89,7 @@ impl Backups {
     ) -> Result<Arc<BackupWriter>, BackupError> {
         let mut open = self.open();
         if let Some(writer) = open.get(path) {
-            let BackupRef {
-                path, id: its, len, ..
-            } = writer.reference();
+            let BackupRef { path, id: its, len } = writer.reference();
             if its != id {
                 return Err(BackupError::Exchanged { path });
             }

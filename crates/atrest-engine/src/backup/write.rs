@@ -113,7 +113,6 @@ impl BackupWriter {
             path: self.path.clone(),
             id: self.header.file_id(),
             len: self.state().len,
-            of_subjects: false,
         }
     }
 

@@ -158,7 +158,7 @@ async fn erased_backups(
         };
         erased.push(found);
     }
-    let missing = known.missing_of_all.iter().map(|path| ErasedBackup {
+    let missing = known.missing.values().map(|path| ErasedBackup {
         path: path.display().to_string(),
         deleted: args.backups_deleted,
         problem: (!args.backups_deleted).then(|| {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use atrest_core::{KeyId, Keyring};
 use atrest_engine::Operation;
 use atrest_engine::backup::{BackupError, BackupNeeds};
@@ -113,7 +113,7 @@ pub(super) async fn by_values(
         }
     }
     let known = Known::find(&connected, backups, global).await?;
-    for path in &known.missing {
+    for path in known.missing.values() {
         match backups.backups_deleted {
             true => warn(&format!("the backup {} is deleted", path.display())),
             false => needed.push(format!(
@@ -122,7 +122,6 @@ pub(super) async fn by_values(
             )),
         }
     }
-    known.deleted(&connected, backups).await?;
     needed.extend(by_backups(&connected, session.keyring(), id, &known.there).await?);
     connected.close().await;
     Ok(needed)
@@ -144,11 +143,10 @@ async fn by_backups(
                 "perhaps the backup {}: it was written under key {key}, which is not here, and cannot be looked into",
                 path.display()
             )),
-            Err(error) => {
-                return Err(error).with_context(|| {
-                    format!("cannot tell which keys the backup {} needs", path.display())
-                });
-            }
+            Err(error) => needed.push(format!(
+                "perhaps the backup {}, which cannot be looked into: {error}",
+                path.display()
+            )),
         }
     }
     let elsewhere = read.iter().flat_map(|(_, needs)| needs.elsewhere.keys());

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::needed;
 use crate::Outcome;
 use crate::args::{Global, RetireArgs};
+use crate::backups::Known;
 use crate::output::{line, warn};
 use crate::session::{Connected, Session};
 
@@ -69,6 +70,8 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
         // Records of the journal that the key authenticates are written anew: without
         // that, no run could begin any more.
         let connected = Connected::open(global).await?;
+        let known = Known::find(&connected, &args.backups, global).await?;
+        known.deleted(&connected, &args.backups).await?;
         connected.engine()?.adopt_journal().await?;
         connected.close().await;
     }
