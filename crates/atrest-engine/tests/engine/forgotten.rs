@@ -160,7 +160,11 @@ pub async fn asked_for_undone_and_done(scratch: &ScratchDatabase) {
         .restore(&path, &[&policy()], mode, &RunOptions::default())
         .await
         .unwrap();
-    assert_eq!((report[0].same, report[0].undecryptable), (20, 10));
+    let report = &report[0];
+    assert_eq!(
+        (report.same, report.forgotten, report.undecryptable),
+        (20, 10, 0)
+    );
 
     // Back again, she has a new key; what was, stays gone.
     scratch.execute("UPDATE t SET v = 'new' WHERE id = 3").await;
