@@ -418,13 +418,19 @@ fn a_damaged_record_or_wrong_keyring_changes_nothing() {
         forgotten: Vec::new(),
     };
     let keys = place.keys_of(Arc::new(Subjects::new(database, &keyring(), wrong)));
-    let error = folder(place.root())
+    let report = folder(place.root())
         .run(Operation::Encrypt, &keys, &Options::default())
-        .unwrap_err();
-    assert!(
-        matches!(error, FolderError::Keys(SubjectError::Wrapped { .. })),
-        "{error}"
-    );
+        .unwrap();
+    let told: Vec<&str> = report
+        .undecryptable
+        .iter()
+        .map(|one| one.problem.as_str())
+        .collect();
+    let lost = |problem: &&str| problem.contains("are wrapped under key");
+    assert!(told.len() == 6 && told.iter().all(lost), "{told:#?}");
+    assert!(!report.is_clean());
+    assert_eq!((report.changed.files, report.skipped.len()), (0, 1));
+    assert!(lost(&report.skipped[0].why.to_string().as_str()));
     assert_eq!(contents(place.root()), before);
     assert!(matches!(
         Keys::of(&policy(), &keyring(), None),
