@@ -23,8 +23,10 @@ use crate::{Key, KeyId, Purpose, hash_mac};
 pub struct Keyring(Arc<Ring>);
 
 struct Ring {
-    primary: Arc<Member>,
-    previous: Vec<Arc<Member>>,
+    primary: Member,
+    previous: Vec<Member>,
+    /// Its keys come last.
+    behind: Option<Keyring>,
 }
 
 /// A key with its schedules, each computed at the first use.
@@ -66,22 +68,7 @@ impl Keyring {
     /// # Errors
     /// When two keys have one id.
     pub fn new(primary: Key, previous: Vec<Key>) -> Result<Self, KeyringError> {
-        let mut before = vec![&primary];
-        for key in &previous {
-            if let Some(twin) = before.iter().find(|k| k.id() == key.id()) {
-                let same_key = hash_mac::equal(twin.expose_secret(), key.expose_secret());
-                return Err(KeyringError::DuplicateId {
-                    id: key.id(),
-                    same_key,
-                });
-            }
-            before.push(key);
-        }
-        let previous = previous.into_iter().map(Member::shared).collect();
-        Ok(Self(Arc::new(Ring {
-            primary: Member::shared(primary),
-            previous,
-        })))
+        Self::of(primary, previous, None)
     }
 
     /// A keyring that encrypts with `primary`, and decrypts with it, with `previous`
@@ -100,18 +87,25 @@ impl Keyring {
     /// # Errors
     /// When two keys have one id.
     pub fn behind(&self, primary: Key, previous: Vec<Key>) -> Result<Self, KeyringError> {
-        let own = Self::new(primary, previous)?;
-        if let Some(twin) = own.keys().find(|key| self.get(key.id()).is_some()) {
-            let id = twin.id();
-            let same = |key: &Key| hash_mac::equal(twin.expose_secret(), key.expose_secret());
-            let same_key = self.get(id).is_some_and(same);
-            return Err(KeyringError::DuplicateId { id, same_key });
+        Self::of(primary, previous, Some(self.clone()))
+    }
+
+    fn of(primary: Key, previous: Vec<Key>, behind: Option<Self>) -> Result<Self, KeyringError> {
+        let mut before: Vec<&Key> = behind.iter().flat_map(Self::keys).collect();
+        for key in std::iter::once(&primary).chain(&previous) {
+            if let Some(twin) = before.iter().find(|k| k.id() == key.id()) {
+                let same_key = hash_mac::equal(twin.expose_secret(), key.expose_secret());
+                return Err(KeyringError::DuplicateId {
+                    id: key.id(),
+                    same_key,
+                });
+            }
+            before.push(key);
         }
-        let own = &own.0;
-        let shared = std::iter::once(&self.0.primary).chain(&self.0.previous);
         Ok(Self(Arc::new(Ring {
-            primary: Arc::clone(&own.primary),
-            previous: own.previous.iter().chain(shared).cloned().collect(),
+            primary: Member::new(primary),
+            previous: previous.into_iter().map(Member::new).collect(),
+            behind,
         })))
     }
 
@@ -143,9 +137,8 @@ impl Keyring {
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
-        std::iter::once(&self.0.primary)
-            .chain(&self.0.previous)
-            .map(|member| &**member)
+        let rings = std::iter::successors(Some(self), |keyring| keyring.0.behind.as_ref());
+        rings.flat_map(|Self(ring)| std::iter::once(&ring.primary).chain(&ring.previous))
     }
 
     pub(crate) fn member(&self, id: KeyId) -> Option<&Member> {
@@ -165,14 +158,13 @@ impl fmt::Debug for Keyring {
 }
 
 impl Member {
-    fn shared(key: Key) -> Arc<Self> {
-        let (xaes, fernet, cbc_hmac) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Arc::new(Self {
+    const fn new(key: Key) -> Self {
+        Self {
             key,
-            xaes,
-            fernet,
-            cbc_hmac,
-        })
+            xaes: OnceLock::new(),
+            fernet: OnceLock::new(),
+            cbc_hmac: OnceLock::new(),
+        }
     }
 
     pub(crate) fn xaes(&self) -> &Xaes256Gcm {

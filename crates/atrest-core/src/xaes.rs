@@ -2,7 +2,7 @@
 //! nonce, of which the first half derives the key of one AES-256-GCM and the
 //! second half is its nonce.
 
-use aes::Aes256;
+use aes::Aes256Enc;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -36,7 +36,7 @@ pub struct CipherError;
 pub struct Xaes256Gcm(Box<Schedule>);
 
 struct Schedule {
-    aes: Aes256,
+    aes: Aes256Enc,
     k1: Zeroizing<[u8; 16]>,
 }
 
@@ -96,21 +96,23 @@ impl Xaes256Gcm {
     pub(crate) fn subkey(&self, prefix: &[u8; 12]) -> Result<Subkey, CipherError> {
         let mut key = Zeroizing::new([0; 32]);
         let (halves, _) = key.as_chunks_mut::<16>();
-        for (counter, half) in (1u8..).zip(halves) {
+        for (counter, half) in (1u8..).zip(&mut *halves) {
             *half = [0, counter, b'X', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             half[4..].copy_from_slice(prefix);
             half.iter_mut()
                 .zip(self.0.k1.iter())
                 .for_each(|(b, k)| *b ^= k);
-            self.0.aes.encrypt_block(half.into());
         }
+        self.0
+            .aes
+            .encrypt_blocks(Array::cast_slice_from_core_mut(halves));
         Subkey::new(&key)
     }
 }
 
 impl Schedule {
     fn new(key: &[u8; 32]) -> Self {
-        let aes = Aes256::new(key.into());
+        let aes = Aes256Enc::new(key.into());
         // K1 = L << 1, and 0x87 onto its end when a bit fell off (SP 800-38B §6.1).
         let mut l = Array::from([0; 16]);
         aes.encrypt_block(&mut l);
