@@ -1,16 +1,17 @@
 //! The visitor that every pass sends through a column: says what each value is,
 //! counts it, and seals or opens what is due.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use atrest_core::{Keyring, SealError, Suite};
 use jiff::Timestamp;
 
-use crate::column::{Column, Reader, Whose};
+use crate::column::{Column, Reader};
 use crate::report::Tally;
 use crate::sealers::Sealers;
-use crate::subjects::{Ring, SubjectError, Subjects};
+use crate::subjects::{Ring, Subjects};
 use crate::target::{self, Change, KeyOf, Row, RowKey, Value, ValueRef, Visitor};
 use crate::transition::{Goal, Step};
 use crate::{EngineError, Operation};
@@ -29,21 +30,29 @@ pub(crate) struct Classifier {
     fernet: Option<Sealers>,
     tally: Tally,
     page: Findings,
-    /// Rows whose subjects' keys are not in memory.
-    waiting: Vec<Waiting>,
+    waiting: Waiting,
 }
 
-/// A row whose subject's keys are still to be asked for.
+/// A page's rows that are subjects'. They wait until all of the page was read: then the
+/// keys of all of them are asked for at once, and no lock of the database is held while
+/// values are sealed.
+#[derive(Default)]
 struct Waiting {
-    /// Which one of the page's rows that are due or wait it is.
+    rows: Vec<Waiter>,
+    /// The rows' subjects, one behind the other.
+    subjects: String,
+}
+
+struct Waiter {
+    /// Where in [`Findings::due`] it belongs.
     place: usize,
+    /// Where its subject stands.
+    subject: Range<usize>,
     row: Row,
-    subject: String,
 }
 
 /// What is due, and what takes its place.
 struct Due {
-    place: usize,
     change: Change,
     /// What the backup keeps, where that is not the old value itself.
     kept: Option<Value>,
@@ -58,7 +67,8 @@ pub(crate) struct Findings {
     pub(crate) kept: Vec<Value>,
     /// Rows whose value is too long to come along.
     pub(crate) deferred: Vec<RowKey>,
-    due: Vec<Due>,
+    /// In key order; `None` for a row that waits, or that nothing is due for.
+    due: Vec<Option<Due>>,
     failed: Option<EngineError>,
 }
 
@@ -75,7 +85,7 @@ impl Classifier {
             fernet: None,
             tally: Tally::default(),
             page: Findings::default(),
-            waiting: Vec::new(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -106,11 +116,13 @@ impl Classifier {
         if let Some(failed) = page.failed.take() {
             return Err(failed);
         }
-        page.due.sort_by_key(|due| due.place);
-        for due in std::mem::take(&mut page.due) {
+        page.changes.reserve_exact(page.due.len());
+        for due in page.due.drain(..).flatten() {
             page.changes.push(due.change);
             page.kept.extend(due.kept);
         }
+        // Its memory serves the next page.
+        self.page.due = std::mem::take(&mut page.due);
         if !page.changes.is_empty() {
             let sealing = self.column.sealing(self.goal.operation, &self.keyring);
             if let Some(sealers) = &mut self.sealers {
@@ -150,23 +162,26 @@ impl Classifier {
         value: ValueRef<'_>,
         subject: Option<&str>,
     ) -> target::Result<()> {
-        let place = self.page.due.len() + self.waiting.len();
-        let ring = match (&self.column.whose, subject) {
-            (Some(Whose { subjects, .. }), Some(subject)) => match subjects.kept(subject) {
-                Some(ring) if ring.is_settled() || !self.makes_keys() => Some(ring),
-                _ => {
-                    let (key, value) = (key()?, value.to_value());
-                    self.waiting.push(Waiting {
-                        place,
-                        row: Row { key, value },
-                        subject: subject.to_owned(),
-                    });
-                    return Ok(());
-                }
-            },
-            _ => None,
-        };
-        self.judge(place, key, value, ring.as_ref())
+        let place = self.page.due.len();
+        if let Some(subject) = subject {
+            let row = Row {
+                key: key()?,
+                value: value.to_value(),
+            };
+            self.waiting.push(place, subject, row);
+            self.page.due.push(None);
+            return Ok(());
+        }
+        let step = self.look(key, value, None)?;
+        if step != Step::Keep {
+            let row = Row {
+                key: key()?,
+                value: value.to_value(),
+            };
+            let due = self.change(step, row);
+            self.page.due.push(due);
+        }
+        Ok(())
     }
 
     /// Whether a subject gets a key for what is sealed.
@@ -174,55 +189,44 @@ impl Classifier {
         self.sealers.is_some() && self.goal.operation != Operation::Exit
     }
 
-    /// Goes on with the rows whose subjects' keys were not in memory: they are fetched, and
-    /// made where there are none, for all of them at once.
+    /// Goes on with the rows that are subjects'.
     pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let (Some(Whose { subjects, .. }), false) = (self.column.whose.clone(), waiting.is_empty())
-        else {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let Waiting { rows, subjects } = &mut waiting;
+        let (Some(whose), false) = (self.column.whose.clone(), rows.is_empty()) else {
             return Ok(());
         };
-        let rings = self.rings(&subjects, &waiting).await?;
-        for Waiting {
-            place,
-            row,
-            subject,
-        } in waiting
-        {
-            // Without its keys it would count as nobody's.
-            let ring = rings.get(&subject).ok_or_else(|| SubjectError::NotKept {
-                tag: subjects.tag(&subject),
-            })?;
-            self.judge(
-                place,
-                &|| Ok(row.key.clone()),
-                row.value.as_ref(),
-                Some(ring),
-            )?;
+        let name = |waiter: &Waiter| &subjects[waiter.subject.clone()];
+        let names: Vec<&str> = rows.iter().map(name).collect();
+        let rings = self.rings(&whose.subjects, &names, rows).await?;
+        for (Waiter { place, row, .. }, ring) in rows.drain(..).zip(rings) {
+            let key = || Ok(row.key.clone());
+            let step = self.look(&key, row.value.as_ref(), Some(&ring))?;
+            if step != Step::Keep {
+                self.page.due[place] = self.change(step, row);
+            }
         }
+        // Its memory serves the next page.
+        subjects.clear();
+        self.waiting = waiting;
         Ok(())
     }
 
-    /// The keys of the rows' subjects, made where there are none and a value is to be
-    /// sealed.
+    /// The keys of the rows' subjects, made where there are none and a row is to be sealed.
     async fn rings(
         &mut self,
         subjects: &Subjects,
-        waiting: &[Waiting],
-    ) -> Result<HashMap<String, Arc<Ring>>, EngineError> {
+        names: &[&str],
+        rows: &[Waiter],
+    ) -> Result<Vec<Arc<Ring>>, EngineError> {
         let now = Timestamp::now();
-        let all: HashSet<&str> = waiting.iter().map(|row| row.subject.as_str()).collect();
-        let mut rings = subjects.rings(all, false, now).await?;
-        if !self.makes_keys() || rings.values().all(|ring| ring.is_settled()) {
+        let rings = subjects.rings(names, false, now).await?;
+        if !self.makes_keys() || rings.iter().all(|ring| ring.is_settled()) {
             return Ok(rings);
         }
-        let mut without = HashSet::new();
-        for Waiting { row, subject, .. } in waiting {
-            let subject = subject.as_str();
-            let Some(ring) = rings.get(subject).filter(|ring| !ring.is_settled()) else {
-                continue;
-            };
-            if without.contains(subject) {
+        let mut lacking = HashSet::new();
+        for ((Waiter { row, .. }, name), ring) in rows.iter().zip(names).zip(&rings) {
+            if ring.is_settled() || lacking.contains(name) {
                 continue;
             }
             self.turn_to(Some(ring));
@@ -230,13 +234,14 @@ impl Classifier {
             let stored = self.reader.classify(&key, row.value.as_ref())?;
             let step = stored.map_or(Step::Keep, |stored| self.reader.step(&stored, &self.goal));
             if matches!(step, Step::Seal | Step::SealStored) {
-                without.insert(subject);
+                lacking.insert(*name);
             }
         }
-        if !without.is_empty() {
-            rings.extend(subjects.rings(without, true, now).await?);
+        if lacking.is_empty() {
+            return Ok(rings);
         }
-        Ok(rings)
+        subjects.rings(&Vec::from_iter(lacking), true, now).await?;
+        Ok(subjects.rings(names, false, now).await?)
     }
 
     /// The next row is a subject's, or nobody's.
@@ -247,21 +252,25 @@ impl Classifier {
         }
     }
 
-    /// Classifies and counts one value, and makes what is to take its place.
-    fn judge(
+    /// Classifies and counts one value, and says what is to be made of it.
+    fn look(
         &mut self,
-        place: usize,
         key: KeyOf<'_>,
         value: ValueRef<'_>,
         ring: Option<&Arc<Ring>>,
-    ) -> target::Result<()> {
+    ) -> target::Result<Step> {
         self.turn_to(ring);
         let step = self.reader.tally(key, value, &self.goal, &mut self.tally)?;
-        let (false, Some(sealers)) = (step == Step::Keep, &mut self.sealers) else {
-            return Ok(());
-        };
-        let key = key()?;
-        let bytes = self.reader.token_len(step, value, &self.goal);
+        Ok(match self.sealers {
+            None => Step::Keep,
+            Some(_) => step,
+        })
+    }
+
+    /// Makes what is to take the place of the value that was looked at last.
+    fn change(&mut self, step: Step, row: Row) -> Option<Due> {
+        let Row { key, value: old } = row;
+        let bytes = self.reader.token_len(step, old.as_ref(), &self.goal);
         if bytes > self.goal.longest_token {
             self.page.failed.get_or_insert(EngineError::TooLong {
                 column: self.column.name().to_owned(),
@@ -269,40 +278,16 @@ impl Classifier {
                 bytes,
                 limit: self.goal.longest_token,
             });
-            return Ok(());
+            return None;
         }
-        let mut seal = || -> Result<_, SealError> {
-            let of_row = self.reader.keys_of_row(self.goal.operation);
-            let sealer = sealers.of_row(of_row)?;
-            let new = self.reader.replacement(step, &key, value, sealer)?;
-            let kept = match &self.column.whose {
-                None => None,
-                Some(_) => {
-                    let subject = self.reader.keys_of_subject();
-                    let keepers = self.keepers.as_mut().unwrap_or(sealers);
-                    let keeper = keepers.of_row(subject)?;
-                    let rebound = match &mut self.fernet {
-                        None => self.reader.rebound(&key, value, keeper)?,
-                        Some(fernet) => {
-                            self.reader.rebound(&key, value, fernet.of_row(subject)?)?
-                        }
-                    };
-                    let original = rebound.as_ref().map_or(value, Value::as_ref);
-                    Some(self.reader.kept(&key, original, keeper)?)
-                }
-            };
-            Ok((new, kept))
-        };
-        match seal() {
-            Ok((None, _)) => {}
-            Ok((Some(new), kept)) => {
-                let old = value.to_value();
-                let change = Change { key, old, new };
-                self.page.due.push(Due {
-                    place,
-                    change,
-                    kept,
-                });
+        match self.seal(step, &key, old.as_ref()) {
+            Ok((new, kept)) => {
+                let change = Change {
+                    key,
+                    old,
+                    new: new?,
+                };
+                Some(Due { change, kept })
             }
             Err(source) => {
                 self.page.failed.get_or_insert(EngineError::Seal {
@@ -310,9 +295,37 @@ impl Classifier {
                     key: key.to_string(),
                     source,
                 });
+                None
             }
         }
-        Ok(())
+    }
+
+    /// What takes a value's place, and what the backup keeps of it where that is not the
+    /// value itself.
+    fn seal(
+        &mut self,
+        step: Step,
+        key: &RowKey,
+        value: ValueRef<'_>,
+    ) -> Result<(Option<Value>, Option<Value>), SealError> {
+        let Some(sealers) = &mut self.sealers else {
+            return Ok((None, None));
+        };
+        let of_row = self.reader.keys_of_row(self.goal.operation);
+        let sealer = sealers.of_row(of_row)?;
+        let new = self.reader.replacement(step, key, value, sealer)?;
+        if self.column.whose.is_none() {
+            return Ok((new, None));
+        }
+        let subject = self.reader.keys_of_subject();
+        let keepers = self.keepers.as_mut().unwrap_or(sealers);
+        let keeper = keepers.of_row(subject)?;
+        let rebound = match &mut self.fernet {
+            None => self.reader.rebound(key, value, keeper)?,
+            Some(fernet) => self.reader.rebound(key, value, fernet.of_row(subject)?)?,
+        };
+        let original = rebound.as_ref().map_or(value, Value::as_ref);
+        Ok((new, Some(self.reader.kept(key, original, keeper)?)))
     }
 
     /// What was counted so far.
@@ -323,6 +336,18 @@ impl Classifier {
     /// What was counted.
     pub(crate) fn tally(self) -> Tally {
         self.tally
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, place: usize, subject: &str, row: Row) {
+        let begin = self.subjects.len();
+        self.subjects.push_str(subject);
+        self.rows.push(Waiter {
+            place,
+            subject: begin..self.subjects.len(),
+            row,
+        });
     }
 }
 

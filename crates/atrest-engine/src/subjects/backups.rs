@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use atrest_core::{KeyId, Stored};
 use jiff::Timestamp;
@@ -50,9 +49,9 @@ impl Engine {
             if places.is_empty() {
                 closed.extend(subjects.key_ids().await?);
             }
-            let rings = subjects.rings([subject], false, Timestamp::now()).await?;
+            let rings = subjects.rings(&[subject], false, Timestamp::now()).await?;
             let mut reader = column.reader(&self.keyring);
-            reader.row_of(rings.get(subject).map(Arc::clone).as_ref());
+            reader.row_of(rings.first());
             places.insert(policy.id(), Place { column, reader });
         }
         while let Some(page) = backup.next_page()? {

@@ -162,8 +162,8 @@ impl Engine {
         let Some(Whose { subjects, .. }) = column.whose.clone() else {
             return Ok(());
         };
-        let rings = subjects.rings([subject], false, Timestamp::now()).await?;
-        let ring = rings.get(subject);
+        let rings = subjects.rings(&[subject], false, Timestamp::now()).await?;
+        let ring = rings.first();
         let mut reader = column.reader(&self.keyring);
         let mut after = None;
         loop {

@@ -335,7 +335,7 @@ impl Subjects {
     ) -> Result<SubjectState, SubjectError> {
         let change = self.prover.change(&record, &body)?;
         self.database.keys_change(&[change]).await?;
-        self.let_go();
+        self.kept.clear();
         record.body = body;
         Ok(SubjectState::of(&record))
     }

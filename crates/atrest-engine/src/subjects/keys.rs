@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use atrest_core::{KeyId, Keyring};
 use jiff::Timestamp;
 
-use super::ring::{Erasure, Ring};
+use super::ring::{Closed, Erasure, Ring};
 use super::{SubjectError, Subjects};
 
 /// The keys of one subject. Cloning shares them.
@@ -70,10 +70,14 @@ impl SubjectKeys {
     #[must_use]
     pub fn closed(&self, key: KeyId) -> Option<SubjectError> {
         let closed = self.ring.closed.iter().find(|closed| closed.id == key)?;
-        Some(SubjectError::Wrapped {
+        Some(self.wrapped(closed))
+    }
+
+    fn wrapped(&self, closed: &Closed) -> SubjectError {
+        SubjectError::Wrapped {
             tag: self.tag.to_string(),
             id: closed.under,
-        })
+        }
     }
 
     /// The subject's tag: it names the subject to who has the index key, and nobody else.
@@ -92,10 +96,7 @@ impl SubjectKeys {
         let tag = self.tag.to_string();
         match (self.ring.own, self.ring.closed.first()) {
             (Some(_), _) => Ok(&self.ring.keyring),
-            (None, Some(closed)) => Err(SubjectError::Wrapped {
-                tag,
-                id: closed.under,
-            }),
+            (None, Some(closed)) => Err(self.wrapped(closed)),
             (None, None) if self.ring.forgotten => Err(SubjectError::Forgetting { tag }),
             (None, None) => Err(SubjectError::NotKept { tag }),
         }
@@ -123,12 +124,13 @@ impl Subjects {
         subjects: impl IntoIterator<Item = &'s str>,
         make: bool,
     ) -> Result<HashMap<String, SubjectKeys>, SubjectError> {
-        let rings = self.rings(subjects, make, Timestamp::now()).await?;
-        let keys = |(subject, ring): (String, Arc<Ring>)| {
-            let tag = Arc::from(self.tag(&subject));
-            (subject, SubjectKeys { tag, ring })
+        let subjects: Vec<&str> = subjects.into_iter().collect();
+        let rings = self.rings(&subjects, make, Timestamp::now()).await?;
+        let keys = |(subject, ring): (&str, Arc<Ring>)| {
+            let tag = Arc::from(self.tag(subject));
+            (subject.to_owned(), SubjectKeys { tag, ring })
         };
-        Ok(rings.into_iter().map(keys).collect())
+        Ok(subjects.into_iter().zip(rings).map(keys).collect())
     }
 
     /// The keys that are everybody's.
@@ -139,7 +141,6 @@ impl Subjects {
 
     /// Lets go of what is in memory of a subject: the next request asks the database.
     pub fn refresh(&self, subject: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(subject);
+        self.kept.remove(subject);
     }
 }

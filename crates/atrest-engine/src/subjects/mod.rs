@@ -11,8 +11,10 @@ mod backups;
 mod belongings;
 mod error;
 mod forget;
+mod kept;
 mod keys;
 mod known;
+mod parallel;
 pub mod receipt;
 mod record;
 mod rewrap;
@@ -23,13 +25,13 @@ mod witness;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use atrest_core::hazmat::Mac;
 use atrest_core::{Key, KeyId, KeyWrapper, Keyring, Purpose};
 use jiff::Timestamp;
 
-use crate::target::Database;
+use crate::target::{Database, Record};
 
 pub use belongings::Belonging;
 pub use error::SubjectError;
@@ -42,14 +44,8 @@ pub use ring::Erasure;
 pub(crate) use ring::{Closed, Ring};
 pub(crate) use source::SubjectOf;
 
+use kept::Kept;
 use record::{NAME, Proven, place, tag};
-
-/// Subjects whose keys are kept in memory at most: some 50 MB.
-const KEPT: usize = 50_000;
-
-/// How long what is in memory is good without asking again: so long may a process that
-/// runs on (`atrest serve`, an application) open what another one has had forgotten.
-const GOOD_FOR: Duration = Duration::from_secs(30);
 
 /// What of a keyring subjects need.
 #[derive(Debug)]
@@ -71,10 +67,11 @@ pub struct Subjects {
     tags: Mac,
     prover: Prover,
     forgotten: HashMap<String, Vec<KeyId>>,
-    /// With the time of asking.
-    kept: Mutex<HashMap<String, (Instant, Arc<Ring>)>>,
+    kept: Kept,
     /// Held while keys are made, so that workers of one run make none twice.
     making: tokio::sync::Mutex<()>,
+    /// The table for them is there.
+    created: tokio::sync::OnceCell<()>,
     /// Tags of forgotten subjects whose keys are back.
     back: Mutex<HashSet<String>>,
 }
@@ -97,8 +94,9 @@ impl Subjects {
             tags: Mac::new(keys.index, Purpose::SubjectTag),
             prover: Prover(Mac::new(keys.index, Purpose::SubjectRecord)),
             forgotten: keys.forgotten.into_iter().collect(),
-            kept: Mutex::default(),
-            making: tokio::sync::Mutex::new(()),
+            kept: Kept::default(),
+            making: tokio::sync::Mutex::default(),
+            created: tokio::sync::OnceCell::default(),
             back: Mutex::default(),
         }
     }
@@ -123,100 +121,77 @@ impl Subjects {
         back
     }
 
-    /// The keyring of `subject`, if it is in memory and still good.
-    pub(crate) fn kept(&self, subject: &str) -> Option<Arc<Ring>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (asked, ring) = kept.get(subject)?;
-        (asked.elapsed() < GOOD_FOR).then(|| Arc::clone(ring))
-    }
-
-    /// The keyring of each of `subjects`; with `make`, every one of them has a key to
-    /// seal with, which is durable and was read back.
-    pub(crate) async fn rings<'s>(
+    /// The keyring of each of `subjects`, in their order; with `make`, every one of them
+    /// has a key to seal with, which is durable and was read back.
+    pub(crate) async fn rings(
         &self,
-        subjects: impl IntoIterator<Item = &'s str>,
+        subjects: &[&str],
         make: bool,
         now: Timestamp,
-    ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
-        let mut rings = HashMap::new();
-        let mut wanted = HashSet::new();
-        // Those that have no key to seal with, as far as is known.
-        let mut lacking = HashSet::new();
-        for subject in subjects {
-            match self.kept(subject) {
-                Some(ring) if ring.is_settled() || !make => {
-                    rings.insert(subject.to_owned(), ring);
-                }
-                Some(_) => drop(lacking.insert(subject.to_owned())),
-                None => drop(wanted.insert(subject.to_owned())),
+    ) -> Result<Vec<Arc<Ring>>, SubjectError> {
+        let mut rings = self.kept.get(subjects);
+        let unknown = places(&rings, Option::is_none);
+        if !unknown.is_empty() {
+            let (asked, names) = (Instant::now(), at(&unknown, subjects));
+            let found = self.fetch(&names).await?;
+            self.kept.put(asked, &names, &found);
+            for place in unknown {
+                rings[place] = of(subjects[place], &names, &found);
             }
         }
-        let mut asked = Instant::now();
-        let mut found = HashMap::new();
-        if !wanted.is_empty() {
-            found = self.fetch(&wanted).await?;
-        }
-        if make {
-            let without = found.iter().filter(|(_, ring)| !ring.is_settled());
-            lacking.extend(without.map(|(subject, _)| subject.clone()));
-        }
-        if !lacking.is_empty() {
-            let _making = self.making.lock().await;
-            // Another worker may have made them since.
-            for subject in &lacking {
-                if let Some(ring) = self.kept(subject).filter(|ring| ring.is_settled()) {
-                    found.remove(subject);
-                    rings.insert(subject.clone(), ring);
-                }
-            }
-            lacking.retain(|subject| !rings.contains_key(subject));
-            if !lacking.is_empty() {
-                asked = Instant::now();
-                found.extend(self.make(&lacking, now).await?);
-            }
-        }
-        if found.is_empty() {
+        let mut rings: Vec<Arc<Ring>> = rings.into_iter().flatten().collect();
+        if !make || rings.iter().all(|ring| ring.is_settled()) {
             return Ok(rings);
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() + found.len() > KEPT {
-            kept.clear();
+        let _making = self.making.lock().await;
+        // Another worker may have made them since.
+        for (place, ring) in self.kept.get(subjects).into_iter().enumerate() {
+            rings[place] = ring.unwrap_or_else(|| Arc::clone(&rings[place]));
         }
-        for (subject, ring) in found {
-            kept.insert(subject.clone(), (asked, Arc::clone(&ring)));
-            rings.insert(subject, ring);
+        let lacking = places(&rings, |ring| !ring.is_settled());
+        if !lacking.is_empty() {
+            let (asked, names) = (Instant::now(), at(&lacking, subjects));
+            let made = self.make(&names, now).await?;
+            self.kept.put(asked, &names, &made);
+            for place in lacking {
+                rings[place] =
+                    of(subjects[place], &names, &made).unwrap_or_else(|| Arc::clone(&rings[place]));
+            }
         }
         Ok(rings)
     }
 
-    /// What the database has of these subjects' keys.
-    async fn fetch(
-        &self,
-        subjects: &HashSet<String>,
-    ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
+    /// What the database has of these subjects' keys, in their order.
+    async fn fetch(&self, subjects: &[&str]) -> Result<Vec<Arc<Ring>>, SubjectError> {
         let tags: Vec<String> = subjects.iter().map(|subject| self.tag(subject)).collect();
-        let records = self.proven(&tags).await?;
-        let ring = |(subject, tag): (&String, &String)| {
-            let ring = match records.get(tag) {
-                None => Ring::without_keys(&self.shared),
-                Some(record) => self.ring(record)?,
-            };
-            Ok((subject.clone(), Arc::new(ring)))
-        };
-        subjects.iter().zip(&tags).map(ring).collect()
+        let records = self.records(&tags).await?;
+        let rings = parallel::each(&records, |record| {
+            let record = self.prover.prove(record)?;
+            let ring = Arc::new(self.ring(&record)?);
+            Ok::<_, SubjectError>((record.tag, ring))
+        })?;
+        let rings: HashMap<String, Arc<Ring>> = rings.into_iter().collect();
+        let without = Arc::new(Ring::without_keys(&self.shared));
+        let ring = |tag| Arc::clone(rings.get(tag).unwrap_or(&without));
+        Ok(tags.iter().map(ring).collect())
+    }
+
+    /// The records of these tags, of which nothing is proven.
+    async fn records(&self, tags: &[String]) -> Result<Vec<Record>, SubjectError> {
+        let mut names: Vec<String> = tags.iter().map(|tag| format!("{NAME}{tag}")).collect();
+        // The way they stand in the table's index.
+        names.sort_unstable();
+        Ok(self.database.keys_read(&names).await?.unwrap_or_default())
     }
 
     /// The records of these tags, proven.
     async fn proven(&self, tags: &[String]) -> Result<HashMap<String, Proven>, SubjectError> {
-        let names: Vec<String> = tags.iter().map(|tag| format!("{NAME}{tag}")).collect();
-        let records = self.database.keys_read(&names).await?.unwrap_or_default();
-        records
-            .iter()
-            .map(|record| {
-                let proven = self.prover.prove(record)?;
-                Ok((proven.tag.clone(), proven))
-            })
-            .collect()
+        let records = self.records(tags).await?;
+        let prove = |record| {
+            let proven = self.prover.prove(record)?;
+            Ok((proven.tag.clone(), proven))
+        };
+        records.iter().map(prove).collect()
     }
 
     fn ring(&self, record: &Proven) -> Result<Ring, SubjectError> {
@@ -269,12 +244,6 @@ impl Subjects {
         back.insert(tag.to_owned());
     }
 
-    /// Forgets what was kept in memory: keys changed.
-    fn let_go(&self) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.clear();
-    }
-
     fn unwrap(&self, tag: &str, wrapped: &[u8]) -> Result<Key, SubjectError> {
         let id = KeyWrapper::wrapped_under(wrapped);
         self.wrappers
@@ -291,32 +260,32 @@ impl Subjects {
     /// back before the first value is sealed under them.
     async fn make(
         &self,
-        subjects: &HashSet<String>,
+        subjects: &[&str],
         now: Timestamp,
-    ) -> Result<HashMap<String, Arc<Ring>>, SubjectError> {
-        self.database.keys_create().await?;
+    ) -> Result<Vec<Arc<Ring>>, SubjectError> {
+        let create = || self.database.keys_create();
+        self.created.get_or_try_init(create).await?;
         self.add(subjects, now).await?;
         let mut made = self.fetch(subjects).await?;
-        let without = |made: &HashMap<String, Arc<Ring>>| -> HashSet<String> {
-            let without = made.iter().filter(|(_, ring)| !ring.is_settled());
-            without.map(|(subject, _)| subject.clone()).collect()
-        };
-        let rest = without(&made);
+        let rest = places(&made, |ring| !ring.is_settled());
         if !rest.is_empty() {
-            self.renew(&rest, now).await?;
-            made.extend(self.fetch(&rest).await?);
+            let names = at(&rest, subjects);
+            self.renew(&names, now).await?;
+            for (place, ring) in rest.into_iter().zip(self.fetch(&names).await?) {
+                made[place] = ring;
+            }
         }
-        match without(&made).iter().next() {
+        match made.iter().position(|ring| !ring.is_settled()) {
             None => Ok(made),
-            Some(subject) => Err(SubjectError::NotKept {
-                tag: self.tag(subject),
+            Some(place) => Err(SubjectError::NotKept {
+                tag: self.tag(subjects[place]),
             }),
         }
     }
 
     /// A record with a first key for each of these subjects that has no record.
-    async fn add(&self, subjects: &HashSet<String>, now: Timestamp) -> Result<(), SubjectError> {
-        let record = |subject: &String| {
+    async fn add(&self, subjects: &[&str], now: Timestamp) -> Result<(), SubjectError> {
+        let mut new = parallel::each(subjects, |subject| {
             let tag = self.tag(subject);
             let keys = vec![self.new_key(&tag, &[], now)?];
             let body = Body {
@@ -324,8 +293,7 @@ impl Subjects {
                 ..Body::default()
             };
             self.prover.record(&tag, &body)
-        };
-        let mut new = subjects.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        })?;
         // Two processes that add the same ones do it in one order, and wait for each other.
         new.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(self.database.keys_add(&new).await?)
@@ -333,7 +301,7 @@ impl Subjects {
 
     /// A new key for each of these subjects whose record has none to seal with: forgotten
     /// ones that are back and write, held ones.
-    async fn renew(&self, subjects: &HashSet<String>, now: Timestamp) -> Result<(), SubjectError> {
+    async fn renew(&self, subjects: &[&str], now: Timestamp) -> Result<(), SubjectError> {
         let tags: Vec<String> = subjects.iter().map(|subject| self.tag(subject)).collect();
         let mut changes = Vec::new();
         for (tag, record) in self.proven(&tags).await? {
@@ -371,4 +339,24 @@ impl Subjects {
             }
         }
     }
+}
+
+/// Where in `rings` those are that are so.
+fn places<T>(rings: &[T], is_so: impl Fn(&T) -> bool) -> Vec<usize> {
+    let found = rings.iter().enumerate().filter(|(_, ring)| is_so(ring));
+    found.map(|(place, _)| place).collect()
+}
+
+/// The subjects at these places, each once, in the order of their names.
+fn at<'s>(places: &[usize], subjects: &[&'s str]) -> Vec<&'s str> {
+    let mut names: Vec<&str> = places.iter().map(|place| subjects[*place]).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The keyring of `subject`, which is one of [`at`]'s `names`.
+fn of(subject: &str, names: &[&str], rings: &[Arc<Ring>]) -> Option<Arc<Ring>> {
+    let place = names.binary_search(&subject).ok()?;
+    rings.get(place).cloned()
 }

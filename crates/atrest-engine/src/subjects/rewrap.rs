@@ -77,7 +77,7 @@ impl Subjects {
                     done.changed += changes.len() as u64;
                     done.closed += closed;
                     tries = 0;
-                    self.let_go();
+                    self.kept.clear();
                 }
                 // Somebody changed one of them: all are looked at again.
                 Err(TargetError::Busy { .. }) if tries < TRIES => {
