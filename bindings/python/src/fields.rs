@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use atrest::policy_keys::{self, PolicyKeys};
 use atrest::{FieldError, Policy};
-use atrest_engine::policy::{ColumnPolicy, KeyringPlace, PrimaryKeys};
+use atrest_engine::policy::ColumnPolicy;
 use atrest_keys::Environment;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -178,13 +178,9 @@ fn load(
     url: &Result<Zeroizing<String>, String>,
 ) -> PyResult<Result<atrest::Fields, FieldError>> {
     let environment = variables.read(py)?;
-    let PrimaryKeys::Keyring {
-        place: KeyringPlace::Database,
-        ..
-    } = &policy.keys.primary
-    else {
+    if !policy.keys.in_database() {
         return Ok(py.detach(|| atrest::Fields::from_policy(policy, environment)));
-    };
+    }
     let url = url.as_ref();
     let url = url.map_err(|why| PolicyError::new_err(why.clone()))?;
     runtime::wait(py, async || {

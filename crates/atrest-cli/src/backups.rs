@@ -88,16 +88,12 @@ impl Known {
         Ok(known)
     }
 
-    /// With `--backups-deleted` those that are missing are not known any more from here on.
+    /// Those that are missing are deleted, and not known any more from here on.
     ///
     /// # Errors
     /// The database's.
-    pub(crate) async fn deleted(
-        &self,
-        connected: &Connected,
-        args: &BackupArgs,
-    ) -> anyhow::Result<()> {
-        if args.backups_deleted && !self.missing.is_empty() {
+    pub(crate) async fn deleted(&self, connected: &Connected) -> anyhow::Result<()> {
+        if !self.missing.is_empty() {
             let ids = self.missing.keys().cloned().collect();
             connected.engine()?.backups_deleted(&ids).await?;
         }

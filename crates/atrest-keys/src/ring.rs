@@ -41,6 +41,18 @@ impl LoadedKeyring {
     pub fn changed(&self) -> bool {
         !self.stamps.iter().all(Stamp::is_current)
     }
+
+    /// Whether the other has the same keys, of a keyring those of subjects and the
+    /// tombstones, too.
+    #[must_use]
+    pub fn has_the_keys_of(&self, other: &Self) -> bool {
+        let of = |loaded: &Self| -> (Vec<KeyId>, Option<u64>) {
+            let ids = loaded.keyring.keys().map(Key::id).collect();
+            let generation = loaded.opened.as_ref().map(|it| it.generation());
+            (ids, generation)
+        };
+        of(self) == of(other)
+    }
 }
 
 /// Where the keys that seal are.

@@ -91,8 +91,8 @@ impl FileKeys {
         }
     }
 
-    /// Whether the subject is forgotten, and nothing new was sealed for it since: what
-    /// an older copy holds of it must not come back.
+    /// How far the subject's erasure has come, where nothing new was sealed for it since:
+    /// what an older copy holds of it must not come back.
     pub(crate) fn gone(&self) -> Option<Erasure> {
         let Self::Subject(keys) = self else {
             return None;

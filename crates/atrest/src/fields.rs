@@ -4,7 +4,7 @@ use std::path::Path;
 #[cfg(feature = "subjects")]
 use std::sync::Arc;
 
-use atrest_core::{Key, KeyId, Keyring};
+use atrest_core::Keyring;
 use atrest_engine::policy::{KeyringPlace, Policy, PrimaryKeys};
 #[cfg(feature = "subjects")]
 use atrest_keys::KeySourceError;
@@ -67,13 +67,9 @@ impl Fields {
         environment: Environment,
         url: &str,
     ) -> Result<Self, FieldError> {
-        let PrimaryKeys::Keyring {
-            place: KeyringPlace::Database,
-            ..
-        } = &policy.keys.primary
-        else {
+        if !policy.keys.in_database() {
             return Self::from_policy(policy, environment);
-        };
+        }
         let database = atrest_sql::connect(url).await?;
         let table = atrest_sql::KeyringTable::new(Arc::clone(&database));
         let text = table.load().await;
@@ -166,25 +162,14 @@ impl Fields {
     /// when they are loaded again.
     #[must_use]
     pub fn were_asked_for(&self) -> bool {
-        let in_database = matches!(
-            &self.policy.keys.primary,
-            PrimaryKeys::Keyring {
-                place: KeyringPlace::Database,
-                ..
-            }
-        );
-        in_database || !self.keys.requests.is_empty()
+        self.policy.keys.in_database() || !self.keys.requests.is_empty()
     }
 
     /// Whether the others have the same keys, of a keyring those of subjects and the
     /// tombstones, too.
     #[must_use]
     pub fn have_the_keys_of(&self, others: &Self) -> bool {
-        let of = |fields: &Self| -> (Vec<KeyId>, Option<u64>) {
-            let ids = fields.keyring().keys().map(Key::id).collect();
-            (ids, fields.opened().map(OpenKeyring::generation))
-        };
-        of(self) == of(others)
+        self.keys.has_the_keys_of(&others.keys)
     }
 
     /// What deserves a word about the keys, for the application's log.

@@ -6,7 +6,7 @@ use std::fs;
 use atrest_testing::{Dialect, ScratchDatabase};
 use serde_json::{Value, json};
 
-use crate::forget::place;
+use crate::forget::{place, receipts};
 use crate::support::Place;
 
 /// `people` of 30 rows, of which 12 are anna's, under a keyring.
@@ -28,12 +28,8 @@ impl Place {
     }
 
     fn receipts(&self) -> Vec<Value> {
-        let folder = self.folder().join("atrest-receipts");
-        let entries = fs::read_dir(folder).into_iter().flatten();
-        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        files.sort();
         let read = |file| serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
-        files.iter().map(read).collect()
+        receipts(self).iter().map(read).collect()
     }
 
     /// The ids of the keyring's keys that wrap subjects' keys, the oldest first.
@@ -43,15 +39,6 @@ impl Place {
         let wraps = |key: &&Value| key["purpose"] == "subjects";
         let ids = keys.filter(wraps).map(|key| key["key"].as_str().unwrap());
         ids.map(ToOwned::to_owned).collect()
-    }
-
-    fn recovery_shares(&self) -> Vec<String> {
-        let export = [
-            "key", "export", "--shares", "2/2", "--out", "shares", "--json",
-        ];
-        let made = self.run(&export).expect(0).json();
-        let shares = made["shares"].as_array().unwrap().iter();
-        shares.map(|it| it.as_str().unwrap().to_owned()).collect()
     }
 
     fn drill(&self, shares: &[String], backup: &str, status: i32) -> Value {
@@ -212,7 +199,7 @@ async fn people_without_a_key(db: ScratchDatabase) {
 
 async fn keys_that_do_not_open(db: ScratchDatabase) {
     let place = place(db, "").await;
-    let shares = place.recovery_shares();
+    let shares = place.shares("2/2", "shares");
     place
         .run(&["key", "rotate", "--purpose", "subjects"])
         .expect(0);
@@ -266,7 +253,7 @@ async fn keys_that_do_not_open(db: ScratchDatabase) {
 
 async fn what_can_be_taken_back_is_not_gone(db: ScratchDatabase) {
     let place = place(db, "[subjects]\nundo = \"7d\"\n").await;
-    let shares = place.recovery_shares();
+    let shares = place.shares("2/2", "shares");
     place.run(&["rotate", "--backup", "kept.atrest"]).expect(0);
     place.run(&["forget", "anna", "--yes"]).expect(0);
     let found = place.run(&["verify", "--json"]).expect(0).json();
@@ -383,7 +370,7 @@ async fn backups_of_fernet_columns_can_be_drilled() {
     let place = people(ScratchDatabase::sqlite().await).await;
     place.people("", "subject = \"note\"\nsuite = \"fernet\"");
     place.run(&["key", "init"]).expect(0);
-    let shares = place.recovery_shares();
+    let shares = place.shares("2/2", "shares");
     for (verb, backup) in [
         ("encrypt", "e.atrest"),
         ("decrypt", "d.atrest"),
@@ -428,7 +415,7 @@ async fn a_backup_of_a_rotation_to_subjects_keys() {
     place.run(&["key", "rotate"]).expect(0);
     place.people("", "subject = \"owner\"");
     place.run(&["rotate", "--backup", "kept.atrest"]).expect(0);
-    let shares = place.recovery_shares();
+    let shares = place.shares("2/2", "shares");
     let drilled = place.drill(&shares, "kept.atrest", 0);
     assert_eq!(drilled["of_subjects"], 27, "{drilled}");
     place.run(&["key", "retire", &old, "--yes"]).expect(0);

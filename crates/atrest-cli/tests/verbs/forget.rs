@@ -29,7 +29,7 @@ pub(crate) async fn place(db: ScratchDatabase, subjects: &str) -> Place {
     place
 }
 
-fn receipts(place: &Place) -> Vec<PathBuf> {
+pub(crate) fn receipts(place: &Place) -> Vec<PathBuf> {
     let folder = place.folder().join("atrest-receipts");
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<_> = entries.map(|e| e.unwrap().path()).collect();

@@ -1,8 +1,6 @@
 //! The life of a keyring by the command: made, rotated, rewrapped, retired, lost and
 //! recovered, and what is refused.
 
-use std::path::PathBuf;
-
 use crate::support::{KEY, Place, ran};
 
 const POLICY: &str = "keyring = \"atrest.keyring\"\nroot = \"env:KEY\"";
@@ -26,22 +24,10 @@ impl Place {
         };
         lines.map(id).collect()
     }
-
-    fn shares(&self, spec: &str, out: &str) -> Vec<PathBuf> {
-        let made = self.run(&["key", "export", "--shares", spec, "--out", out, "--json"]);
-        let made = made.expect(0).json();
-        let path = |file: &serde_json::Value| PathBuf::from(file.as_str().unwrap());
-        made["shares"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(path)
-            .collect()
-    }
 }
 
-fn texts(paths: &[PathBuf]) -> Vec<&str> {
-    paths.iter().map(|path| path.to_str().unwrap()).collect()
+fn texts(shares: &[String]) -> Vec<&str> {
+    shares.iter().map(String::as_str).collect()
 }
 
 /// From direct keys to a keyring, round its whole life, and back to clear text.

@@ -50,16 +50,6 @@ impl Place {
     }
 }
 
-/// Two recovery shares, both needed.
-fn recovery_shares(place: &Place) -> Vec<String> {
-    let export = ["key", "export", "--shares", "2/2", "--out", "shares"];
-    place.run(&export).expect(0);
-    fs::read_dir(place.folder().join("shares"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
-        .collect()
-}
-
 /// A place where anna was forgotten, with the keyring of before in the newest one's place.
 async fn put_back(db: ScratchDatabase) -> Place {
     let place = place(db, "").await;
@@ -140,7 +130,7 @@ mod an_accepted_change_takes_the_tombstones_over {
 #[tokio::test(flavor = "multi_thread")]
 async fn recovery_takes_the_tombstones_over() {
     let place = place(ScratchDatabase::sqlite().await, "").await;
-    let shares = recovery_shares(&place);
+    let shares = place.shares("2/2", "shares");
     let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
     let old = fs::read(place.keyring()).unwrap();
     place.run(&["forget", "anna", "--yes"]).expect(0);
@@ -215,7 +205,7 @@ fn everything(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_takes_an_older_copy_and_writes_nothing() {
     let place = place(ScratchDatabase::sqlite().await, "").await;
-    let shares = recovery_shares(&place);
+    let shares = place.shares("2/2", "shares");
     let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
     let safe = place.folder().join("safe");
     fs::create_dir(&safe).unwrap();
@@ -256,7 +246,7 @@ async fn a_drill_takes_an_older_copy_and_writes_nothing() {
         fresh.db.url()
     ));
     fresh.run(&["key", "init"]).expect(0);
-    let shares = recovery_shares(&fresh);
+    let shares = fresh.shares("2/2", "shares");
     let drill = ["key", "drill", "--shares", &shares[0], &shares[1]];
     let before = everything(&fresh);
     fresh

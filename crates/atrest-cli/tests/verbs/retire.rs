@@ -34,15 +34,8 @@ async fn backups_of_subjects(db: ScratchDatabase) {
             fs::remove_file(backup).unwrap();
         }
     }
-    let export = ["key", "export", "--shares", "2/2", "--out", "shares"];
-    let made = place.run(&[&export[..], &["--json"]].concat());
-    let made = made.expect(0).json();
-    let shares: Vec<&str> = made["shares"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it.as_str().unwrap())
-        .collect();
+    let shares = place.shares("2/2", "shares");
+    let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
     let drill = |status| {
         let drill = [
             "key",

@@ -135,6 +135,14 @@ impl Place {
         files
     }
 
+    /// Recovery shares of the keyring, `3/5` for three of five, in files below `out`.
+    pub(crate) fn shares(&self, spec: &str, out: &str) -> Vec<String> {
+        let made = self.run(&["key", "export", "--shares", spec, "--out", out, "--json"]);
+        let made = made.expect(0).json();
+        let shares = made["shares"].as_array().unwrap().iter();
+        shares.map(|it| it.as_str().unwrap().to_owned()).collect()
+    }
+
     /// How many e-mails are stored as tokens.
     pub(crate) async fn tokens(&self) -> u64 {
         let n = self

@@ -56,6 +56,18 @@ impl KeyringPlace {
 }
 
 impl KeysPolicy {
+    /// Whether the keys that seal are a keyring in the policy's database.
+    #[must_use]
+    pub fn in_database(&self) -> bool {
+        matches!(
+            self.primary,
+            PrimaryKeys::Keyring {
+                place: KeyringPlace::Database,
+                ..
+            }
+        )
+    }
+
     /// The sources that open the keys that seal: `primary`, or `root`.
     #[must_use]
     pub fn root_source(&self) -> &str {

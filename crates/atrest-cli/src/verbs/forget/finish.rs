@@ -103,7 +103,9 @@ pub(super) async fn finish(
     };
     let signed = signer(&connected.session).await?.sign(receipt)?;
     let file = write(&connected.session, &signed)?;
-    known.deleted(connected, &args.backups).await?;
+    if args.backups.backups_deleted {
+        known.deleted(connected).await?;
+    }
     let state = match asked {
         true => subjects.finished(&state.tag).await?,
         false => state,

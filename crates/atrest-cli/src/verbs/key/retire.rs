@@ -70,8 +70,10 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
         // Records of the journal that the key authenticates are written anew: without
         // that, no run could begin any more.
         let connected = Connected::open(global).await?;
-        let known = Known::find(&connected, &args.backups, global).await?;
-        known.deleted(&connected, &args.backups).await?;
+        if args.backups.backups_deleted {
+            let known = Known::find(&connected, &args.backups, global).await?;
+            known.deleted(&connected).await?;
+        }
         connected.engine()?.adopt_journal().await?;
         connected.close().await;
     }

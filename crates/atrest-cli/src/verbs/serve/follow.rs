@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use atrest::policy_keys::PolicyKeysError;
-use atrest_core::KeyId;
-use atrest_engine::policy::{KeyringPlace, PrimaryKeys};
 use atrest_keys::keyring::KeyringError;
 use atrest_keys::{KeySourceError, Settings};
 use atrest_server::Switch;
@@ -85,7 +83,8 @@ impl Served<'_> {
                 Ok(keys) => {
                     times.read = Instant::now();
                     self.answered(&keys);
-                    if open && why == Why::Old && is_same(&keys, &in_force.now()) {
+                    let same = keys.loaded.has_the_keys_of(&in_force.now().loaded);
+                    if open && why == Why::Old && same {
                         continue;
                     }
                     self.tell(&in_force.now(), false);
@@ -126,24 +125,14 @@ impl Served<'_> {
         for (source, health) in &keys.loaded.requests {
             self.metrics.key_source(source, health.failed == 0);
         }
-        if self.in_database() {
+        if self.session.policy.keys.in_database() {
             self.metrics.key_source(&"the database", true);
         }
     }
 
-    fn in_database(&self) -> bool {
-        matches!(
-            self.session.policy.keys.primary,
-            PrimaryKeys::Keyring {
-                place: KeyringPlace::Database,
-                ..
-            }
-        )
-    }
-
     /// Waits until the keys are to be read again.
     async fn why(&self, hangup: &mut Signal, keys: &Keys, times: &Times) -> Why {
-        let asked = self.in_database() || !keys.loaded.requests.is_empty();
+        let asked = self.session.policy.keys.in_database() || !keys.loaded.requests.is_empty();
         loop {
             let old = times.cache.saturating_sub(times.tried.elapsed());
             let wait = if asked { LOOK.min(old) } else { LOOK };
@@ -164,16 +153,6 @@ impl Served<'_> {
             }
         }
     }
-}
-
-/// The same keys, and those of subjects and the tombstones, too.
-fn is_same(one: &Keys, other: &Keys) -> bool {
-    let of = |keys: &Keys| -> (Vec<KeyId>, Option<u64>) {
-        let ids = keys.keyring.keys().map(|key| key.id()).collect();
-        let generation = keys.loaded.opened.as_ref().map(|it| it.generation());
-        (ids, generation)
-    };
-    of(one) == of(other)
 }
 
 /// What did not give the keys, and whether it said so: it may be asked again.
