@@ -1,7 +1,7 @@
 //! The visitor that every pass sends through a column: says what each value is,
 //! counts it, and seals or opens what is due.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::column::{Column, Reader};
 use crate::report::Tally;
 use crate::sealers::Sealers;
-use crate::subjects::{Ring, Subjects};
+use crate::subjects::{Ring, SubjectError, Subjects};
 use crate::target::{self, Change, KeyOf, Row, RowKey, Value, ValueRef, Visitor};
 use crate::transition::{Goal, Step};
 use crate::{EngineError, Operation};
@@ -116,7 +116,8 @@ impl Classifier {
         if let Some(failed) = page.failed.take() {
             return Err(failed);
         }
-        page.changes.reserve_exact(page.due.len());
+        page.changes
+            .reserve_exact(page.due.iter().flatten().count());
         for due in page.due.drain(..).flatten() {
             page.changes.push(due.change);
             page.kept.extend(due.kept);
@@ -149,36 +150,48 @@ impl Classifier {
         let value = self.column.target.read_one(key).await?;
         // `None`: deleted since.
         if let (Some(subject), Some(value)) = (whose, value) {
-            self.row_of(&|| Ok(key.clone()), value.as_ref(), subject.as_deref())?;
+            let key = key.clone();
+            self.row_of(Row { key, value }, subject.as_deref())?;
             self.settle().await?;
         }
         self.take()
     }
 
     /// One row of a subject, or of nobody.
-    fn row_of(
+    fn row_of(&mut self, row: Row, subject: Option<&str>) -> target::Result<()> {
+        match subject {
+            Some(subject) => {
+                self.waiting.push(self.page.due.len(), subject, row);
+                self.page.due.push(None);
+            }
+            None => {
+                let step = self.look(&|| Ok(row.key.clone()), row.value.as_ref(), None)?;
+                if step != Step::Keep {
+                    let due = self.change(step, row);
+                    self.page.due.push(due);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same where the database has it: only who needs it pays for a copy.
+    fn row_in_place(
         &mut self,
         key: KeyOf<'_>,
         value: ValueRef<'_>,
         subject: Option<&str>,
     ) -> target::Result<()> {
-        let place = self.page.due.len();
-        if let Some(subject) = subject {
-            let row = Row {
-                key: key()?,
-                value: value.to_value(),
-            };
-            self.waiting.push(place, subject, row);
-            self.page.due.push(None);
-            return Ok(());
+        let row = || {
+            let (key, value) = (key()?, value.to_value());
+            Ok(Row { key, value })
+        };
+        if subject.is_some() {
+            return self.row_of(row()?, subject);
         }
         let step = self.look(key, value, None)?;
         if step != Step::Keep {
-            let row = Row {
-                key: key()?,
-                value: value.to_value(),
-            };
-            let due = self.change(step, row);
+            let due = self.change(step, row()?);
             self.page.due.push(due);
         }
         Ok(())
@@ -199,9 +212,14 @@ impl Classifier {
         let name = |waiter: &Waiter| &subjects[waiter.subject.clone()];
         let names: Vec<&str> = rows.iter().map(name).collect();
         let rings = self.rings(&whose.subjects, &names, rows).await?;
-        for (Waiter { place, row, .. }, ring) in rows.drain(..).zip(rings) {
+        for ((Waiter { place, row, .. }, ring), name) in rows.drain(..).zip(rings).zip(names) {
             let key = || Ok(row.key.clone());
             let step = self.look(&key, row.value.as_ref(), Some(&ring))?;
+            // Without a key of its subject it would be sealed under everybody's.
+            if step.seals() && self.makes_keys() && ring.own.is_none() {
+                let tag = whose.subjects.tag(name);
+                return Err(SubjectError::NotKept { tag }.into());
+            }
             if step != Step::Keep {
                 self.page.due[place] = self.change(step, row);
             }
@@ -220,7 +238,7 @@ impl Classifier {
         rows: &[Waiter],
     ) -> Result<Vec<Arc<Ring>>, EngineError> {
         let now = Timestamp::now();
-        let rings = subjects.rings(names, false, now).await?;
+        let mut rings = subjects.rings(names, false, now).await?;
         if !self.makes_keys() || rings.iter().all(|ring| ring.is_settled()) {
             return Ok(rings);
         }
@@ -233,15 +251,22 @@ impl Classifier {
             let key = || Ok(row.key.clone());
             let stored = self.reader.classify(&key, row.value.as_ref())?;
             let step = stored.map_or(Step::Keep, |stored| self.reader.step(&stored, &self.goal));
-            if matches!(step, Step::Seal | Step::SealStored) {
+            if step.seals() {
                 lacking.insert(*name);
             }
         }
+        let lacking = Vec::from_iter(lacking);
         if lacking.is_empty() {
             return Ok(rings);
         }
-        subjects.rings(&Vec::from_iter(lacking), true, now).await?;
-        Ok(subjects.rings(names, false, now).await?)
+        let made = subjects.rings(&lacking, true, now).await?;
+        let made: HashMap<&str, Arc<Ring>> = lacking.into_iter().zip(made).collect();
+        for (name, ring) in names.iter().zip(&mut rings) {
+            if let Some(made) = made.get(name) {
+                *ring = Arc::clone(made);
+            }
+        }
+        Ok(rings)
     }
 
     /// The next row is a subject's, or nobody's.
@@ -366,6 +391,6 @@ impl Visitor for Classifier {
             None => None,
             Some(whose) => whose.of.of_row(key, beside)?,
         };
-        self.row_of(key, value, subject.as_deref())
+        self.row_in_place(key, value, subject.as_deref())
     }
 }

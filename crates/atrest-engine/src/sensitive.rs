@@ -8,7 +8,7 @@
 //! use atrest_engine::sensitive::{Confidence, judge};
 //! use atrest_engine::target::{Column, Value};
 //!
-//! let email = Column { name: "ContactEmail".into(), declared_type: "varchar(60)".into() };
+//! let email = Column { name: "ContactEmail".into(), declared_type: "varchar(60)".into(), nullable: true };
 //! let sample = [Value::Text(b"ada@example.org".to_vec()), Value::Null];
 //! let finding = judge("customer", &email, &sample).ok_or("nothing found")?;
 //! assert_eq!(finding.confidence, Confidence::High);
@@ -17,7 +17,7 @@
 //!     "1 of 1 sampled values is an e-mail address",
 //! ]);
 //!
-//! let genre = Column { name: "Name".into(), declared_type: "varchar(120)".into() };
+//! let genre = Column { name: "Name".into(), declared_type: "varchar(120)".into(), nullable: true };
 //! assert!(judge("genre", &genre, &[Value::Text(b"Jazz".to_vec())]).is_none());
 //! # Ok::<(), &str>(())
 //! ```

@@ -138,6 +138,8 @@ pub struct Column {
     pub name: String,
     /// Its declared type.
     pub declared_type: String,
+    /// Whether it may be empty.
+    pub nullable: bool,
 }
 
 /// Held while a run works on a target; released when dropped or when its

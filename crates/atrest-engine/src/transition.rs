@@ -54,6 +54,13 @@ pub(crate) enum Step {
     Clear,
 }
 
+impl Step {
+    /// Whether a token takes the value's place.
+    pub(crate) fn seals(self) -> bool {
+        matches!(self, Self::Seal | Self::SealStored)
+    }
+}
+
 /// What a run wants values to be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Goal {

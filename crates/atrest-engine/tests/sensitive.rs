@@ -16,6 +16,7 @@ fn column(name: &str, declared_type: &str) -> Column {
     Column {
         name: name.to_owned(),
         declared_type: declared_type.to_owned(),
+        nullable: true,
     }
 }
 

@@ -12,7 +12,7 @@ use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::ColumnPolicy;
 use atrest_engine::report::{ColumnPlan, ColumnReport, key_usage, of_a_part};
 use atrest_engine::restore::RestoreMode;
-use atrest_engine::subjects::{Rewrapped, Subjects};
+use atrest_engine::subjects::{OpenErasures, Rewrapped, Subjects};
 use atrest_engine::target::Database;
 use atrest_engine::{Engine, Operation, RunOptions};
 use atrest_keys::{Environment, LoadedKeyring};
@@ -192,11 +192,11 @@ impl Job {
         let connected = self.connect().await?;
         let begin = Instant::now();
         let reports = self.read(&connected, &columns).await?;
-        let back = connected.subjects_back().await?;
+        let open = connected.open_erasures().await?;
         connected.database.close().await;
-        let clean = reports.iter().all(|it| it.is_clean(None)) && back.is_empty();
+        let clean = reports.iter().all(|it| it.is_clean(None)) && open.is_empty();
         let mut envelope = envelope("verify", clean, &reports, begin)?;
-        envelope.insert("subjects_back".to_owned(), json!(back));
+        tell(&open, &mut envelope);
         Ok(envelope.into())
     }
 
@@ -250,7 +250,7 @@ impl Job {
         let journal = engine.journal().await.map_err(run)?;
         let runs = engine.open_runs().await.map_err(run)?;
         let reports = self.read(&connected, &columns).await?;
-        let back = connected.subjects_back().await?;
+        let open = connected.open_erasures().await?;
         let of_subjects = match &connected.subjects {
             Some(subjects) => {
                 let needed = subjects.needed().await;
@@ -272,13 +272,14 @@ impl Job {
         let after = self.policy.keys.rotate_after;
         add_life(&mut usage, keys, of_subjects.as_ref(), after);
         let clean =
-            runs.is_empty() && back.is_empty() && reports.iter().all(|it| it.is_clean(None));
+            runs.is_empty() && open.is_empty() && reports.iter().all(|it| it.is_clean(None));
         let records: Map<String, Value> = columns
             .iter()
             .filter_map(|column| Some((column.id(), journal.column(&column.id())?.summary())))
             .collect();
         let mut envelope = envelope("status", clean, &reports, begin)?;
         envelope.insert("open_runs".to_owned(), json!(runs));
+        tell(&open, &mut envelope);
         envelope.insert("keys".to_owned(), json!(usage));
         envelope.insert("journal".to_owned(), records.into());
         Ok(envelope.into())
@@ -326,18 +327,19 @@ impl Job {
 }
 
 impl Connected {
-    /// Tags of subjects that were forgotten and whose keys are in the database again.
-    async fn subjects_back(&self) -> PyResult<Vec<String>> {
+    async fn open_erasures(&self) -> PyResult<OpenErasures> {
         let Some(subjects) = &self.subjects else {
-            return Ok(Vec::new());
+            return Ok(OpenErasures::default());
         };
-        let unfinished = subjects.unfinished().await;
-        let unfinished = unfinished.map_err(|error| errors::run(&error.into(), &[]))?;
-        let back = unfinished
-            .into_iter()
-            .filter(|it| it.forget_since.is_none());
-        Ok(back.map(|it| it.tag).collect())
+        let open = subjects.open_erasures().await;
+        open.map_err(|error| errors::run(&error.into(), &[]))
     }
+}
+
+/// What `forget` is to do, or to do again.
+fn tell(open: &OpenErasures, envelope: &mut Map<String, Value>) {
+    envelope.insert("subjects_back".to_owned(), json!(open.back));
+    envelope.insert("subjects_begun".to_owned(), json!(open.begun));
 }
 
 /// Bytes that this account may still write in the folder.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use atrest_engine::subjects::receipt::SignedReceipt;
-use atrest_engine::subjects::{SubjectState, Subjects};
+use atrest_engine::subjects::{OpenErasures, SubjectState, Subjects};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Outcome;
@@ -78,6 +78,7 @@ async fn forget(args: &ForgetArgs, connected: &Connected, global: &Global) -> an
         false => "Ask for this subject's erasure?",
     };
     super::confirm(question, args.yes, global)?;
+    finish::in_reach(connected, subject).await?;
     enroll(connected, subjects, subject).await?;
     let state = match subjects.state(&tag).await? {
         // Its keys are gone already: what is left is the receipt.
@@ -112,15 +113,14 @@ async fn due(
     let (mut states, mut receipts, mut failed) = (Vec::new(), Vec::new(), None);
     for state in subjects.unfinished().await? {
         let tag = state.tag.clone();
-        if state.hold.is_some() {
-            warn(&format!("subject {tag} is held, and was left"));
-        } else if state.forget_since.is_none() {
-            // A tombstone says that these keys were destroyed: an old copy was put back.
+        if !state.begun && subjects.has_come_back(&state) {
             states.push(subjects.destroy(&tag, now).await?);
             warn(&format!(
-                "the keys of subject {tag}, which was forgotten, had come back from an old copy; they are destroyed again"
+                "the keys of subject {tag}, which was forgotten, had come back from an old copy; they are destroyed again. What columns of `forget_empties` hold may have come back, too: atrest forget SUBJECT empties them again"
             ));
-        } else if state.is_due(now) {
+        } else if state.hold.is_some() {
+            warn(&format!("subject {tag} is held, and was left"));
+        } else if state.begun || state.is_due(now) {
             // What is wrong with one does not keep the others waiting.
             match one_due(connected, state, args, global, now).await {
                 Ok((state, receipt)) => {
@@ -154,21 +154,23 @@ async fn one_due(
     finish(connected, &subject, state, args, global, now).await
 }
 
-/// Tags of subjects that were forgotten and whose keys are in the database again: an old
-/// copy of it was put back.
-pub(super) async fn back(connected: &Connected) -> anyhow::Result<Vec<String>> {
-    let Some(subjects) = &connected.subjects else {
-        return Ok(Vec::new());
-    };
-    let unfinished = subjects.unfinished().await?;
-    let back = unfinished.into_iter().filter(|s| s.forget_since.is_none());
-    Ok(back.map(|state| state.tag).collect())
+/// Erasures that `forget --due` is to do, or do again.
+pub(super) async fn open_erasures(connected: &Connected) -> anyhow::Result<OpenErasures> {
+    match &connected.subjects {
+        None => Ok(OpenErasures::default()),
+        Some(subjects) => Ok(subjects.open_erasures().await?),
+    }
 }
 
-pub(super) fn show_back(back: &[String]) {
-    for tag in back {
+pub(super) fn show_open(open: &OpenErasures) {
+    for tag in &open.begun {
         line(&format!(
-            "subject {tag} was forgotten, and its keys are in the database again: an old copy was put back; the keys are not used"
+            "subject {tag} is being forgotten, and that is not finished: its keys may still be there, though nothing uses them; atrest forget --due finishes it"
+        ));
+    }
+    for tag in &open.back {
+        line(&format!(
+            "subject {tag} was forgotten, and its keys are in the database again: an old copy was put back; the keys are not used; atrest forget --due destroys them again"
         ));
     }
 }

@@ -44,9 +44,9 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         .iter()
         .filter_map(|policy| Some((policy.id(), journal.column(&policy.id())?)))
         .collect();
-    let back = super::forget::back(&connected).await?;
+    let open = super::forget::open_erasures(&connected).await?;
     let clean = runs.is_empty()
-        && back.is_empty()
+        && open.is_empty()
         && reports.iter().all(|r| r.is_clean(None))
         && files.iter().all(|f| f.is_clean(None));
     if global.json {
@@ -57,12 +57,15 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         Envelope::new("status", clean, reports, begin.elapsed().as_secs_f64())
             .files(&files)?
             .with("open_runs", &runs)?
+            .with("subjects_back", &open.back)?
+            .with("subjects_begun", &open.begun)?
             .with("keys", &usage)?
             .with("journal", journal)?
             .print()?;
         return Ok(Outcome::from_clean(clean));
     }
     super::verify::show(&reports);
+    super::forget::show_open(&open);
     super::files::show(&files);
     line("");
     for (id, record) in &records {

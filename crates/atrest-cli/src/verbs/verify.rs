@@ -33,19 +33,20 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     let locations = Locations::open(&connected, Some(&args.pace), global).await?;
     let reports = read(&connected, &options, global).await?;
     let files = locations.run(folder::Operation::Verify, |_| {}).await?;
-    let back = super::forget::back(&connected).await?;
+    let open = super::forget::open_erasures(&connected).await?;
     let clean = reports.iter().all(|r| r.is_clean(None))
         && files.iter().all(|f| f.is_clean(None))
-        && back.is_empty();
+        && open.is_empty();
     if global.json {
         Envelope::new("verify", clean, reports, begin.elapsed().as_secs_f64())
             .files(&files)?
-            .with("subjects_back", back)?
+            .with("subjects_back", &open.back)?
+            .with("subjects_begun", &open.begun)?
             .print()?;
         return Ok(Outcome::from_clean(clean));
     }
     show(&reports);
-    super::forget::show_back(&back);
+    super::forget::show_open(&open);
     super::files::show(&files);
     line("");
     let checkable = connected
@@ -73,8 +74,11 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     line(match (clean, files.is_empty()) {
         (true, true) => "Clean: every value is encrypted and opens.",
         (true, false) => "Clean: every value and every file is encrypted and opens.",
-        (false, _) if !back.is_empty() => {
+        (false, _) if !open.back.is_empty() => {
             "Not clean: keys of forgotten subjects are back; atrest forget --due destroys them again."
+        }
+        (false, _) if !open.begun.is_empty() => {
+            "Not clean: erasures are not finished; atrest forget --due finishes them."
         }
         (false, _) if !in_clear && !undecryptable => {
             "Not clean: see what was skipped, and the notes, above."

@@ -141,7 +141,12 @@ async fn old_copies_are_told(db: ScratchDatabase) {
         .expect(1)
         .says("are back")
         .says("11 values of subjects that were forgotten");
-    place.run(&["status"]).expect(1);
+    place
+        .run(&["status"])
+        .expect(1)
+        .says("an old copy was put back");
+    let told = place.run(&["status", "--json"]).expect(1).json();
+    assert_eq!(told["subjects_back"].as_array().unwrap().len(), 1);
     place
         .run(&["inspect", "people", "3", "--reveal"])
         .hides("user3@");
@@ -178,6 +183,11 @@ macro_rules! on {
             #[tokio::test(flavor = "multi_thread")]
             async fn asked_for_undone_held_and_done() {
                 super::asked_for_undone_held_and_done(ScratchDatabase::$kind().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn what_cannot_be_emptied_is_refused() {
+                super::what_cannot_be_emptied_is_refused(ScratchDatabase::$kind().await).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]
@@ -266,6 +276,42 @@ async fn a_policy_with_subjects_is_checked() {
     with(ring, "subject = \"nobody\"").says("nobody");
 }
 
+/// Whether it can be done turns out before anything is sealed, and before an erasure has
+/// begun that nothing takes back.
+async fn what_cannot_be_emptied_is_refused(db: ScratchDatabase) {
+    let place = Place::new(db, 3).await;
+    place
+        .db
+        .execute("ALTER TABLE people ADD COLUMN must VARCHAR(20) NOT NULL DEFAULT ''")
+        .await;
+    let policy = |empties: &str| {
+        place.policy(&format!(
+            "[keys]\nkeyring = \"atrest.keyring\"\nroot = \"env:KEY\"\n\n[database]\nurl = \"{}\"\n\n\
+             [[column]]\ntable = \"people\"\nname = \"email\"\nsubject = \"note\"\n{empties}\n",
+            place.db.url()
+        ));
+    };
+    policy("");
+    place.run(&["key", "init"]).expect(0);
+    place.db.execute("UPDATE people SET note = 'anna'").await;
+    place.run(&["encrypt", "--yes", "--apply-schema"]).expect(0);
+    for (name, why) in [
+        ("must", "is NOT NULL"),
+        ("nosuch", "does not have"),
+        ("id", "part of the primary key"),
+        ("note", "whose a row is"),
+    ] {
+        policy(&format!("forget_empties = [\"{name}\"]"));
+        for verb in [&["plan"][..], &["forget", "anna", "--yes"]] {
+            let refused = place.run(verb).expect(2).says("forget_empties").says(why);
+            refused.says(name);
+        }
+    }
+    policy("");
+    let shown = place.run(&["subject", "show", "anna"]).expect(0);
+    shown.hides("destroyed").hides("forgotten");
+}
+
 /// The keyring itself in the database, and two that change it at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_keyring_in_the_database() {
@@ -342,8 +388,14 @@ async fn an_erasure_that_has_begun_is_finished() {
         .run(&["forget", "anna", "--legal-hold", "case 12/2026"])
         .expect(2)
         .says("has begun");
+    for verb in ["verify", "status"] {
+        place.run(&[verb]).expect(1).says("is not finished");
+        let told = place.run(&[verb, "--json"]).expect(1).json();
+        assert_eq!(told["subjects_begun"].as_array().unwrap().len(), 2);
+    }
     std::fs::remove_file(&in_the_way).unwrap();
     place.run(&["forget", "--due", "--yes"]).expect(0);
+    place.run(&["verify"]).expect(0);
     assert_eq!(receipts(&place).len(), 2);
     place.run(&["forget", "--due", "--yes"]).expect(0);
     assert_eq!(receipts(&place).len(), 2);

@@ -100,7 +100,7 @@ async fn every_verb_prints_what_the_documentation_lists() {
             .ends_with("kept.atrest")
     );
     let json = run(&["verify"], 0);
-    envelope(&json, "verify", &["subjects_back"]);
+    envelope(&json, "verify", &["subjects_back", "subjects_begun"]);
     first(&json, "columns", COLUMN);
 
     let json = run(&["verify", "--against", "kept.atrest"], 0);
@@ -115,7 +115,14 @@ async fn every_verb_prints_what_the_documentation_lists() {
     let json = run(&["encrypt", "--backup", "kept.atrest"], 0);
     envelope(&json, "encrypt", &[]);
     let json = run(&["status"], 0);
-    envelope(&json, "status", &["open_runs", "keys", "journal"]);
+    let more = [
+        "open_runs",
+        "subjects_back",
+        "subjects_begun",
+        "keys",
+        "journal",
+    ];
+    envelope(&json, "status", &more);
     first(&json, "columns", COLUMN);
     first(&json, "keys", "A key");
     assert!(json["journal"]["people.email"]["last_run"].is_object());

@@ -11,6 +11,7 @@
 mod backup;
 #[cfg(unix)]
 mod buckets;
+mod copies;
 mod erasure;
 mod errors;
 #[cfg(unix)]

@@ -38,12 +38,12 @@ impl Place {
     }
 
     /// The table of keys as it is now, to be put back later.
-    async fn copy_keys(&self) {
+    pub(crate) async fn copy_keys(&self) {
         let copy = "CREATE TABLE copied AS SELECT * FROM atrest_keys";
         self.db.execute(copy).await;
     }
 
-    async fn put_keys_back(&self) {
+    pub(crate) async fn put_keys_back(&self) {
         self.db.execute("DELETE FROM atrest_keys").await;
         let back = "INSERT INTO atrest_keys SELECT * FROM copied";
         self.db.execute(back).await;

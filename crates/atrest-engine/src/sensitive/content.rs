@@ -209,6 +209,7 @@ fn documents(texts: &[&str]) -> Vec<Sign> {
                     &Column {
                         name: key.clone(),
                         declared_type: String::new(),
+                        nullable: true,
                     },
                 )
             })

@@ -11,7 +11,7 @@ use atrest_core::{FieldOpener, Form, KeyId, Suite, seal_one};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::record::{Forget, Hold, NAME, Proven, place};
+use super::record::{Forget, Hold, NAME, Proven, SubjectKey, place};
 use super::{SubjectError, Subjects};
 
 /// What is known of a subject's keys.
@@ -29,6 +29,24 @@ pub struct SubjectState {
     pub begun: bool,
     /// Why it may not be forgotten.
     pub hold: Option<String>,
+}
+
+/// Erasures that are not as they should be: `forget` is to be run again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenErasures {
+    /// Tags of subjects that were forgotten and whose keys are in the database again: an
+    /// old copy of it was put back.
+    pub back: Vec<String>,
+    /// Tags of subjects whose erasure was begun, and has no receipt yet.
+    pub begun: Vec<String>,
+}
+
+impl OpenErasures {
+    /// Whether all is as it should be.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.back.is_empty() && self.begun.is_empty()
+    }
 }
 
 /// What is known of one key of a subject.
@@ -192,21 +210,30 @@ impl Subjects {
 
     /// Destroys the keys of a subject whose erasure was asked for and whose tombstone
     /// is written. There is no way back. What was begun stays open until
-    /// [`Self::finished`].
+    /// [`Self::finished`]. Of a subject that was forgotten before, and whose keys have
+    /// come back from an old copy, it destroys those.
     ///
     /// # Errors
     /// [`SubjectError::Unknown`], [`SubjectError::Held`]; [`SubjectError::NothingToUndo`]
     /// when nobody asks for it; the database's.
     pub async fn destroy(&self, tag: &str, now: Timestamp) -> Result<SubjectState, SubjectError> {
         let record = self.known(tag).await?;
-        not_held(&record)?;
-        if record.body.forget.is_none() && !self.is_buried(&record) {
-            return Err(SubjectError::NothingToUndo {
-                tag: tag.to_owned(),
-            });
-        }
         let mut body = record.body.clone();
-        body.keys.iter_mut().for_each(|key| key.destroy(now));
+        let begun = body.forget.as_ref().is_some_and(|forget| forget.begun);
+        if self.is_buried(&record) && !begun {
+            // An old copy: with what it says of a hold, too. A key of later stays.
+            let buried = |key: &&mut SubjectKey| self.is_in_tombstone(tag, key.key_id());
+            let back = body.keys.iter_mut().filter(buried);
+            back.for_each(|key| key.destroy(now));
+        } else {
+            not_held(&record)?;
+            if body.forget.is_none() {
+                return Err(SubjectError::NothingToUndo {
+                    tag: tag.to_owned(),
+                });
+            }
+            body.keys.iter_mut().for_each(|key| key.destroy(now));
+        }
         body.forget = body.forget.filter(|forget| forget.begun);
         self.save(record, body).await
     }
@@ -243,11 +270,7 @@ impl Subjects {
         let mut after = NAME.to_owned();
         while let Some(page) = self.page(&mut after).await? {
             for state in page.iter().map(SubjectState::of) {
-                let gone = self.forgotten.get(&state.tag);
-                let back = state
-                    .alive()
-                    .iter()
-                    .any(|id| gone.is_some_and(|gone| gone.contains(id)));
+                let back = self.has_come_back(&state);
                 if back {
                     self.is_back(&state.tag);
                 }
@@ -257,6 +280,30 @@ impl Subjects {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a tombstone says of keys that are there that they were destroyed: an old
+    /// copy of the database was put back.
+    #[must_use]
+    pub fn has_come_back(&self, state: &SubjectState) -> bool {
+        let mut alive = state.alive().into_iter();
+        alive.any(|id| self.is_in_tombstone(&state.tag, Some(id)))
+    }
+
+    /// What of [`Self::unfinished`] does not wait for a time to undo: it is to be done.
+    ///
+    /// # Errors
+    /// As [`Self::unfinished`].
+    pub async fn open_erasures(&self) -> Result<OpenErasures, SubjectError> {
+        let mut open = OpenErasures::default();
+        for state in self.unfinished().await? {
+            if state.begun {
+                open.begun.push(state.tag);
+            } else if self.has_come_back(&state) {
+                open.back.push(state.tag);
+            }
+        }
+        Ok(open)
     }
 
     /// The subject whose erasure was asked for, by name.
@@ -300,12 +347,13 @@ impl Subjects {
 
     /// Whether a tombstone says that keys that are there were destroyed.
     fn is_buried(&self, record: &Proven) -> bool {
-        let gone = self.forgotten.get(&record.tag);
         let mut alive = record.body.keys.iter().filter(|key| key.wrapped.is_some());
-        alive.any(|key| {
-            let id = key.key_id();
-            gone.is_some_and(|gone| id.is_some_and(|id| gone.contains(&id)))
-        })
+        alive.any(|key| self.is_in_tombstone(&record.tag, key.key_id()))
+    }
+
+    fn is_in_tombstone(&self, tag: &str, key: Option<KeyId>) -> bool {
+        let gone = self.forgotten.get(tag);
+        gone.is_some_and(|gone| key.is_some_and(|key| gone.contains(&key)))
     }
 
     fn not_begun(&self, record: &Proven) -> Result<(), SubjectError> {

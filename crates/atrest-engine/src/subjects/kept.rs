@@ -36,7 +36,8 @@ impl Kept {
         found.into_iter().map(good).collect()
     }
 
-    /// Keeps the keyring of each of `subjects`, as the database had it when it was `asked`.
+    /// Keeps the keyring of each of `subjects`, as the database had it when it was `asked`;
+    /// what is of a later time stays.
     pub(super) fn put(&self, asked: Instant, subjects: &[&str], rings: &[Arc<Ring>]) {
         let mut kept = self.lock();
         if kept.len() + subjects.len() > MOST {
@@ -45,6 +46,7 @@ impl Kept {
         for (subject, ring) in subjects.iter().zip(rings) {
             let new = (asked, Arc::clone(ring));
             match kept.get_mut(*subject) {
+                Some(old) if old.0 > asked => {}
                 Some(old) => *old = new,
                 None => drop(kept.insert((*subject).to_owned(), new)),
             }

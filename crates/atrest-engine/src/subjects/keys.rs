@@ -1,7 +1,7 @@
 //! The keys of one subject, for what is sealed outside of the engine: files, and the
 //! values of an application.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -124,7 +124,8 @@ impl Subjects {
         subjects: impl IntoIterator<Item = &'s str>,
         make: bool,
     ) -> Result<HashMap<String, SubjectKeys>, SubjectError> {
-        let subjects: Vec<&str> = subjects.into_iter().collect();
+        let subjects: BTreeSet<&str> = subjects.into_iter().collect();
+        let subjects = Vec::from_iter(subjects);
         let rings = self.rings(&subjects, make, Timestamp::now()).await?;
         let keys = |(subject, ring): (&str, Arc<Ring>)| {
             let tag = Arc::from(self.tag(subject));

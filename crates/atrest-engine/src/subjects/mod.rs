@@ -35,7 +35,7 @@ use crate::target::{Database, Record};
 
 pub use belongings::Belonging;
 pub use error::SubjectError;
-pub use forget::{SubjectKeyState, SubjectState};
+pub use forget::{OpenErasures, SubjectKeyState, SubjectState};
 pub use keys::SubjectKeys;
 pub use known::{Destroyed, Standing};
 pub(crate) use record::{Body, Prover, SubjectKey};
@@ -150,8 +150,8 @@ impl Subjects {
         }
         let lacking = places(&rings, |ring| !ring.is_settled());
         if !lacking.is_empty() {
-            let (asked, names) = (Instant::now(), at(&lacking, subjects));
-            let made = self.make(&names, now).await?;
+            let names = at(&lacking, subjects);
+            let (asked, made) = self.make(&names, now).await?;
             self.kept.put(asked, &names, &made);
             for place in lacking {
                 rings[place] =
@@ -257,15 +257,16 @@ impl Subjects {
     }
 
     /// Makes a key for each of these subjects that has none to seal with, and reads them
-    /// back before the first value is sealed under them.
+    /// back before the first value is sealed under them. Tells when that began.
     async fn make(
         &self,
         subjects: &[&str],
         now: Timestamp,
-    ) -> Result<Vec<Arc<Ring>>, SubjectError> {
+    ) -> Result<(Instant, Vec<Arc<Ring>>), SubjectError> {
         let create = || self.database.keys_create();
         self.created.get_or_try_init(create).await?;
         self.add(subjects, now).await?;
+        let asked = Instant::now();
         let mut made = self.fetch(subjects).await?;
         let rest = places(&made, |ring| !ring.is_settled());
         if !rest.is_empty() {
@@ -276,7 +277,7 @@ impl Subjects {
             }
         }
         match made.iter().position(|ring| !ring.is_settled()) {
-            None => Ok(made),
+            None => Ok((asked, made)),
             Some(place) => Err(SubjectError::NotKept {
                 tag: self.tag(subjects[place]),
             }),

@@ -15,9 +15,12 @@ pub(super) fn each<T: Sync, R: Send, E: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
+    let of = |share: &[T]| share.iter().map(&work).collect::<Result<Vec<R>, E>>();
+    if items.len() <= SHARE {
+        return of(items);
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut shares = items.chunks(items.len().div_ceil(cores).max(SHARE));
-    let of = |share: &[T]| share.iter().map(&work).collect::<Result<Vec<R>, E>>();
     let first = shares.next().unwrap_or_default();
     thread::scope(|scope| {
         let begin = |share| {

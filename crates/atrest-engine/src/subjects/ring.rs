@@ -5,7 +5,7 @@ use atrest_core::{KeyId, Keyring, Stored};
 /// A subject's keys, before the keys that everybody shares.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    /// Opens what is the subject's; seals only where [`Self::seals`].
+    /// Opens what is the subject's; seals for it only where [`Self::own`] is some.
     pub(crate) keyring: Keyring,
     /// The key that the subject's values are sealed under.
     pub(crate) own: Option<KeyId>,

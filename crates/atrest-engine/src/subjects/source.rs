@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::policy::ColumnPolicy;
 use crate::target::{
-    self, Database, KeyOf, KeyRange, RowKey, Target, TargetError, Value, ValueRef,
+    self, Database, KeyOf, KeyRange, RowKey, Table, Target, TargetError, Value, ValueRef,
 };
 
 /// Where the subject of a row stands.
@@ -32,6 +32,9 @@ impl SubjectOf {
             table.name.name == policy.table.name
                 && (policy.table.schema.is_none() || policy.table.schema == table.name.schema)
         });
+        for also in &policy.forget_empties {
+            can_be_emptied(policy, column, table, also)?;
+        }
         let place = table.and_then(|table| table.key.iter().position(|name| name == column));
         match place {
             Some(place) => Ok(Self::Key(place)),
@@ -107,6 +110,49 @@ impl SubjectOf {
         all.resize(keys.len(), None);
         Ok(all)
     }
+}
+
+/// What is to be emptied when somebody is forgotten must be able to: that turns out before
+/// anything is sealed, not when an erasure has begun.
+fn can_be_emptied(
+    policy: &ColumnPolicy,
+    subject: &str,
+    table: Option<&Table>,
+    also: &str,
+) -> target::Result<()> {
+    let found = table.and_then(|table| table.columns.iter().find(|it| it.name == also));
+    let in_key = table.is_some_and(|table| table.key.iter().any(|name| name == also));
+    let (problem, next) = if also == subject {
+        (
+            "which says whose a row is: emptied, it would be nobody's",
+            "leave it out of the policy",
+        )
+    } else if in_key {
+        (
+            "which is part of the primary key and cannot be emptied",
+            "leave it out of the policy",
+        )
+    } else if let Some(found) = found {
+        if found.nullable {
+            return Ok(());
+        }
+        (
+            "which is NOT NULL and cannot be emptied",
+            "make the column nullable (in Django: `null=True`), or leave it out of the policy and delete such rows yourself",
+        )
+    } else {
+        (
+            "a column that the table does not have",
+            "correct its name in the policy",
+        )
+    };
+    Err(TargetError::Refused {
+        what: format!(
+            "`forget_empties` of {} names {also}, {problem}",
+            policy.id()
+        ),
+        next: next.to_owned(),
+    })
 }
 
 /// The canonical text; `None` for NULL.

@@ -145,9 +145,9 @@ pub(super) async fn tables(shared: &Shared) -> Result<Vec<Table>, TargetError> {
         &[],
     )
     .await?;
-    let columns = ask::<4>(
+    let columns = ask::<5>(
         shared,
-        "SELECT table_schema, table_name, column_name, column_type FROM information_schema.columns \
+        "SELECT table_schema, table_name, column_name, column_type, is_nullable FROM information_schema.columns \
          WHERE table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys') \
          ORDER BY table_schema, table_name, ordinal_position",
         &[],
@@ -161,11 +161,12 @@ pub(super) async fn tables(shared: &Shared) -> Result<Vec<Table>, TargetError> {
     )
     .await?;
     let mut columns_of: BTreeMap<(String, String), Vec<Column>> = BTreeMap::new();
-    for [schema, table, name, declared] in columns {
+    for [schema, table, name, declared, nullable] in columns {
         let at = (schema.unwrap_or_default(), table.unwrap_or_default());
         columns_of.entry(at).or_default().push(Column {
             name: name.unwrap_or_default(),
             declared_type: declared.unwrap_or_default(),
+            nullable: nullable.as_deref() == Some("YES"),
         });
     }
     let mut key_of: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();

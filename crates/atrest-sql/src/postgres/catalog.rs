@@ -111,7 +111,7 @@ pub(super) async fn tables(shared: &Shared) -> Result<Vec<Table>, TargetError> {
         }
         let estimate: f64 = row.try_get(4).map_err(fail)?;
         let columns = sqlx::query(
-            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute \
+            "SELECT attname::text, format_type(atttypid, atttypmod), NOT attnotnull FROM pg_attribute \
              WHERE attrelid = $1::bigint::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         )
         .bind(oid)
@@ -131,6 +131,7 @@ pub(super) async fn tables(shared: &Shared) -> Result<Vec<Table>, TargetError> {
                     Ok(Column {
                         name: c.try_get(0)?,
                         declared_type: c.try_get(1)?,
+                        nullable: c.try_get(2)?,
                     })
                 })
                 .collect::<Result<_, sqlx::Error>>()

@@ -49,6 +49,7 @@ pub(super) async fn tables(shared: &Shared) -> Result<Vec<Table>, TargetError> {
                 .map(|c| Column {
                     name: c.name,
                     declared_type: c.declared_type,
+                    nullable: !c.not_null,
                 })
                 .collect(),
             name: info.name,

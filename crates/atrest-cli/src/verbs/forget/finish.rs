@@ -22,8 +22,8 @@ use crate::backups::Known;
 use crate::files::Location;
 use crate::session::{Connected, Session};
 
-/// Does what was asked for: the tombstone first, then what could confirm guesses, then
-/// the keys; in the end the receipt. Each step may be done twice, and until the receipt
+/// Does what was asked for: the tombstone first, then the keys, then what could confirm
+/// guesses; in the end the receipt. Each step may be done twice, and until the receipt
 /// is there it stays open.
 pub(super) async fn finish(
     connected: &Connected,
@@ -42,22 +42,30 @@ pub(super) async fn finish(
         true => Known::default(),
         false => Known::find(connected, &args.backups, global).await?,
     };
+    in_reach(connected, subject).await?;
     if asked {
         subjects.begin(&state.tag).await?;
     }
     bury(&connected.session, &state, now).await?;
-    let with_subject = with_subject(connected);
-    let mut emptied = Vec::new();
-    for column in &with_subject {
-        for also in &column.forget_empties {
-            connected.engine()?.empty(column, also, subject).await?;
-            emptied.push((column.id(), also.clone()));
-        }
-    }
     let state = match state.alive().is_empty() {
         true => state,
         false => subjects.destroy(&state.tag, now).await?,
     };
+    let with_subject = with_subject(connected);
+    let mut emptied = Vec::new();
+    for column in &with_subject {
+        for also in &column.forget_empties {
+            let done = connected.engine()?.empty(column, also, subject).await;
+            done.with_context(|| {
+                format!(
+                    "the keys of subject {} are destroyed, but {also} of `forget_empties` of {} could not be emptied, so that there is no receipt yet; mend that, then run atrest forget --due",
+                    state.tag,
+                    column.id()
+                )
+            })?;
+            emptied.push((column.id(), also.clone()));
+        }
+    }
     let mut columns = Vec::new();
     for column in &with_subject {
         let mut erased = connected.engine()?.belongings(column, subject).await?;
@@ -117,6 +125,15 @@ pub(super) async fn finish(
 fn with_subject(connected: &Connected) -> Vec<&ColumnPolicy> {
     let columns = connected.session.policy.columns.iter();
     columns.filter(|column| column.subject.is_some()).collect()
+}
+
+/// Every column whose rows belong to somebody can be worked on: what is wrong with one, or
+/// with what is to be emptied beside it, is told before anything is asked for or begun.
+pub(super) async fn in_reach(connected: &Connected, subject: &str) -> anyhow::Result<()> {
+    for column in with_subject(connected) {
+        connected.engine()?.has_rows(column, subject).await?;
+    }
+    Ok(())
 }
 
 /// Whether rows or files of the policy are the subject's.
