@@ -114,7 +114,9 @@ def _order(clauses: Iterable[Any], named: Callable[[str], Any] = lambda name: No
 def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
     name = element.name.lower()
     # COALESCE gives a token as it is: where the result is of the column's type, it is opened.
-    if name != "count" and not (name == "coalesce" and isinstance(element.type, Encrypted)):
+    if name == "coalesce" and isinstance(element.type, Encrypted):
+        _tokens(element.type, element.clauses)
+    elif name != "count":
         for clause in element.clauses:
             if isinstance(clause.type, Encrypted):
                 raise refused(clause.type.name or str(clause), f"compute {element.name} of it")
@@ -123,10 +125,22 @@ def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
 
 def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
     _conditions(when for when, _ in element.whens)
-    if not isinstance(element.type, Encrypted):
-        for value in [then for _, then in element.whens] + [element.else_]:
+    values = [then for _, then in element.whens] + [element.else_]
+    if isinstance(element.type, Encrypted):
+        _tokens(element.type, values)
+    else:
+        for value in values:
             _not_as_value(value)
     return str(compiler.visit_case(element, **kw))
+
+
+def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
+    for value in values:
+        if not (is_null(value) or isinstance(value.type, Encrypted)):
+            raise EncryptedQueryError(
+                f"{type_.name or type_} is encrypted, and here a clear value would be read as its token, which does not "
+                "open. Give NULL, and put the value in its place in Python; or encrypt it: literal(value, column.type)"
+            )
 
 
 def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
