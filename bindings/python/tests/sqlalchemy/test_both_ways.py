@@ -223,3 +223,10 @@ def test_the_form_of_each_database(dialect, type_, value, text, keyring):
     token = encrypted.process_bind_param(value, dialect)
     assert atrest.Field(keyring, "t.v").open(token) == text
     assert encrypted.process_result_value(token, dialect) == value
+
+
+@pytest.mark.parametrize("text", ["", "2026-01-02", "1970-01-02 00:00:05+00:00", "5"])
+def test_what_is_no_interval_is_an_error(text, keyring):
+    token = atrest.Field(keyring, "t.v").seal(text)
+    with pytest.raises(atrest.DecryptionError, match="t.v opens, but it is not an interval"):
+        Encrypted(sa.Interval, column="t.v").process_result_value(token, sqlite_dialect.dialect())

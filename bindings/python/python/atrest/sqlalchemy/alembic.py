@@ -10,7 +10,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-
 #: Tables of the engine's, which no model has.
 _OURS = frozenset({"atrest_journal", "atrest_keys"})
 

@@ -239,7 +239,10 @@ def _interval(inner: sa.Interval) -> Codec:
     def decode(text: str, dialect: Dialect) -> dt.timedelta:
         found = _INTERVAL.match(text)
         if found is None:
-            return _moment(text) - inner.epoch
+            moment = _moment(text)
+            if moment.tzinfo is not None:
+                raise ValueError
+            return moment - inner.epoch
         if not text:
             raise ValueError
         clock = dt.timedelta(
