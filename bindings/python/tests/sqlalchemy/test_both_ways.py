@@ -7,8 +7,10 @@ import uuid
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 
+import atrest
 from atrest.sqlalchemy import Encrypted
 
 VALUES = {
@@ -32,8 +34,15 @@ ONLY = {
         "docb": (postgresql.JSONB, [{"z": 1, "a": [True]}, [1], {}]),
         "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),
     },
-    "mariadb": {"raw": (sa.LargeBinary, [b"\x00\xff", b"", None])},
-    "sqlite": {"raw": (sa.LargeBinary, [b"\x00\xff", b"", None])},
+    "mariadb": {
+        "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),
+        "span": (sa.Interval, [dt.timedelta(days=-1, hours=2), dt.timedelta(seconds=5), None]),
+    },
+    "sqlite": {
+        "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),
+        "span": (sa.Interval, [dt.timedelta(days=-1, hours=2), dt.timedelta(seconds=5, microseconds=70), None]),
+        "ident": (sa.Uuid, [uuid.UUID("12345678-1234-5678-1234-567812345678"), None, None]),
+    },
 }
 
 
@@ -121,3 +130,103 @@ def test_in_every_suite_with_a_context_of_its_own(sqlite, atrest_on, suite):
         connection.execute(sa.insert(table).values(id=2, v="new"))
     assert read(sqlite, table) == [{"id": 1, "v": "clear"}, {"id": 2, "v": "new"}]
     assert at.run("verify")["ok"]
+
+
+#: What SQLAlchemy stores in another form than the value's own text, with the forms that were
+#: sealed before the type wrote that one.
+OWN_FORM = {
+    "span": (sa.Interval, dt.timedelta(days=1, seconds=5), ["1 days 00:00:05"]),
+    "back": (sa.Interval, dt.timedelta(days=-1, hours=2), ["-1 days 02:00:00"]),
+    "moment": (sa.DateTime, dt.datetime(2026, 1, 2, 3, 4, 5), ["2026-01-02 03:04:05"]),
+    "fraction": (sa.DateTime, dt.datetime(2026, 1, 2, 3, 4, 5, 60), []),
+    "whole": (sqlite_dialect.DATETIME(truncate_microseconds=True), dt.datetime(2026, 1, 2, 3, 4, 5), []),
+    "tight": (
+        sqlite_dialect.DATETIME(
+            storage_format="%(year)04d%(month)02d%(day)02d%(hour)02d%(minute)02d%(second)02d",
+            regexp=r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)",
+        ),
+        dt.datetime(2026, 1, 2, 3, 4, 5),
+        ["2026-01-02 03:04:05"],
+    ),
+    "slashes": (
+        sqlite_dialect.DATE(storage_format="%(month)02d/%(day)02d/%(year)04d", regexp=r"(?P<month>\d+)/(?P<day>\d+)/(?P<year>\d+)"),
+        dt.date(2026, 1, 2),
+        ["2026-01-02"],
+    ),
+    "clock": (sa.Time, dt.time(3, 4, 5), ["03:04:05"]),
+    "ident": (sa.Uuid, uuid.UUID(int=5), [str(uuid.UUID(int=5))]),
+    "name": (sa.Uuid(as_uuid=False), str(uuid.UUID(int=5)), [str(uuid.UUID(int=5))]),
+}
+
+
+def test_what_the_application_wrote_is_found_in_clear_again(sqlite, atrest_on):
+    values = {name: (type_, [value]) for name, (type_, value, _) in OWN_FORM.items()}
+    clear, sealed = tables(values)
+    clear.create(sqlite.engine)
+    row = {name: value for name, (_, value, _) in OWN_FORM.items()}
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(clear), {"id": 1, **row})
+    at = atrest_on(sqlite, *(("t", name) for name in values))
+    at.run("encrypt", apply_schema=True, backup=False)
+    sqlite.engine.dispose()
+    assert read(sqlite, sealed) == [{"id": 1, **row}]
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(sealed), {"id": 2, **row})
+    at.run("decrypt", apply_schema=True, backup=False)
+    sqlite.engine.dispose()
+    [by_clear], [by_type] = (sqlite.raw(f"SELECT {', '.join(values)} FROM t WHERE id = {n}") for n in (1, 2))
+    assert by_type == by_clear
+    with sqlite.engine.connect() as connection:
+        for name, value in row.items():
+            found = connection.scalars(sa.select(clear.c.id).where(clear.c[name] == value).order_by(clear.c.id))
+            assert found.all() == [1, 2], name
+
+
+@pytest.mark.parametrize("name", OWN_FORM)
+def test_the_forms_that_were_sealed_before_are_read(name, sqlite, keyring):
+    type_, value, before = OWN_FORM[name]
+    table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", Encrypted(type_)))
+    table.create(sqlite.engine)
+    tokens = [atrest.Field(keyring, "t.v").seal(text) for text in before]
+    with sqlite.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v": value})
+        for token in tokens:
+            connection.exec_driver_sql("INSERT INTO t (v) VALUES (?)", (token,))
+        assert connection.scalars(sa.select(table.c.v)).all() == [value] * (1 + len(before))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "type_", "value", "text"),
+    [
+        (mysql.dialect(), sa.Interval(), dt.timedelta(days=1, seconds=5), "1970-01-02 00:00:05"),
+        (mysql.dialect(), sa.Interval(), dt.timedelta(microseconds=70), "1970-01-01 00:00:00.000070"),
+        (mysql.dialect(), sa.DateTime(), dt.datetime(2026, 1, 2, 3, 4, 5), "2026-01-02 03:04:05"),
+        (mysql.dialect(), sa.Uuid(), uuid.UUID(int=5), uuid.UUID(int=5).hex),
+        (postgresql.dialect(), sa.Interval(), dt.timedelta(days=1, seconds=5), "1 days 00:00:05"),
+        (postgresql.dialect(), sa.DateTime(), dt.datetime(2026, 1, 2, 3, 4, 5), "2026-01-02 03:04:05"),
+        (postgresql.dialect(), sa.Time(), dt.time(3, 4, 5), "03:04:05"),
+        (postgresql.dialect(), sa.Uuid(), uuid.UUID(int=5), str(uuid.UUID(int=5))),
+        # No datetime, so no column in clear has it.
+        (mysql.dialect(), sa.Interval(), dt.timedelta.max, "999999999 days 23:59:59.999999"),
+        (sqlite_dialect.dialect(), sa.Interval(), dt.timedelta.min, "-999999999 days 00:00:00"),
+        # SQLite's own type would leave the offset out.
+        (
+            sqlite_dialect.dialect(),
+            sa.DateTime(timezone=True),
+            dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc),
+            "2026-01-02 03:04:05+00:00",
+        ),
+    ],
+)
+def test_the_form_of_each_database(dialect, type_, value, text, keyring):
+    encrypted = Encrypted(type_, column="t.v")
+    token = encrypted.process_bind_param(value, dialect)
+    assert atrest.Field(keyring, "t.v").open(token) == text
+    assert encrypted.process_result_value(token, dialect) == value
+
+
+@pytest.mark.parametrize("text", ["", "2026-01-02", "1970-01-02 00:00:05+00:00", "5"])
+def test_what_is_no_interval_is_an_error(text, keyring):
+    token = atrest.Field(keyring, "t.v").seal(text)
+    with pytest.raises(atrest.DecryptionError, match="t.v opens, but it is not an interval"):
+        Encrypted(sa.Interval, column="t.v").process_result_value(token, sqlite_dialect.dialect())

@@ -96,12 +96,31 @@ def test_no_token_is_given_as_a_value(name, connection):
     assert stored(connection) == before
 
 
+CLEAR_IN_ITS_PLACE = {
+    "coalesce": lambda: sa.func.coalesce(T.c.text, "none"),
+    "coalesce of a clear column": lambda: sa.func.coalesce(T.c.text, T.c.clear),
+    "coalesce inside": lambda: sa.func.coalesce(sa.func.coalesce(T.c.text, "none"), sa.null()),
+    "coalesce of a parameter": lambda: sa.func.coalesce(T.c.text, sa.bindparam("x", "none")),
+    "else": lambda: sa.case((T.c.id == 1, T.c.text), else_="none"),
+    "an earlier then": lambda: sa.case((T.c.id == 1, "none"), (T.c.id == 2, T.c.text)),
+}
+
+
+@pytest.mark.parametrize("name", CLEAR_IN_ITS_PLACE)
+def test_no_clear_value_is_given_as_a_token(name, connection):
+    connection.execute(sa.insert(T), {"id": 2, "text": None})
+    with pytest.raises(EncryptedQueryError, match="t.text is encrypted, and here a clear value would be read as its token"):
+        connection.scalars(sa.select(CLEAR_IN_ITS_PLACE[name]())).all()
+
+
 def test_values_that_stay_of_their_column(connection):
     connection.execute(sa.insert(T), {"id": 2, "text": None})
     for statement, values in (
         (sa.select(sa.func.coalesce(T.c.text, sa.null())), ["first", None]),
+        (sa.select(sa.func.coalesce(T.c.text, sa.literal("none", T.c.text.type))), ["first", "none"]),
         (sa.select(sa.func.count(T.c.text)), [1]),
         (sa.select(sa.case((T.c.id == 1, T.c.text))), ["first", None]),
+        (sa.select(sa.case((T.c.id == 1, T.c.text), else_=sa.null())), ["first", None]),
         (sa.union_all(sa.select(T.c.text), sa.select(T.c.text), sa.select(sa.null())), ["first", None] * 2 + [None]),
     ):
         assert connection.scalars(statement).all() == values

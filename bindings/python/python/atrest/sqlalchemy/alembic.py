@@ -1,7 +1,7 @@
 """The type in Alembic's migrations: two lines in ``env.py``.
 
-    from atrest.sqlalchemy.alembic import compare_type, render_item
-    context.configure(..., render_item=render_item, compare_type=compare_type)
+    from atrest.sqlalchemy.alembic import compare_type, include_name, render_item
+    context.configure(..., render_item=render_item, compare_type=compare_type, include_name=include_name)
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+
+#: Tables of the engine's, which no model has.
+_OURS = frozenset({"atrest_journal", "atrest_keys"})
 
 
 def code(type_: Any, inner: str) -> str:
@@ -50,3 +53,9 @@ def compare_type(
     if isinstance(inspected_type, sa.Enum) or not isinstance(inspected_type, sa.String):
         return True
     return not isinstance(inspected_type, sa.Text) and inspected_type.length is not None
+
+
+def include_name(name: str | None, kind: str, parent_names: Any) -> bool:
+    """For ``context.configure(include_name=...)``: leaves the engine's own tables alone,
+    which autogenerate would drop, and subjects' keys with them."""
+    return not (kind == "table" and name in _OURS)

@@ -2,7 +2,9 @@
 
 The text is the one that a database gives when it casts such a value to text, which is what
 ``atrest encrypt`` seals of an existing column: PostgreSQL writes a boolean as ``true``, the
-others as ``1``. Reading takes every spelling that one of them writes.
+others as ``1``; where a database has no such type, it is the text that SQLAlchemy stores in
+place of it (SQLite's dates, MySQL's intervals). Reading takes every spelling that one of them
+writes.
 """
 
 from __future__ import annotations
@@ -140,12 +142,34 @@ def _numeric(inner: Any) -> Codec:
     return Codec(encode, decode, "a number")
 
 
-def _date(_: Any) -> Codec:
+def _written(inner: Any, value: Any, dialect: Dialect) -> str:
+    """A date or time: SQLite has no such types, so there it is as SQLAlchemy's writes it. That
+    leaves an offset out, which is kept here."""
+    if dialect.name == "sqlite" and getattr(value, "tzinfo", None) is None:
+        write = inner._cached_bind_processor(dialect)
+        value = write(value) if write else value
+    if isinstance(value, str):
+        return value
+    return str(value.isoformat(sep=" ") if isinstance(value, dt.datetime) else value.isoformat())
+
+
+def _read(inner: Any, text: str, dialect: Dialect, plain: Callable[[str], Any]) -> Any:
+    """The other way. Only what has a format of its own is not read ``plain``."""
+    own = inner.dialect_impl(dialect)
+    if getattr(own, "_reg", None) is not None:
+        try:
+            return own.result_processor(dialect, None)(text)
+        except ValueError:
+            pass  # Sealed before the type wrote that format.
+    return plain(text)
+
+
+def _date(inner: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
         value = _expect(dt.date, value, "a date")
-        return (value.date() if isinstance(value, dt.datetime) else value).isoformat()
+        return _written(inner, value.date() if isinstance(value, dt.datetime) else value, dialect)
 
-    return Codec(encode, lambda t, d: dt.date.fromisoformat(t), "a date")
+    return Codec(encode, lambda t, d: _read(inner, t, d, dt.date.fromisoformat), "a date")
 
 
 #: What databases write and Python 3.10 does not read: ".5", "+00".
@@ -168,30 +192,44 @@ def _plain_clock(text: str) -> str:
     return clock + (zone or "")
 
 
-def _datetime(_: Any) -> Codec:
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(_plain_clock(text))
+
+
+def _datetime(inner: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
-        return str(_expect(dt.datetime, value, "a datetime").isoformat(sep=" "))
+        return _written(inner, _expect(dt.datetime, value, "a datetime"), dialect)
 
-    return Codec(encode, lambda t, d: dt.datetime.fromisoformat(_plain_clock(t)), "a datetime")
+    return Codec(encode, lambda t, d: _read(inner, t, d, _moment), "a datetime")
 
 
-def _time(_: Any) -> Codec:
+def _time(inner: Any) -> Codec:
+    def plain(text: str) -> dt.time:
+        return dt.time.fromisoformat(_plain_clock(text))
+
     def encode(value: Any, dialect: Dialect) -> str:
-        return str(_expect(dt.time, value, "a time").isoformat())
+        return _written(inner, _expect(dt.time, value, "a time"), dialect)
 
-    return Codec(encode, lambda t, d: dt.time.fromisoformat(_plain_clock(t)), "a time")
+    return Codec(encode, lambda t, d: _read(inner, t, d, plain), "a time")
 
 
+_MOMENT = sa.DateTime()
 _INTERVAL = re.compile(
     r"^(?:(?P<days>[+-]?\d+) days?)? ?(?:(?P<sign>[+-])?(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<us>\d{1,6}))?)?$"
 )
 
 
-def _interval(_: Any) -> Codec:
-    """As PostgreSQL writes one."""
+def _interval(inner: sa.Interval) -> Codec:
+    """As PostgreSQL writes one; for databases that have none SQLAlchemy stores the moment that
+    is so long after the epoch, where there is such a moment."""
 
     def encode(value: Any, dialect: Dialect) -> str:
         value = _expect(dt.timedelta, value, "an interval")
+        if isinstance(inner.dialect_impl(dialect), sa.Interval):
+            try:
+                return _written(_MOMENT, inner.epoch + value, dialect)
+            except OverflowError:
+                pass
         seconds, micros = value.seconds, value.microseconds
         clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         if micros:
@@ -200,7 +238,12 @@ def _interval(_: Any) -> Codec:
 
     def decode(text: str, dialect: Dialect) -> dt.timedelta:
         found = _INTERVAL.match(text)
-        if found is None or not text:
+        if found is None:
+            moment = _moment(text)
+            if moment.tzinfo is not None:
+                raise ValueError
+            return moment - inner.epoch
+        if not text:
             raise ValueError
         clock = dt.timedelta(
             hours=int(found["h"] or 0),
@@ -254,7 +297,9 @@ def _pickle(inner: sa.PickleType) -> Codec:
 
 def _uuid(inner: sa.Uuid[Any]) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
-        return str(value if isinstance(value, uuid.UUID) else uuid.UUID(_expect(str, value, "a UUID")))
+        value = value if isinstance(value, uuid.UUID) else uuid.UUID(_expect(str, value, "a UUID"))
+        # As SQLAlchemy stores one: without dashes where it is text.
+        return str(value) if inner.native_uuid and dialect.supports_native_uuid else str(value.hex)
 
     def decode(text: str, dialect: Dialect) -> Any:
         value = uuid.UUID(text)
