@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
+from django.db.migrations.writer import OperationWriter
 
 import atrest
+from atrest.django.migrations import DecryptColumns, EncryptColumns
 
 HERE = Path(__file__).parent / "hospital"
 
@@ -203,6 +205,36 @@ def test_a_fresh_database_passes_over_the_data_step(project):
     (project.folder / "ward_migrations" / "0003_data.py").write_text(DATA_STEP.format(atomic=False))
     project.manage("sealed", "migrate", "ward", "-v0")
     project.manage("sealed", "rows", "write")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        EncryptColumns("Patient"),
+        EncryptColumns("Patient", "text"),
+        EncryptColumns("Patient", "text", "email", backup="/b.atrest"),
+        DecryptColumns("Patient", "text", fields=["email"]),
+    ],
+)
+def test_the_data_step_is_written_as_it_was(operation):
+    text, imports = OperationWriter(operation, indentation=0).serialize()
+    scope = {}
+    exec("\n".join(["import atrest", *imports, f"again = {text.rstrip(',')}"]), scope)
+    again = scope["again"]
+    assert again.deconstruct() == operation.deconstruct()
+    assert again.describe() == operation.describe()
+
+
+def test_squashed_migrations_keep_the_data_step(project):
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    step = DATA_STEP.format(atomic=False).replace('"Patient"', '"Patient", "text", "email"')
+    (project.folder / "ward_migrations" / "0003_data.py").write_text(step)
+    project.manage("mixed", "squashmigrations", "ward", "0003", "--noinput")
+    (squashed,) = (project.folder / "ward_migrations").glob("*squashed*")
+    assert "fields=['text', 'email']" in squashed.read_text()
+    project.manage("mixed", "migrate", "ward", "-v0")
+    project.manage("mixed", "rows", "write")
 
 
 def test_renaming_a_field_keeps_its_context_or_is_refused(project):

@@ -12,6 +12,8 @@ A table without rows is passed over, so that test databases can be made anywhere
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from inspect import signature
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -23,7 +25,10 @@ from atrest.django.fields import EncryptedField
 
 
 class EncryptColumns(Operation):
-    """Encrypts these fields' rows (all encrypted fields of the model if none is named)."""
+    """Encrypts these fields' rows (all encrypted fields of the model if none is named).
+
+    `fields=["email"]` is how Django writes the names, in a squashed migration for one.
+    """
 
     reversible = True
     reduces_to_sql = False
@@ -31,12 +36,18 @@ class EncryptColumns(Operation):
     #: Forwards seals, backwards opens.
     encrypts = True
 
-    def __init__(self, model_name: str, *field_names: str, backup: str | None = None) -> None:
-        self.model_name, self.field_names, self.backup = model_name, field_names, backup
+    def __init__(
+        self, model_name: str, *field_names: str, fields: Iterable[str] = (), backup: str | None = None
+    ) -> None:
+        self.model_name, self.field_names, self.backup = model_name, (*field_names, *fields), backup
+
+    # What Django's writer goes by; that of 4.2 leaves keyword-only parameters out.
+    __init__.__signature__ = signature(lambda self, model_name, fields=(), backup=None: None)  # type: ignore[attr-defined]
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        kwargs = {} if self.backup is None else {"backup": self.backup}
-        return type(self).__name__, [self.model_name, *self.field_names], kwargs
+        # By keyword alone: Django's writer gives each positional argument the name of a parameter.
+        given = {"fields": list(self.field_names), "backup": self.backup}
+        return type(self).__name__, [], {"model_name": self.model_name} | {k: v for k, v in given.items() if v}
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         pass
