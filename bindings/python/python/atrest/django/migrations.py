@@ -96,3 +96,19 @@ class DecryptColumns(EncryptColumns):
     """The same the other way round: before a migration that makes fields clear again."""
 
     encrypts = False
+
+
+class DiscardTokens(EncryptColumns):
+    """Says that the encrypted values of these fields may be lost: before the removal of their field or model.
+
+    Without it `migrate` refuses a removal beside a new encrypted field, as most are renames
+    gone wrong. It changes nothing itself.
+    """
+
+    atomic = True
+
+    def describe(self) -> str:
+        return f"Let the encrypted values go with {', '.join(self.field_names) or 'all fields'} of {self.model_name}"
+
+    def _run(self, verb: str, app_label: str, schema_editor: Any, state: Any) -> None:
+        pass
