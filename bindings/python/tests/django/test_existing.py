@@ -241,6 +241,59 @@ def test_squashed_migrations_keep_the_data_step(project):
     project.manage("mixed", "rows", "write")
 
 
+ROWS_STEP = """
+from django.db import migrations
+from ward.management.commands.rows import ROWS
+
+def write(apps, schema_editor):
+    for row in ROWS:
+        apps.get_model("ward", "Patient").objects.create(**row)
+
+class Migration(migrations.Migration):
+    dependencies = [("ward", "0001_initial")]
+    operations = [migrations.RunPython(write, migrations.RunPython.noop)]
+"""
+ROWS_TEST = """
+from django.core.management import call_command
+from django.db import connection
+from django.test import TransactionTestCase
+from ward.management.commands.rows import ROWS
+from ward.models import CLEAR, Patient
+
+class Rows(TransactionTestCase):
+    available_apps = None
+
+    def stored(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT text FROM ward_patient WHERE text IS NOT NULL ORDER BY id")
+            return [text for (text,) in cursor.fetchall()]
+
+    def test_there_and_back(self):
+        assert connection.is_in_memory_db()
+        assert all(text.startswith("ar1.") for text in self.stored())
+        for row, got in zip(ROWS, Patient.objects.order_by("pk"), strict=True):
+            for name in CLEAR:
+                expected = row.get(name, CLEAR[name].get_default())
+                self.assertEqual(getattr(got, name), expected, name)
+        call_command("migrate", "ward", "0003", verbosity=0)
+        assert self.stored() == [row["text"] for row in ROWS if "text" in row]
+        call_command("migrate", "ward", "0002", verbosity=0)
+        call_command("migrate", "ward", verbosity=0)
+        assert [p.float for p in Patient.objects.order_by("pk")] == [row.get("float") for row in ROWS]
+"""
+
+
+def test_rows_that_a_migration_made_are_encrypted_in_a_database_in_memory(tmp_path):
+    project = Project("sqlite", tmp_path)
+    folder = tmp_path / "ward_migrations"
+    project.manage("clear", "makemigrations", "ward")
+    (folder / "0002_rows.py").write_text(ROWS_STEP)
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    (folder / "0004_data.py").write_text(DATA_STEP.format(atomic=False).replace("0002_encrypted", "0003_encrypted"))
+    (tmp_path / "test_rows.py").write_text(ROWS_TEST)
+    project.manage("sealed", "test", "test_rows")
+
+
 def test_renaming_a_field_keeps_its_context_or_is_refused(project):
     project.manage("sealed", "makemigrations", "ward")
     project.manage("sealed", "migrate", "ward", "-v0")
