@@ -69,6 +69,7 @@ class ColumnCommand(BaseCommand):
             self.progress.clear()
 
     def execute(self, *args: Any, **options: Any) -> Any:
+        refuse_below_one(options, "batch_size", "workers", "max_rate")
         try:
             return super().execute(*args, **options)
         except (atrest.AtrestError, ImproperlyConfigured) as error:
@@ -113,6 +114,14 @@ class ColumnCommand(BaseCommand):
             self.say(f"backup: {path}")
         if not report["ok"]:
             raise CommandError("something is left to do, see above", returncode=1)
+
+
+def refuse_below_one(options: dict[str, Any], *names: str) -> None:
+    """Raises CommandError if one of these options is given and is no count of something."""
+    for name in names:
+        if (value := options.get(name)) is not None and value < 1:
+            flag = name.replace("_", "-")
+            raise CommandError(f"--{flag} is {value}; give a whole number from 1 on, or leave it out", returncode=2)
 
 
 class Progress:
