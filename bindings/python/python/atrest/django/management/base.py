@@ -22,6 +22,8 @@ class ColumnCommand(BaseCommand):
 
     #: Whether it changes values. Where not, `--dry-run` is accepted, and changes nothing either.
     changes = False
+    #: Options that are lists, as they may be given several times.
+    lists = ("app", "model", "field", "pk", "old_key")
     #: What `--batch-size` counts.
     batch = "rows in one transaction"
 
@@ -70,6 +72,8 @@ class ColumnCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         refuse_below_one(options, "batch_size", "workers", "max_rate")
+        # From code, one name is as good as a list of them.
+        options |= {name: [options[name]] for name in self.lists if isinstance(options.get(name), str)}
         try:
             return super().execute(*args, **options)
         except (atrest.AtrestError, ImproperlyConfigured) as error:
