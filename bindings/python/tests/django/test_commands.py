@@ -182,6 +182,34 @@ def test_benchmark_of_fields(default):
     assert "no encrypted field" in run("benchmark_encryption_performance", default, field=["x"], status=2)
 
 
+@pytest.mark.parametrize("chosen", [{"field": "Mixed.value"}, {"app": "clinic", "model": "Mixed", "field": ["value"]}])
+def test_one_name_from_code_is_as_good_as_a_list(default, chosen):
+    for _ in range(12):
+        row = Mixed.objects.create(value="x")
+    out = run("verify_fields", default, **chosen)
+    assert "clinic.Mixed.value: 12 rows" in out and "Patient" not in out and "number" not in out
+    assert f"of pk {row.pk}: sealed" in run("encryption_status", default, pk=str(row.pk), **chosen)
+    old = settings.ATREST["KEYS"][0]
+    assert "12 values" in run("rotate_encryption_keys", default, old_key=old, no_backup=True, **chosen)
+
+
+@pytest.mark.parametrize("value", [0, -1])
+@pytest.mark.parametrize("flag", ["--batch-size", "--workers", "--max-rate"])
+def test_counts_below_one_are_refused(default, flag, value):
+    assert f"{flag} is {value}; give" in run("encrypt_fields", default, f"{flag}={value}", status=2)
+    if flag == "--batch-size":
+        assert f"{flag} is {value}; give" in run("mirror_fields", default, f"{flag}={value}", status=2)
+        assert f"{flag} is {value}; give" in run("verify_fields", default, batch_size=value, status=2)
+
+
+def test_decrypting_without_a_terminal_says_how(default, monkeypatch, stored):
+    Patient.objects.create(name="a", email="a@example.org")
+    before = stored(default, EMAIL)
+    monkeypatch.setattr("sys.stdin", StringIO())
+    assert "give --noinput" in run("decrypt_fields", default, no_backup=True, status=2)
+    assert stored(default, EMAIL) == before
+
+
 COMMANDS = {
     "encrypt_fields": ["--no-backup"],
     "verify_fields": [],

@@ -11,9 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import connections, models
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.questioner import MigrationQuestioner
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.migrations.writer import OperationWriter
 
 import atrest
+from atrest.django import EncryptedTextField
+from atrest.django.migrations import DecryptColumns, EncryptColumns
 
 HERE = Path(__file__).parent / "hospital"
 
@@ -80,7 +86,7 @@ def project(alias, tmp_path):
     yield project
     if alias != "sqlite":
         with connections[alias].cursor() as cursor:
-            for table in ("ward_patient", "django_migrations_ward", "atrest_journal"):
+            for table in ("ward_patient", "ward_person", "django_migrations_ward", "atrest_journal"):
                 cursor.execute(f"DROP TABLE IF EXISTS {table}")
             cursor.execute("DELETE FROM django_migrations WHERE app = 'ward'")
 
@@ -170,7 +176,7 @@ def test_rows_that_the_application_wrote_come_back_too(project):
 
 
 DATA_STEP = """
-from django.db import migrations
+from django.db import migrations, models
 from atrest.django.migrations import EncryptColumns
 
 class Migration(migrations.Migration):
@@ -205,6 +211,89 @@ def test_a_fresh_database_passes_over_the_data_step(project):
     project.manage("sealed", "rows", "write")
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        EncryptColumns("Patient"),
+        EncryptColumns("Patient", "text"),
+        EncryptColumns("Patient", "text", "email", backup="/b.atrest"),
+        DecryptColumns("Patient", "text", fields=["email"]),
+    ],
+)
+def test_the_data_step_is_written_as_it_was(operation):
+    text, imports = OperationWriter(operation, indentation=0).serialize()
+    scope = {}
+    exec("\n".join(["import atrest", *imports, f"again = {text.rstrip(',')}"]), scope)
+    again = scope["again"]
+    assert again.deconstruct() == operation.deconstruct()
+    assert again.describe() == operation.describe()
+
+
+def test_squashed_migrations_keep_the_data_step(project):
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    step = DATA_STEP.format(atomic=False).replace('"Patient"', '"Patient", "text", "email"')
+    (project.folder / "ward_migrations" / "0003_data.py").write_text(step)
+    project.manage("mixed", "squashmigrations", "ward", "0003", "--noinput")
+    (squashed,) = (project.folder / "ward_migrations").glob("*squashed*")
+    assert "fields=['text', 'email']" in squashed.read_text()
+    project.manage("mixed", "migrate", "ward", "-v0")
+    project.manage("mixed", "rows", "write")
+
+
+ROWS_STEP = """
+from django.db import migrations
+from ward.management.commands.rows import ROWS
+
+def write(apps, schema_editor):
+    for row in ROWS:
+        apps.get_model("ward", "Patient").objects.create(**row)
+
+class Migration(migrations.Migration):
+    dependencies = [("ward", "0001_initial")]
+    operations = [migrations.RunPython(write, migrations.RunPython.noop)]
+"""
+ROWS_TEST = """
+from django.core.management import call_command
+from django.db import connection
+from django.test import TransactionTestCase
+from ward.management.commands.rows import ROWS
+from ward.models import CLEAR, Patient
+
+class Rows(TransactionTestCase):
+    available_apps = None
+
+    def stored(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT text FROM ward_patient WHERE text IS NOT NULL ORDER BY id")
+            return [text for (text,) in cursor.fetchall()]
+
+    def test_there_and_back(self):
+        assert connection.is_in_memory_db()
+        assert all(text.startswith("ar1.") for text in self.stored())
+        for row, got in zip(ROWS, Patient.objects.order_by("pk"), strict=True):
+            for name in CLEAR:
+                expected = row.get(name, CLEAR[name].get_default())
+                self.assertEqual(getattr(got, name), expected, name)
+        call_command("migrate", "ward", "0003", verbosity=0)
+        assert self.stored() == [row["text"] for row in ROWS if "text" in row]
+        call_command("migrate", "ward", "0002", verbosity=0)
+        call_command("migrate", "ward", verbosity=0)
+        assert [p.float for p in Patient.objects.order_by("pk")] == [row.get("float") for row in ROWS]
+"""
+
+
+def test_rows_that_a_migration_made_are_encrypted_in_a_database_in_memory(tmp_path):
+    project = Project("sqlite", tmp_path)
+    folder = tmp_path / "ward_migrations"
+    project.manage("clear", "makemigrations", "ward")
+    (folder / "0002_rows.py").write_text(ROWS_STEP)
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    (folder / "0004_data.py").write_text(DATA_STEP.format(atomic=False).replace("0002_encrypted", "0003_encrypted"))
+    (tmp_path / "test_rows.py").write_text(ROWS_TEST)
+    project.manage("sealed", "test", "test_rows")
+
+
 def test_renaming_a_field_keeps_its_context_or_is_refused(project):
     project.manage("sealed", "makemigrations", "ward")
     project.manage("sealed", "migrate", "ward", "-v0")
@@ -220,6 +309,99 @@ def test_renaming_a_field_keeps_its_context_or_is_refused(project):
         + "        migrations.AlterField('patient', 'story', atrest.django.EncryptedTextField(null=True, context='ward_patient.text')),\n    ]\n"
     )
     project.manage("sealed", "migrate", "ward", "-v0")
+
+
+STEP = """
+from django.db import migrations, models
+import atrest.django
+from atrest.django.migrations import DiscardTokens
+
+class Migration(migrations.Migration):
+    dependencies = [("ward", "{after}")]
+    operations = [{operations}]
+"""
+BOUND = "atrest.django.EncryptedTextField(null=True, context='ward_patient.text')"
+CONTEXT = f"migrations.AlterField('patient', 'text', {BOUND})"
+RENAME = "migrations.RenameField('patient', 'text', 'story')"
+
+
+@pytest.fixture
+def bound(project):
+    """A project with sealed rows, and a function that writes a migration."""
+    project.manage("sealed", "makemigrations", "ward")
+    project.manage("sealed", "migrate", "ward", "-v0")
+    project.manage("sealed", "rows", "write")
+    folder = project.folder / "ward_migrations"
+
+    def step(name, after, *operations):
+        (folder / f"{name}.py").write_text(STEP.format(after=after, operations=", ".join(operations)))
+
+    project.step = step
+    return project
+
+
+def test_the_steps_that_a_refused_rename_names_keep_the_values(bound):
+    before = bound.raw()["text"]
+    bound.step("0002_rename", "0001_initial", RENAME)
+    out = bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert "context='ward_patient.text'" in out and "delete the migration ward.0002_rename" in out
+    bound.step("0002_rename", "0001_initial", CONTEXT)
+    bound.step("0003_rename", "0002_rename", RENAME)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+    assert bound.raw()["story"] == before and any(before)
+
+
+@pytest.mark.parametrize("renames", ["field", "model"])
+def test_with_its_context_a_rename_is_found_as_one(renames):
+    def state(model, field):
+        bound = EncryptedTextField(context="ward_patient.text")
+        state = ProjectState()
+        state.add_model(ModelState("ward", model, [("id", models.BigAutoField(primary_key=True)), (field, bound)]))
+        return state
+
+    new = state("Patient", "story") if renames == "field" else state("Person", "text")
+    yes = MigrationQuestioner({"ask_rename": True, "ask_rename_model": True})
+    found = MigrationAutodetector(state("Patient", "text"), new, yes)._detect_changes()
+    (operation,) = found["ward"][0].operations
+    assert type(operation).__name__ == f"Rename{renames.title()}"
+
+
+ADD_FIELD = f"migrations.AddField('patient', 'story', {BOUND})"
+ADD_MODEL = f"migrations.CreateModel('Person', [('id', models.BigAutoField(primary_key=True)), ('text', {BOUND})])"
+
+
+@pytest.mark.parametrize(
+    ("removal", "addition", "named"),
+    [
+        ("migrations.RemoveField('patient', 'text')", ADD_FIELD, "ward.patient.story"),
+        ("migrations.DeleteModel('Patient')", ADD_MODEL, "ward.Person.text"),
+    ],
+)
+def test_a_rename_that_became_a_removal_is_refused(bound, removal, addition, named):
+    before = bound.raw()
+    discard = "DiscardTokens('Patient')"
+    bound.step("0002_lost", "0001_initial", removal, addition)
+    out = bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert f"would be removed while {named} is added" in out and "context='ward_patient.text'" in out
+    assert "DiscardTokens('Patient', 'text')" in out and bound.raw() == before
+    # The same in two migrations of a plan.
+    bound.step("0002_lost", "0001_initial", addition)
+    bound.step("0003_lost", "0002_lost", removal)
+    assert "would be removed" in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    # Meant so.
+    bound.step("0003_lost", "0002_lost", discard, removal)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+
+
+def test_values_that_may_go_with_a_field_may_not_be_stranded(bound):
+    bound.step("0002_stranded", "0001_initial", "DiscardTokens('Patient')", RENAME)
+    assert "would be bound to" in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+
+
+def test_a_removal_alone_is_no_rename(bound):
+    bound.step("0002_removed", "0001_initial", "migrations.RemoveField('patient', 'text')")
+    bound.manage("sealed", "migrate", "ward", "-v0")
+    assert "text" not in bound.raw()
 
 
 SEPARATED = """

@@ -293,3 +293,13 @@ def test_manage_check_says_it(default, capsys):
     with configured(KEYS="bad"), pytest.raises(Exception, match="atrest.E010"):
         call_command("check")
     assert settings.ATREST["KEYS"]
+
+
+def test_a_suite_that_is_none_is_found_by_check(default):
+    with configured(KEYS=atrest.generate_key(), SUITE="aes"):
+        message = errors()["atrest.E013"].msg
+        assert "'aes'" in message and "'xaes-256-gcm', 'a256cbc-hs512', 'fernet'" in message
+        with pytest.raises(ImproperlyConfigured, match="'aes', which is no suite"):
+            Patient.objects.create(name="a", email="a@example.org")
+    with configured(KEYS=atrest.generate_key(), SUITE="fernet"):
+        assert "atrest.E013" not in errors()

@@ -11,6 +11,7 @@
 | E010 | the keys are missing, malformed, or readable by others |
 | E011 | none of a column's values opens with these keys (with --database) |
 | E012 | the policy binds or names a column otherwise than the model |
+| E013 | ATREST["SUITE"] is no suite |
 | W010 | what deserves a word about the keys |
 | W011 | a column is no text column yet, or too narrow: migrate (with --database) |
 | W012 | clear values are still read (allow_plaintext) |
@@ -48,7 +49,7 @@ def register() -> None:
 
 
 def check_keys(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """That the keys can be read; and fields that still read clear values."""
+    """That the keys can be read and the suite is one; and fields that still read clear values."""
     fields = list(all_fields())
     if not fields:
         return []
@@ -59,6 +60,10 @@ def check_keys(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
             checks.Error(f"The encryption keys cannot be used: {error}", hint="See docs/keys.md.", id="atrest.E010")
         ]
     found: list[checks.CheckMessage] = [checks.Warning(str(text), id="atrest.W010") for text in warnings]
+    try:
+        conf.suite()
+    except ImproperlyConfigured as error:
+        found.append(checks.Error(f"Nothing can be encrypted: {error}.", hint="See docs/policy.md.", id="atrest.E013"))
     if mixed := [str(field) for field in fields if field.reads_plaintext]:
         found.append(
             checks.Warning(
@@ -75,12 +80,12 @@ def check_policy(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     try:
         path = conf.policy_path()
         listed = toml.read(path).get("column", []) if path else []
+        models_say = {(c["table"], c["name"]): (f, c) for f in all_fields() for c in [policy.column(f)]}
     except ImproperlyConfigured:
-        return []  # E010 says it
+        return []  # E010 or E013 says it
     if not listed:
         return []
     found: list[checks.CheckMessage] = []
-    models_say = {(c["table"], c["name"]): (f, c) for f in all_fields() for c in [policy.column(f)]}
     for entry in listed:
         place = (entry.get("table"), entry.get("name"))
         if place not in models_say:

@@ -78,6 +78,17 @@ def get(name: str) -> Any:
     return given.get(name, DEFAULTS[name])
 
 
+def suite() -> str:
+    """The suite of fields that name none. Raises ImproperlyConfigured for one that is not known."""
+    name = get("SUITE")
+    if name not in SUITES:
+        raise ImproperlyConfigured(
+            f'settings.ATREST["SUITE"] is {name!r}, which is no suite; write one of {", ".join(map(repr, SUITES))}, '
+            f"or leave it out for {DEFAULTS['SUITE']!r}"
+        )
+    return name
+
+
 def base_dir() -> Path:
     """The folder from which relative paths start."""
     return Path(getattr(settings, "BASE_DIR", None) or Path.cwd())

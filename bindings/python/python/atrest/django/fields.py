@@ -109,7 +109,7 @@ class EncryptedField:
 
     @property
     def column_suite(self) -> str:
-        return self.suite or conf.get("SUITE")
+        return self.suite or conf.suite()
 
     @property
     def reads_plaintext(self) -> bool:

@@ -3,13 +3,14 @@
 Where a field stops being encrypted, its column must hold no token: `ALTER COLUMN ... TYPE
 varchar(254)` cuts one without a word on PostgreSQL, and the application would show
 ciphertext as if it were a value. Where a table or column is renamed, values must not be
-bound to the old name. So before `migrate` starts, its plan is read.
+bound to the old name. Where a field or model goes and another one comes, most often a
+rename was meant, and the values would go. So before `migrate` starts, its plan is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
@@ -21,6 +22,8 @@ from django.db.migrations.operations import (
     AlterField,
     AlterModelTable,
     CreateModel,
+    DeleteModel,
+    RemoveField,
     RenameField,
     RenameModel,
     SeparateDatabaseAndState,
@@ -28,10 +31,24 @@ from django.db.migrations.operations import (
 from django.db.models.signals import pre_migrate
 
 from atrest.django.fields import EncryptedField
-from atrest.django.migrations import EncryptColumns
+from atrest.django.migrations import DiscardTokens, EncryptColumns
 from atrest.django.probe import holds_tokens
 
-_CHANGES = (AlterField, AlterModelTable, RenameField, RenameModel)
+_CHANGES = (AlterField, AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel)
+
+
+class Change(NamedTuple):
+    """A field that is encrypted before a migration of the plan, with what it is after it.
+
+    After is None for one that is not encrypted any more, and for one that is gone, where
+    `instead` names an encrypted one that the plan adds.
+    """
+
+    migration: Any
+    backwards: bool
+    before: Any
+    after: Any
+    instead: str | None = None
 
 
 def register() -> None:
@@ -44,32 +61,49 @@ def _before(*, app_config: Any, using: str, plan: list[Any], **_: Any) -> None:
     first = next(config for config in apps.get_app_configs() if config.models_module is not None)
     if app_config is not first or not plan:
         return
-    for old, new in _changed_fields(using, plan):
-        if new is None:
-            trouble, advice = (
-                "would stop being encrypted",
-                f"Decrypt them first, while the field is declared encrypted: manage.py decrypt_fields --field {old}",
-            )
-        elif old.column_context != new.column_context:
-            trouble, advice = (
-                f"would be bound to {new.column_context!r}",
-                f"Give the field context={old.column_context!r}, to which they are bound, in the same migration",
-            )
-        else:
-            continue
-        if holds_tokens(connections[using], old):
-            raise CommandError(f"{old} {trouble}, and its column still holds encrypted values. {advice}")
+    for change in _changes(using, plan):
+        if (found := _trouble(change)) is not None and holds_tokens(connections[using], change.before):
+            trouble, advice = found
+            raise CommandError(f"{change.before} {trouble}, and its column still holds encrypted values. {advice}")
 
 
-def _changed_fields(using: str, plan: list[Any]) -> Iterator[tuple[Any, Any]]:
-    """Fields that are encrypted before a migration of the plan, with what they are after it.
+def _trouble(change: Change) -> tuple[str, str] | None:
+    """What would become of the values, and what to do instead; None if they stay what they are."""
+    old, new = change.before, change.after
+    decrypt = f"manage.py decrypt_fields --field {old}"
+    if change.instead:
+        discard = f"DiscardTokens({old.model.__name__!r}, {old.name!r})"
+        return (
+            f"would be removed while {change.instead} is added, which keeps no value of it",
+            f"{_rename_steps(change)} If the values may be lost, or were copied by a migration: put {discard} "
+            f"(from atrest.django.migrations) before the removal in {change.migration}",
+        )
+    if new is None:
+        return "would stop being encrypted", f"Decrypt them first, while the field is declared encrypted: {decrypt}"
+    if old.column_context == new.column_context:
+        return None
+    trouble = f"would be bound to {new.column_context!r}"
+    if change.backwards:
+        return trouble, f"Decrypt them first ({decrypt}), go back, and encrypt them again there"
+    return trouble, _rename_steps(change)
 
-    After is None for one that is not encrypted any more. Fields that the same plan
-    decrypts (`EncryptColumns` backwards) are left out.
-    """
+
+def _rename_steps(change: Change) -> str:
+    """How a name is changed so that values stay readable."""
+    return (
+        f"To rename it and keep them: 1. take the old name back in models.py, and delete the migration "
+        f"{change.migration}; 2. give the field context={change.before.column_context!r}, to which they are bound "
+        f"(if its model or table is renamed, each encrypted field its own table.column), then makemigrations and "
+        f"migrate; 3. rename, and keep context=: makemigrations in a terminal, where it asks for renames (say yes), "
+        f"then migrate."
+    )
+
+
+def _changes(using: str, plan: list[Any]) -> Iterator[Change]:
+    """What the plan does to encrypted fields, without those that it decrypts itself and those that may be lost."""
     loader = MigrationLoader(connections[using])
     encrypting = {app for (app, _), m in loader.disk_migrations.items() if any(map(_declares, _of_state(m)))}
-    decrypted = _decrypted(plan)
+    decrypted, discarded, added = _decrypted(plan), _discarded(plan), list(_added(plan))
     for migration, backwards in plan:
         label = migration.app_label
         if label not in encrypting or not any(isinstance(o, _CHANGES) for o in _of_state(migration)):
@@ -82,13 +116,30 @@ def _changed_fields(using: str, plan: list[Any]) -> Iterator[tuple[Any, Any]]:
                 if not isinstance(old, EncryptedField):
                     continue
                 name, field = _renamed(migration, backwards, model._meta.model_name, old.name)
-                if decrypted & {(label, model._meta.model_name, old.name), (label, model._meta.model_name, None)}:
+                named = {(label, model._meta.model_name, old.name), (label, model._meta.model_name, None)}
+                if decrypted & named:
                     continue
                 try:
                     new = after.get_model(label, name)._meta.get_field(field)
                 except (LookupError, FieldDoesNotExist):
-                    continue  # the model or the field goes, and its values with it
-                yield old, new if isinstance(new, EncryptedField) else None
+                    # The model or the field goes, and its values with it: as was asked, if nothing comes instead.
+                    likely = (f"{a}.{m}.{f}" for a, m, f in added if a == label or f == old.name)
+                    if not backwards and not discarded & named and (instead := next(likely, None)) is not None:
+                        yield Change(migration, backwards, old, None, instead)
+                    continue
+                yield Change(migration, backwards, old, new if isinstance(new, EncryptedField) else None)
+
+
+def _added(plan: list[Any]) -> Iterator[tuple[str, str, str]]:
+    """(app, model, field) of the encrypted fields that the plan adds, alone or with their model."""
+    for migration, backwards in plan:
+        for operation in () if backwards else _of_state(migration):
+            if isinstance(operation, CreateModel):
+                for name, field in operation.fields:
+                    if isinstance(field, EncryptedField):
+                        yield migration.app_label, operation.name, name
+            elif isinstance(operation, AddField) and isinstance(operation.field, EncryptedField):
+                yield migration.app_label, operation.model_name, operation.name
 
 
 def _of_state(migration: Any) -> list[Any]:
@@ -114,11 +165,20 @@ def _declares(operation: Any) -> bool:
 
 def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) that the plan itself decrypts; field None for all of the model."""
+    return _named(plan, lambda o, backwards: not isinstance(o, DiscardTokens) and backwards == o.encrypts)
+
+
+def _discarded(plan: list[Any]) -> set[tuple[str, str, str | None]]:
+    """(app, model, field) whose values may go with them; field None for all of the model."""
+    return _named(plan, lambda o, backwards: isinstance(o, DiscardTokens))
+
+
+def _named(plan: list[Any], which: Callable[[Any, bool], bool]) -> set[tuple[str, str, str | None]]:
     return {
         (migration.app_label, operation.model_name.lower(), name)
         for migration, backwards in plan
         for operation in _flat(migration.operations, "database_operations")
-        if isinstance(operation, EncryptColumns) and backwards == operation.encrypts
+        if isinstance(operation, EncryptColumns) and which(operation, backwards)
         for name in operation.field_names or (None,)
     }
 

@@ -22,6 +22,8 @@ class ColumnCommand(BaseCommand):
 
     #: Whether it changes values. Where not, `--dry-run` is accepted, and changes nothing either.
     changes = False
+    #: Options that are lists, as they may be given several times.
+    lists = ("app", "model", "field", "pk", "old_key")
     #: What `--batch-size` counts.
     batch = "rows in one transaction"
 
@@ -69,6 +71,9 @@ class ColumnCommand(BaseCommand):
             self.progress.clear()
 
     def execute(self, *args: Any, **options: Any) -> Any:
+        refuse_below_one(options, "batch_size", "workers", "max_rate")
+        # From code, one name is as good as a list of them.
+        options |= {name: [options[name]] for name in self.lists if isinstance(options.get(name), str)}
         try:
             return super().execute(*args, **options)
         except (atrest.AtrestError, ImproperlyConfigured) as error:
@@ -113,6 +118,14 @@ class ColumnCommand(BaseCommand):
             self.say(f"backup: {path}")
         if not report["ok"]:
             raise CommandError("something is left to do, see above", returncode=1)
+
+
+def refuse_below_one(options: dict[str, Any], *names: str) -> None:
+    """Raises CommandError if one of these options is given and is no count of something."""
+    for name in names:
+        if (value := options.get(name)) is not None and value < 1:
+            flag = name.replace("_", "-")
+            raise CommandError(f"--{flag} is {value}; give a whole number from 1 on, or leave it out", returncode=2)
 
 
 class Progress:

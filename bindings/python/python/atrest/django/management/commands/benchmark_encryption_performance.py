@@ -37,7 +37,7 @@ class Command(ColumnCommand):
 
     def measured(self, options: dict[str, Any]) -> Iterator[tuple[str, atrest.Field]]:
         if not (options["app"] or options["model"] or options["field"]):
-            suite = conf.get("SUITE")
+            suite = conf.suite()
             yield "benchmark", atrest.Field(in_force.keyring(), "benchmark", suite=suite, id="benchmark")
             return
         for field in self.chosen(options):

@@ -30,7 +30,15 @@ class Command(ColumnCommand):
             return
         if options["interactive"]:
             names = ", ".join(self.labels.values())
-            if input(f"Store {names} in clear again? [yes/NO] ").strip().lower() != "yes":
+            try:
+                answer = input(f"Store {names} in clear again? [yes/NO] ")
+            except EOFError:
+                raise CommandError(
+                    "nothing was changed: there is no terminal to ask whether to store values in clear again. "
+                    "If you mean it, give --noinput",
+                    returncode=2,
+                ) from None
+            if answer.strip().lower() != "yes":
                 raise CommandError("nothing was changed")
         report = self.run("decrypt", options, backup=backup_argument(options["backup_file"], options["no_backup"]))
         self.totals(report["columns"])

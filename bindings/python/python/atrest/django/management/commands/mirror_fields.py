@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS
 
+from atrest.django.management.base import refuse_below_one
 from atrest.django.mirror import bulk
 from atrest.django.mirror.declared import Mirror, all_mirrors
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="compare only")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_below_one(options, "batch_size")
         mirrors = [m for m in all_mirrors() if options["model"] in (None, m.model._meta.label)]
         if not mirrors:
             raise CommandError("no model declares mirrors, or none is called so (write app.Model)", returncode=2)
