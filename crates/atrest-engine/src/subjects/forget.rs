@@ -222,7 +222,10 @@ impl Subjects {
         let begun = body.forget.as_ref().is_some_and(|forget| forget.begun);
         if self.is_buried(&record) && !begun {
             // An old copy: with what it says of a hold, too. A key of later stays.
-            let buried = |key: &&mut SubjectKey| self.is_in_tombstone(tag, key.key_id());
+            let buried = |key: &&mut SubjectKey| {
+                let id = key.key_id();
+                id.is_some_and(|id| self.is_in_tombstone(tag, id))
+            };
             let back = body.keys.iter_mut().filter(buried);
             back.for_each(|key| key.destroy(now));
         } else {
@@ -287,7 +290,7 @@ impl Subjects {
     #[must_use]
     pub fn has_come_back(&self, state: &SubjectState) -> bool {
         let mut alive = state.alive().into_iter();
-        alive.any(|id| self.is_in_tombstone(&state.tag, Some(id)))
+        alive.any(|id| self.is_in_tombstone(&state.tag, id))
     }
 
     /// What of [`Self::unfinished`] does not wait for a time to undo: it is to be done.
@@ -347,13 +350,13 @@ impl Subjects {
 
     /// Whether a tombstone says that keys that are there were destroyed.
     fn is_buried(&self, record: &Proven) -> bool {
-        let mut alive = record.body.keys.iter().filter(|key| key.wrapped.is_some());
-        alive.any(|key| self.is_in_tombstone(&record.tag, key.key_id()))
+        self.has_come_back(&SubjectState::of(record))
     }
 
-    fn is_in_tombstone(&self, tag: &str, key: Option<KeyId>) -> bool {
+    /// Whether a tombstone of the subject names this key.
+    pub(super) fn is_in_tombstone(&self, tag: &str, key: KeyId) -> bool {
         let gone = self.forgotten.get(tag);
-        gone.is_some_and(|gone| key.is_some_and(|key| gone.contains(&key)))
+        gone.is_some_and(|gone| gone.contains(&key))
     }
 
     fn not_begun(&self, record: &Proven) -> Result<(), SubjectError> {

@@ -145,8 +145,10 @@ impl Subjects {
         }
         let _making = self.making.lock().await;
         // Another worker may have made them since.
-        for (place, ring) in self.kept.get(subjects).into_iter().enumerate() {
-            rings[place] = ring.unwrap_or_else(|| Arc::clone(&rings[place]));
+        for (ring, kept) in rings.iter_mut().zip(self.kept.get(subjects)) {
+            if let Some(kept) = kept {
+                *ring = kept;
+            }
         }
         let lacking = places(&rings, |ring| !ring.is_settled());
         if !lacking.is_empty() {
@@ -154,8 +156,9 @@ impl Subjects {
             let (asked, made) = self.make(&names, now).await?;
             self.kept.put(asked, &names, &made);
             for place in lacking {
-                rings[place] =
-                    of(subjects[place], &names, &made).unwrap_or_else(|| Arc::clone(&rings[place]));
+                if let Some(made) = of(subjects[place], &names, &made) {
+                    rings[place] = made;
+                }
             }
         }
         Ok(rings)
@@ -195,8 +198,6 @@ impl Subjects {
     }
 
     fn ring(&self, record: &Proven) -> Result<Ring, SubjectError> {
-        let gone = self.forgotten.get(&record.tag);
-        let is_gone = |id: KeyId| gone.is_some_and(|gone| gone.contains(&id));
         let forget = record.body.forget.as_ref();
         let mut ring = Ring {
             forgotten: forget.is_some(),
@@ -209,7 +210,7 @@ impl Subjects {
             };
             let id = entry.key_id().ok_or_else(damaged)?;
             match (entry.wrapped(), forget) {
-                (Some(_), _) if is_gone(id) => {
+                (Some(_), _) if self.is_in_tombstone(&record.tag, id) => {
                     self.is_back(&record.tag);
                     ring.destroyed.push(id);
                 }
