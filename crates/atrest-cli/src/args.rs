@@ -230,7 +230,7 @@ pub(crate) struct ForgetArgs {
     #[arg(long, group = "other", conflicts_with = "subject")]
     pub(crate) due: bool,
     /// Refuse to forget this subject until the hold is released; say why.
-    #[arg(long, group = "other", value_name = "REASON")]
+    #[arg(long, group = "other", value_name = "REASON", value_parser = reason)]
     pub(crate) legal_hold: Option<String>,
     /// Let go of a subject that is held.
     #[arg(long, group = "other")]
@@ -243,7 +243,8 @@ pub(crate) struct ForgetArgs {
     pub(crate) name_subject: bool,
     #[command(flatten)]
     pub(crate) backups: BackupArgs,
-    /// Ask nothing.
+    /// Ask nothing. Where nobody can be asked, and the keys are to be destroyed at once, it
+    /// is needed.
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
@@ -496,4 +497,12 @@ pub(crate) struct BenchArgs {
     pub(crate) seconds: f64,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
+}
+
+/// A reason that says something.
+fn reason(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("it is empty: say why, for whoever asks later"),
+        text => Ok(text.to_owned()),
+    }
 }

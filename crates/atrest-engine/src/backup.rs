@@ -171,7 +171,7 @@ pub enum BackupError {
     },
 }
 
-fn io(doing: &'static str, path: &Path, source: std::io::Error) -> BackupError {
+pub(crate) fn io(doing: &'static str, path: &Path, source: std::io::Error) -> BackupError {
     let next = match source.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             "no row of this page was changed: make room, then run the same command again and it goes on"

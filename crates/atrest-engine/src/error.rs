@@ -61,7 +61,7 @@ pub enum EngineError {
     },
     /// Values are encrypted, and nothing shows that it was with the keys at hand.
     #[error(
-        "no key in the keyring opens what {column} holds: of {rows} values {undecryptable} are encrypted under other keys{}, and nothing that the application encrypted opens; nothing was changed: set the key that was used (as keys.primary or in keys.previous) and run again; if such values are the application's own text, add --accept-lookalikes",
+        "no key in the keyring opens what {column} holds: of {rows} values {undecryptable} are encrypted under other keys{}, and nothing that the application encrypted opens; nothing was changed: {next}, and run again; if such values are the application's own text, add --accept-lookalikes",
         .key_ids
     )]
     WrongKey {
@@ -73,6 +73,8 @@ pub enum EngineError {
         undecryptable: u64,
         /// " (key ids …)", or empty when the suite names none.
         key_ids: String,
+        /// What brings the keys back.
+        next: &'static str,
     },
     /// Values are encrypted, and the other software's key opens none of them.
     #[error(

@@ -25,7 +25,7 @@ use crate::{EngineError, Operation};
 pub enum JournalError {
     /// Written under a key that is not at hand: the wrong key, or another system's.
     #[error(
-        "the journal in this database was written under key {key}, which is not in the keyring; nothing was read or changed: set that key (as keys.primary, or in keys.previous beside a new one) and run again"
+        "the journal in this database was written under key {key}, which is not in the keyring that this command began with; it stopped there: if keys were rotated since it began, run it again; else set that key (as keys.primary, or in keys.previous beside a new one) and run again"
     )]
     UnknownKey {
         /// The key id that the record names.

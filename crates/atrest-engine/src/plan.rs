@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::engine::RunOptions;
 use crate::policy::ColumnPolicy;
-use crate::probe::{key_ids, suspicious, wrong_external};
+use crate::probe::{suspicious, wrong_external};
 use crate::report::{ColumnPlan, ColumnReport, Tally};
 use crate::target::Finding;
 use crate::{Engine, EngineError, Operation};
@@ -86,8 +86,11 @@ fn wrong_key(tally: &Tally) -> Finding {
         what: format!(
             "{} values are encrypted and none opens under the keyring{}",
             tally.foreign,
-            key_ids(tally)
+            tally.key_ids()
         ),
-        next: "set the key that was used, as keys.primary or in keys.previous; --accept-lookalikes if they are the application's own text".to_owned(),
+        next: format!(
+            "{}; --accept-lookalikes if they are the application's own text",
+            tally.missing_keys()
+        ),
     }
 }

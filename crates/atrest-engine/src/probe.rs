@@ -27,7 +27,7 @@ const INLINE: u64 = 8 << 10;
 /// look like them: a tenth of all values must. `own` tokens prove nothing
 /// ([`Journal::unproven`]).
 pub(crate) fn suspicious(tally: &Tally, own: u64) -> bool {
-    let named: u64 = tally.unknown_keys.values().sum();
+    let named = tally.unknown_total();
     let nameless = tally.foreign - named;
     let many = nameless > 0 && nameless * 10 >= tally.total - tally.null;
     tally.sealed_total() <= own && (named > 0 || many)
@@ -38,19 +38,9 @@ pub(crate) fn suspicious(tally: &Tally, own: u64) -> bool {
 /// Where all but a few are taken over already, what is left may be damaged; where a run
 /// ended that did so, it is ([`Journal::adopted`]).
 pub(crate) fn wrong_external(tally: &Tally) -> bool {
-    let nameless = tally.foreign - tally.unknown_keys.values().sum::<u64>();
+    let nameless = tally.foreign - tally.unknown_total();
     let many = nameless * 10 >= tally.total - tally.null;
     tally.external == 0 && nameless > 0 && (many || tally.sealed_total() == 0)
-}
-
-/// " (they name key id 0a1b2c3d)"; empty when they name none.
-pub(crate) fn key_ids(tally: &Tally) -> String {
-    let ids: Vec<_> = tally.unknown_keys.keys().map(ToString::to_string).collect();
-    if ids.is_empty() {
-        String::new()
-    } else {
-        format!(" (they name key id {})", ids.join(", "))
-    }
 }
 
 impl Engine {
@@ -92,7 +82,8 @@ impl Engine {
                 column: id.to_owned(),
                 rows: tally.total,
                 undecryptable: tally.foreign,
-                key_ids: key_ids(&tally),
+                key_ids: tally.key_ids(),
+                next: tally.missing_keys(),
             });
         }
         Ok(tally.sealed_total() > own)

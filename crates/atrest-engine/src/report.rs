@@ -18,6 +18,11 @@ pub use keys::{KeyLife, KeyUsage, key_usage, of_a_part};
 
 /// How many undecryptable rows are named.
 pub(crate) const NAMED_ROWS: usize = 20;
+/// How many missing keys are named in a sentence.
+const NAMED_KEYS: usize = 5;
+
+/// What brings keys back that values in rows of subjects name.
+const MISSING_OF_SUBJECTS: &str = "put the table atrest_keys back as it was when they were encrypted, if it is lost or older; where a row was given to another subject, give it back to the one before, or write its value anew; a key that everybody shares goes into keys.previous";
 
 /// What a pass counted, by classification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub struct Tally {
     pub foreign: u64,
     /// Key ids that undecryptable values name, with how many.
     pub unknown_keys: BTreeMap<KeyId, u64>,
+    /// How many of these stand in rows of subjects, and may name a key that was one's own.
+    pub unknown_of_subjects: u64,
     /// The first such row's key.
     pub unknown_row: Option<String>,
     /// The first undecryptable rows' keys.
@@ -89,6 +96,7 @@ impl Tally {
         for (key, n) in other.unknown_keys {
             *self.unknown_keys.entry(key).or_default() += n;
         }
+        self.unknown_of_subjects += other.unknown_of_subjects;
         self.unknown_row = self.unknown_row.take().or(other.unknown_row);
         self.undecryptable_rows.extend(other.undecryptable_rows);
         self.undecryptable_rows.truncate(NAMED_ROWS);
@@ -103,6 +111,30 @@ impl Tally {
     #[must_use]
     pub fn sealed_total(&self) -> u64 {
         self.sealed.values().sum::<u64>() + self.by_subject
+    }
+
+    /// Values that name a key which is not at hand.
+    pub(crate) fn unknown_total(&self) -> u64 {
+        self.unknown_keys.values().sum()
+    }
+
+    /// " (they name key id 0a1b2c3d)", and of many a few; empty when they name none.
+    pub(crate) fn key_ids(&self) -> String {
+        let ids: Vec<_> = self.unknown_keys.keys().take(NAMED_KEYS).collect();
+        let named = ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        match self.unknown_keys.len() - ids.len() {
+            0 if ids.is_empty() => String::new(),
+            0 => format!(" (they name key id {})", named.join(", ")),
+            more => format!(" (they name key id {} and {more} more)", named.join(", ")),
+        }
+    }
+
+    /// What brings the keys back that values name and that are not at hand.
+    pub(crate) const fn missing_keys(&self) -> &'static str {
+        match self.unknown_of_subjects {
+            0 => "set the key that was used, as keys.primary or in keys.previous",
+            _ => MISSING_OF_SUBJECTS,
+        }
     }
 }
 
@@ -202,13 +234,25 @@ impl ColumnReport {
     }
 }
 
-/// What is to be known of subjects whose keys are not used.
+/// What is to be known of keys that are not at hand, or not used.
 fn notes(column: &str, tally: &Tally) -> Vec<String> {
     let mut notes = Vec::new();
     for (under, values) in &tally.closed {
         let under = under.map_or_else(|| "of an unknown form".to_owned(), |id| id.to_string());
         notes.push(format!(
             "{column}: {values} values are under keys of subjects that are wrapped under key {under}, which the keyring does not have or which does not open them; put the keyring back that has it"
+        ));
+    }
+    let (unknown, of_subjects) = (tally.unknown_total(), tally.unknown_of_subjects);
+    if of_subjects > 0 {
+        notes.push(format!(
+            "{column}: {of_subjects} values in rows of subjects name keys that are neither in the keyring nor their subject's: {MISSING_OF_SUBJECTS}"
+        ));
+    }
+    if unknown > of_subjects {
+        notes.push(format!(
+            "{column}: {} values name keys that are not in the keyring: add these keys to keys.previous",
+            unknown - of_subjects
         ));
     }
     if tally.withheld > 0 {

@@ -52,6 +52,9 @@ pub struct RestoreReport {
     pub unopened: u64,
     /// Rows written.
     pub changed: u64,
+    /// Of these, rows of subjects that were forgotten: the backup is from before their
+    /// values were sealed under keys of their own, and brought them back.
+    pub brought_back: u64,
     /// Rows that were to be written and that a writer got to first.
     pub skipped: u64,
     /// Keys of the first rows that differ.
@@ -69,7 +72,7 @@ impl RestoreReport {
     pub fn clean(&self) -> bool {
         !self.unfinished
             && self.changed_since + self.missing + self.undecryptable + self.skipped == 0
-            && self.unopened + self.to_be_forgotten == 0
+            && self.unopened + self.to_be_forgotten + self.brought_back == 0
     }
 }
 
@@ -210,7 +213,7 @@ impl Engine {
             .collect();
         let rings = column.rings_of(&there).await?;
         let mut reader = column.reader(&self.keyring);
-        let mut changes = Vec::new();
+        let (mut changes, mut brought_back) = (Vec::new(), 0);
         let mut done = HashSet::new();
         for (key, original) in &page.rows {
             if !done.insert(key) {
@@ -257,6 +260,8 @@ impl Engine {
                 }
             };
             if write && *now != original {
+                let forgotten = rings.get(key).is_some_and(|ring| !ring.destroyed.is_empty());
+                brought_back += u64::from(forgotten && !page.sealed && original != Value::Null);
                 changes.push(Change {
                     key: key.clone(),
                     old: now.clone(),
@@ -268,6 +273,7 @@ impl Engine {
         if due > 0 {
             let changed = column.target.write(changes, &[]).await?;
             report.changed += changed;
+            report.brought_back += brought_back.min(changed);
             report.skipped += due.saturating_sub(changed);
         }
         Ok(due)

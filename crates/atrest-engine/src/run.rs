@@ -22,7 +22,6 @@ use crate::journal::{Held, RangeRecord, RunRecord, Scribe};
 use crate::observe::{Event, Observer, Phase, Stop};
 use crate::pace::Pace;
 use crate::page::{Page, Pager};
-use crate::probe::key_ids;
 use crate::report::Tally;
 use crate::scan::gather;
 use crate::target::{Change, JournalChange, KeyRange};
@@ -361,7 +360,7 @@ impl Run {
                 Err(EngineError::WrongKeyMet {
                     column: self.column.name().to_owned(),
                     row: row.clone(),
-                    key_ids: key_ids(seen),
+                    key_ids: seen.key_ids(),
                     primary: self.goal.primary.to_string(),
                 })
             }

@@ -13,9 +13,10 @@ use crate::{Argon2Cost, Password};
 pub enum KeySourceError {
     /// The URI's scheme is none of ours. Its text is not shown: it may be a key.
     #[error(
-        "{} is not a key source{}; write env:NAME, file:PATH, password:env:NAME?... or password:file:PATH?...",
+        "{} is not a key source{}; write env:NAME, file:PATH or one of the others ({}), which docs/keys.md shows",
         scheme.as_ref().map_or("a text without a known scheme".to_owned(), |s| format!("a text that starts `{s}:`")),
-        nearest.map_or(String::new(), |n| format!(" (did you mean `{n}:`?)"))
+        nearest.map_or(String::new(), |n| format!(" (did you mean `{n}:`?)")),
+        crate::source::others()
     )]
     UnknownScheme {
         /// The scheme, when it is surely one.

@@ -40,6 +40,14 @@ const SCHEMES: &[(&str, Option<&str>)] = &[
     ("vault-transit", Some("vault")),
 ];
 
+/// The schemes beside `env` and `file`, for messages.
+pub(crate) fn others() -> String {
+    let others = SCHEMES.iter().map(|(scheme, _)| *scheme);
+    let others = others.filter(|scheme| !matches!(*scheme, "env" | "file"));
+    let others: Vec<_> = others.map(|scheme| format!("{scheme}:")).collect();
+    others.join(", ")
+}
+
 /// A place that keys come from.
 ///
 /// A source either *delivers* keys, as a variable, a file or a secret store does, or

@@ -155,7 +155,7 @@ pub(crate) struct RetireArgs {
     /// Destroy it although it is needed. What it encrypted is lost for ever.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Ask nothing, on a terminal too.
+    /// Ask nothing, on a terminal too. With --force it is needed where nobody can be asked.
     #[arg(long, short)]
     pub(crate) yes: bool,
 }

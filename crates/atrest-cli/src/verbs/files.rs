@@ -180,12 +180,7 @@ fn details(report: &FilesReport) {
             count(report.to_be_forgotten)
         ));
     }
-    for (key, files) in &report.unknown_keys {
-        line(&format!(
-            "  {location}: {} files name key {key}, which is not in the keyring; add it to keys.previous",
-            count(*files)
-        ));
-    }
+    super::unknown_keys(location, "files", &report.unknown_keys);
     let named = |notes: &[FileNote], all: u64| {
         for note in notes {
             line(&format!("  {location}/{}: {}", note.file, note.problem));

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use atrest_engine::EngineError;
+use atrest_engine::journal::JournalError;
 use atrest_engine::subjects::receipt::SignedReceipt;
 use atrest_engine::subjects::{OpenErasures, SubjectState, Subjects};
 use jiff::{SignedDuration, Timestamp};
@@ -15,8 +17,8 @@ use crate::args::{ForgetArgs, Global};
 use crate::output::{Envelope, line, warn};
 use crate::session::Connected;
 
-use finish::finish;
-pub(super) use finish::signer;
+use finish::{Finished, finish};
+pub(super) use finish::{has_belongings, signer};
 
 /// Runs the verb.
 pub(crate) async fn run(args: &ForgetArgs, global: &Global) -> anyhow::Result<Outcome> {
@@ -73,30 +75,60 @@ async fn forget(args: &ForgetArgs, connected: &Connected, global: &Global) -> an
         false => SignedDuration::try_from(connected.session.policy.subjects.undo)
             .context("`undo` in [subjects] is too long")?,
     };
-    let question = match undo.is_zero() {
-        true => "Destroy this subject's keys, for ever?",
-        false => "Ask for this subject's erasure?",
-    };
-    super::confirm(question, args.yes, global)?;
-    finish::in_reach(connected, subject).await?;
-    enroll(connected, subjects, subject).await?;
-    let state = match subjects.state(&tag).await? {
-        // Its keys are gone already: what is left is the receipt.
-        Some(state) if state.is_over() => subjects.not_held(&tag).await?,
-        _ => subjects.forget(subject, now + undo, now).await?,
-    };
-    if state.forget_since.is_some() && !state.is_due(now) {
-        return Ok((vec![state], Vec::new()));
+    match undo.is_zero() {
+        true => super::confirm_for_ever(
+            "Destroy this subject's keys, for ever?",
+            args.yes,
+            global,
+        )?,
+        false => super::confirm("Ask for this subject's erasure?", args.yes, global)?,
     }
-    let (state, receipt) = finish(connected, subject, state, args, global, now).await?;
-    Ok((vec![state], vec![receipt]))
+    with_keys_of_now(connected, global, async |connected| {
+        let subjects = self::subjects(connected)?;
+        finish::in_reach(connected, subject).await?;
+        enroll(connected, subjects, subject).await?;
+        let state = match subjects.state(&tag).await? {
+            // Its keys are gone already: what is left is the receipt.
+            Some(state) if state.is_over() => subjects.not_held(&tag).await?,
+            _ => subjects.forget(subject, now + undo, now).await?,
+        };
+        if state.forget_since.is_some() && !state.is_due(now) {
+            return Ok((vec![state], Vec::new()));
+        }
+        let (state, receipt) = finish(connected, subject, state, args, global, now).await?;
+        Ok((vec![state], vec![receipt]))
+    })
+    .await
+}
+
+/// Does `work`, each step of which may be done twice, and where keys were rotated since
+/// this command began, does it again with those of now.
+async fn with_keys_of_now<T>(
+    connected: &Connected,
+    global: &Global,
+    work: impl AsyncFn(&Connected) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let done = work(connected).await;
+    let of_older_keys = |error: &anyhow::Error| {
+        matches!(
+            error.downcast_ref::<EngineError>(),
+            Some(EngineError::Journal(JournalError::UnknownKey { .. }))
+        )
+    };
+    if !done.as_ref().is_err_and(of_older_keys) {
+        return done;
+    }
+    let connected = Connected::open(global).await?;
+    let done = work(&connected).await;
+    connected.close().await;
+    done
 }
 
 /// Somebody who never had a key may have rows and files all the same, in clear or under
 /// keys that everybody shares: they are forgotten and held like anybody else.
 async fn enroll(connected: &Connected, subjects: &Subjects, subject: &str) -> anyhow::Result<()> {
     let is_known = subjects.state(&subjects.tag(subject)).await?.is_some();
-    if !is_known && finish::has_belongings(connected, subject).await? {
+    if !is_known && has_belongings(connected, subject).await? {
         subjects.enroll(subject).await?;
     }
     Ok(())
@@ -122,7 +154,10 @@ async fn due(
             warn(&format!("subject {tag} is held, and was left"));
         } else if state.begun || state.is_due(now) {
             // What is wrong with one does not keep the others waiting.
-            match one_due(connected, state, args, global, now).await {
+            let done = with_keys_of_now(connected, global, async |connected| {
+                one_due(connected, &tag, args, global, now).await
+            });
+            match done.await {
                 Ok((state, receipt)) => {
                     states.push(state);
                     receipts.push(receipt);
@@ -145,12 +180,13 @@ async fn due(
 
 async fn one_due(
     connected: &Connected,
-    state: SubjectState,
+    tag: &str,
     args: &ForgetArgs,
     global: &Global,
     now: Timestamp,
-) -> anyhow::Result<(SubjectState, (PathBuf, SignedReceipt))> {
-    let subject = subjects(connected)?.named(&state.tag).await?;
+) -> anyhow::Result<Finished> {
+    let subjects = subjects(connected)?;
+    let (state, subject) = (subjects.not_held(tag).await?, subjects.named(tag).await?);
     finish(connected, &subject, state, args, global, now).await
 }
 
@@ -189,6 +225,9 @@ fn show(state: &SubjectState) {
         (Some(reason), ..) => format!("subject {tag} is held: {reason}"),
         (None, Some(_), _) if state.begun => format!(
             "subject {tag} is being forgotten, and that cannot be undone: atrest forget --due finishes it"
+        ),
+        (None, Some(until), _) if until <= Timestamp::now() => format!(
+            "subject {tag} is to be forgotten, and the time to undo that ended {until}: its keys are not used, and the next atrest forget --due destroys them"
         ),
         (None, Some(until), _) => format!(
             "subject {tag} is to be forgotten: its keys are not used from now on, and are destroyed by atrest forget --due after {until}; until then atrest forget --undo brings them back"

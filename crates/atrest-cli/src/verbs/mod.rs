@@ -20,6 +20,8 @@ mod status;
 mod subject;
 mod verify;
 
+use std::collections::BTreeMap;
+
 use atrest_engine::Operation;
 
 use crate::Outcome;
@@ -134,6 +136,28 @@ const fn did(operation: Operation) -> &'static str {
     }
 }
 
+/// How many missing keys of a column or location have a line of their own.
+pub(crate) const NAMED_KEYS: usize = 5;
+
+/// Says which keys that are not at hand the values or files of `place` name.
+fn unknown_keys(place: &str, what: &str, keys: &BTreeMap<String, u64>) {
+    use crate::output::{count, line};
+    for (key, n) in keys.iter().take(NAMED_KEYS) {
+        let n = count(*n);
+        line(&format!(
+            "  {place}: {n} {what} name key {key}, which is not in the keyring"
+        ));
+    }
+    let more = keys.len().saturating_sub(NAMED_KEYS);
+    if more > 0 {
+        let n = count(keys.values().skip(NAMED_KEYS).sum());
+        line(&format!(
+            "  {place}: {n} {what} name {} more keys that are not in the keyring; --json has them all",
+            count(more as u64)
+        ));
+    }
+}
+
 /// Says which keys hold a column's values, and which rows do not open.
 fn keys_of(report: &atrest_engine::report::ColumnReport) {
     use crate::output::{count, line};
@@ -165,13 +189,7 @@ fn keys_of(report: &atrest_engine::report::ColumnReport) {
             count(report.to_be_forgotten)
         ));
     }
-    for (key, values) in &report.unknown_keys {
-        line(&format!(
-            "  {}: {} values name key {key}, which is not in the keyring; add it to keys.previous",
-            report.column,
-            count(*values)
-        ));
-    }
+    unknown_keys(&report.column, "values", &report.unknown_keys);
     if !report.undecryptable_rows.is_empty() {
         line(&format!(
             "  {}: undecryptable in rows {}{}; see one with atrest inspect",
@@ -192,11 +210,27 @@ fn notes_of(report: &atrest_engine::report::ColumnReport) {
     notes.for_each(|note| crate::output::line(&format!("note: {note}")));
 }
 
+/// Whether a question would be read and answered.
+fn can_ask(global: &Global) -> bool {
+    use std::io::IsTerminal as _;
+    !global.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks before something that nothing brings back: where nobody can be asked, `--yes` must
+/// say so beforehand.
+fn confirm_for_ever(question: &str, yes: bool, global: &Global) -> anyhow::Result<()> {
+    if !yes && !can_ask(global) {
+        anyhow::bail!(
+            "{question} Nobody can be asked here, and nothing was changed: --yes answers beforehand"
+        );
+    }
+    confirm(question, yes, global)
+}
+
 /// Asks before something that is hard to undo: on a terminal only, where scripts are
 /// not kept waiting.
 fn confirm(question: &str, yes: bool, global: &Global) -> anyhow::Result<()> {
-    use std::io::IsTerminal as _;
-    if yes || global.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if yes || !can_ask(global) {
         return Ok(());
     }
     let go = dialoguer::Confirm::new()

@@ -187,6 +187,10 @@ pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
                 report.unopened,
                 "do not open themselves, since a key is missing, and their rows were left",
             ),
+            (
+                report.brought_back,
+                "of subjects that were forgotten are back, since this backup is from before their values had keys of their own: run atrest encrypt, then atrest forget SUBJECT for each of them",
+            ),
         ] {
             if entries > 0 {
                 line(&format!(

@@ -7,6 +7,7 @@ use atrest_engine::journal::Journal;
 use atrest_engine::report::{KeyUsage, OpenRun, key_usage, of_a_part};
 use atrest_media::folder;
 
+use super::NAMED_KEYS;
 use crate::Outcome;
 use crate::args::Global;
 use crate::files::Locations;
@@ -123,7 +124,9 @@ pub(crate) fn keys(usage: &[KeyUsage]) {
     let first = names.len() + 1;
     names.extend(["source", "values", "files", "can retire", "because"]);
     let mut rows = table(&names, first..first + 2);
-    for key in usage {
+    let (missing, ours): (Vec<_>, Vec<_>) = usage.iter().partition(|key| key.role == "missing");
+    let more = missing.len().saturating_sub(NAMED_KEYS);
+    for key in ours.into_iter().chain(missing.into_iter().take(NAMED_KEYS)) {
         let mut row = vec![key.key.clone(), key.role.to_owned()];
         if lives {
             let life = &key.life;
@@ -148,4 +151,10 @@ pub(crate) fn keys(usage: &[KeyUsage]) {
         rows.add_row(row);
     }
     print(&rows);
+    if more > 0 {
+        let more = count(more as u64);
+        line(&format!(
+            "and {more} more keys that are missing; --json has them all"
+        ));
+    }
 }

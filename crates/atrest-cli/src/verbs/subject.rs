@@ -5,10 +5,11 @@ mod files;
 use std::io::{BufWriter, Write};
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use atrest_engine::subjects::{Belonging, SubjectError, SubjectState};
+use jiff::Timestamp;
 
-use super::forget::subjects;
+use super::forget::{has_belongings, subjects};
 use crate::Outcome;
 use crate::args::{Global, SubjectArgs, SubjectCommand, SubjectExportArgs, SubjectNameArgs};
 use crate::output::{Envelope, count, line};
@@ -31,7 +32,14 @@ async fn export(
     connected: &Connected,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
-    subjects(connected)?;
+    let known = subjects(connected)?;
+    let tag = known.tag(&args.subject);
+    let has_keys = known.state(&tag).await?.is_some();
+    if !has_keys && !has_belongings(connected, &args.subject).await? {
+        bail!(
+            "nothing is kept of this subject: it has no key, and no row or file of the policy's columns and locations is its own; check its spelling, which is that of the column or path that the policy names as `subject`"
+        );
+    }
     // Before the first value is written.
     if let Some(to) = &args.files {
         files::make_folder(connected, to)?;
@@ -134,7 +142,10 @@ fn text(state: &SubjectState) {
     if state.begun {
         line("being forgotten, which cannot be undone; atrest forget --due finishes it");
     } else if let Some(until) = state.undo_until {
-        line(&format!("to be forgotten; can be undone until {until}"));
+        line(&match until <= Timestamp::now() {
+            true => format!("to be forgotten by the next atrest forget --due; the time to undo that ended {until}"),
+            false => format!("to be forgotten; can be undone until {until}"),
+        });
     }
     if let Some(reason) = &state.hold {
         line(&format!("held: {reason}"));

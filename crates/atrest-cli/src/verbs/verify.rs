@@ -71,7 +71,12 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     let in_clear = reports.iter().any(|r| r.plaintext > 0) || files.iter().any(|f| f.plaintext > 0);
     let undecryptable =
         reports.iter().any(|r| r.undecryptable > 0) || files.iter().any(|f| f.undecryptable > 0);
+    let erased = reports.iter().any(|r| r.forgotten + r.to_be_forgotten > 0)
+        || files.iter().any(|f| f.forgotten + f.to_be_forgotten > 0);
     line(match (clean, files.is_empty()) {
+        (true, _) if erased => {
+            "Clean: all is encrypted, and opens, but for what is of subjects that were or are to be forgotten."
+        }
         (true, true) => "Clean: every value is encrypted and opens.",
         (true, false) => "Clean: every value and every file is encrypted and opens.",
         (false, _) if !open.back.is_empty() => {

@@ -222,6 +222,11 @@ async fn retire_by_force_says_what_is_lost() {
     let old = place.ids().remove(0);
     place
         .run(&["key", "retire", &old, "--force"])
+        .expect(2)
+        .says("--yes answers beforehand");
+    place.run(&["verify"]).expect(0);
+    place
+        .run(&["key", "retire", &old, "--force", "--yes"])
         .expect(0)
         .says("will be lost: 18 values need it");
     place.run(&["verify"]).expect(1).says("undecryptable");

@@ -177,6 +177,7 @@ impl Reader {
                             tally.unknown_row = Some(key()?.to_string());
                         }
                         *tally.unknown_keys.entry(id).or_default() += 1;
+                        tally.unknown_of_subjects += u64::from(self.ring.is_some());
                     }
                 }
                 if tally.undecryptable_rows.len() < NAMED_ROWS {

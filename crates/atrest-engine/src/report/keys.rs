@@ -132,7 +132,7 @@ pub fn key_usage(
             values: Some(held.values),
             files: Some(held.files),
             can_retire: None,
-            reason: format!("{held} name it and do not open: add it to keys.previous"),
+            reason: format!("{held} name it and do not open: add it to keys.previous; if it was a subject's own, put the table atrest_keys back that has it"),
             life: KeyLife::default(),
         }
     }));

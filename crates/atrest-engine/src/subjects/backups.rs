@@ -8,11 +8,14 @@ use atrest_core::{KeyId, Stored};
 use jiff::Timestamp;
 
 use super::receipt::ErasedBackup;
-use crate::backup::{BackupPage, BackupReader};
+use crate::backup::{self, BackupError, BackupPage, BackupReader};
 use crate::column::{Column, Reader, Whose};
 use crate::policy::ColumnPolicy;
 use crate::target::RowKey;
 use crate::{Engine, EngineError};
+
+const TORN: &str = "the run that wrote it was killed while it wrote the last page: run the same command again, which goes on in it, or delete it";
+const WRITTEN: &str = "a run is writing it: let that end";
 
 /// One column of the backup.
 struct Place {
@@ -79,11 +82,19 @@ impl Engine {
                 }
             }
         }
-        if !backup.closed() {
-            found.problem = Some("it was not closed: it may hold more than could be read".into());
+        // What a killed run left is proven to its end, unless that is torn.
+        if backup.torn() {
+            found.problem = Some(TORN.to_owned());
+        } else if !backup.closed() && length(path)? != backup.offset() {
+            found.problem = Some(WRITTEN.to_owned());
         }
         Ok(found)
     }
+}
+
+fn length(path: &Path) -> Result<u64, BackupError> {
+    let meta = path.metadata();
+    Ok(meta.map_err(|source| backup::io("read", path, source))?.len())
 }
 
 impl Place {

@@ -135,7 +135,7 @@ pub enum KeyringError {
         state: KeyState,
     },
     /// Keys of this purpose are not rotated.
-    #[error("keys for {} are not rotated: what they made is for ever", .0.name())]
+    #[error("keys for {} are neither rotated nor destroyed: what they made is for ever", .0.name())]
     NotRotated(KeyPurpose),
     /// The subject's tombstone is not what the change wants.
     #[error("the subject {tag} {problem}; nothing was changed")]

@@ -131,6 +131,19 @@ impl Report {
         for key in self.undecryptable.iter().filter_map(|one| one.unknown_key) {
             *report.unknown_keys.entry(key.to_string()).or_default() += 1;
         }
+        if !report.unknown_keys.is_empty() {
+            let named: u64 = report.unknown_keys.values().sum();
+            let next = match policy.subject {
+                None => "add these keys to keys.previous",
+                Some(_) => {
+                    "put the table atrest_keys back as it was when they were encrypted, if it is \
+                     lost or older; put a file that was moved from another subject's folder back; \
+                     a key that everybody shares goes into keys.previous"
+                }
+            };
+            let note = format!("{named} files name keys that are not at hand: {next}");
+            report.notes.push(note);
+        }
         let mut spared = BTreeMap::<_, u64>::new();
         for one in &harmless {
             *spared.entry(one.why.word()).or_default() += 1;

@@ -2,7 +2,7 @@
 //! worth depends on what lies below the file system, and the verb says so.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -30,17 +30,11 @@ pub(super) fn run(args: &ShredFileArgs, global: &Global) -> anyhow::Result<Outco
     for path in &args.files {
         files.push((path, open(path, args.hard_links)?));
     }
-    let asked = io::stdin().is_terminal() && io::stderr().is_terminal() && !global.json;
-    if !args.yes && !asked {
-        bail!(
-            "what is shredded is gone, and nobody can be asked here; nothing was changed: --yes answers beforehand"
-        );
-    }
     let question = match args.files.as_slice() {
         [one] => format!("Overwrite and remove {}?", one.display()),
         more => format!("Overwrite and remove {} files?", more.len()),
     };
-    super::super::confirm(&question, args.yes, global)?;
+    crate::verbs::confirm_for_ever(&question, args.yes, global)?;
 
     let mut reports = Vec::new();
     for (path, (file, about)) in files {

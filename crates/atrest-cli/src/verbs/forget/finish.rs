@@ -22,6 +22,9 @@ use crate::backups::Known;
 use crate::files::Location;
 use crate::session::{Connected, Session};
 
+/// What became of the subject, and its receipt.
+pub(super) type Finished = (SubjectState, (PathBuf, SignedReceipt));
+
 /// Does what was asked for: the tombstone first, then the keys, then what could confirm
 /// guesses; in the end the receipt. Each step may be done twice, and until the receipt
 /// is there it stays open.
@@ -32,7 +35,7 @@ pub(super) async fn finish(
     args: &ForgetArgs,
     global: &Global,
     now: Timestamp,
-) -> anyhow::Result<(SubjectState, (PathBuf, SignedReceipt))> {
+) -> anyhow::Result<Finished> {
     let subjects = subjects(connected)?;
     let policy = &connected.session.policy;
     let requested = state.forget_since;
@@ -137,7 +140,7 @@ pub(super) async fn in_reach(connected: &Connected, subject: &str) -> anyhow::Re
 }
 
 /// Whether rows or files of the policy are the subject's.
-pub(super) async fn has_belongings(connected: &Connected, subject: &str) -> anyhow::Result<bool> {
+pub(in crate::verbs) async fn has_belongings(connected: &Connected, subject: &str) -> anyhow::Result<bool> {
     for column in with_subject(connected) {
         if connected.engine()?.has_rows(column, subject).await? {
             return Ok(true);

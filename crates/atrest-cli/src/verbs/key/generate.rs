@@ -1,6 +1,6 @@
 //! `atrest key generate`.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -76,10 +76,13 @@ fn hex(bytes: &[u8; 32]) -> Zeroizing<String> {
 
 /// A new file that only its owner can read, durable.
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    super::write_private(path, text).with_context(|| {
-        format!(
-            "cannot write the key to {}; a key file is never overwritten: name a new one",
-            path.display()
-        )
+    super::write_private(path, text).map_err(|error| {
+        let next = match error.kind() {
+            ErrorKind::AlreadyExists => "a key file is never overwritten: name a new one",
+            ErrorKind::NotFound => "make that folder first",
+            _ => "check the folder's permissions and the disk's space",
+        };
+        let what = format!("cannot write the key to {}; {next}", path.display());
+        anyhow::Error::new(error).context(what)
     })
 }

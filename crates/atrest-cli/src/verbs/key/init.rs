@@ -26,9 +26,13 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Clean);
     }
     line(&format!("{}: made, with key {key}", made.origin()));
-    line(
-        "Without this file or its root, what its keys encrypt is lost. Next: keep a copy with your backups,",
-    );
+    let what = match unopened.policy.keys.in_database() {
+        true => "table",
+        false => "file",
+    };
+    line(&format!(
+        "Without this {what} or its root, what its keys encrypt is lost. Next: keep a copy with your backups,"
+    ));
     line("and make recovery shares for the safe: atrest key export --shares 3/5 --out shares");
     Ok(Outcome::Clean)
 }

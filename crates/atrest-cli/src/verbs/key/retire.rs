@@ -25,6 +25,9 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
     let entry = session.opened()?.entry(id);
     let entry = entry.ok_or(KeyringError::NoSuchKey { id })?;
     let (state, purpose, changed) = (entry.state, entry.purpose, entry.changed);
+    if purpose == KeyPurpose::Index {
+        return Err(KeyringError::NotRotated(purpose).into());
+    }
     if state == KeyState::Active {
         return Err(KeyringError::State { id, state }.into());
     }
@@ -54,10 +57,7 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
             warn(&format!("will be lost: {what}"));
         }
         let question = format!("Destroy key {id}, and lose this for ever?");
-        if global.json && !args.yes {
-            bail!("--force with --json asks no question; add --yes");
-        }
-        crate::verbs::confirm(&question, args.yes, global)?;
+        crate::verbs::confirm_for_ever(&question, args.yes, global)?;
     }
     if needed.is_empty() && state != KeyState::Destroyed {
         // What a process with an older keyring in memory writes just now is not counted.

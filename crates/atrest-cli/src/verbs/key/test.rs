@@ -1,5 +1,6 @@
 //! `atrest key test`: one source, tried.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -19,8 +20,8 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> anyhow::Result<Outcome> {
     let keys = unopened.keys();
     let settings = keys.settings(keys.policy.directory());
     let begin = Instant::now();
-    let (source, found) =
-        tried(&args.source, &settings, keys.environment).context("this source does not work")?;
+    let tried = tried(&args.source, &settings, keys.environment);
+    let Tried { source, found, uses } = tried.context("this source does not work")?;
     let seconds = begin.elapsed().as_secs_f64();
     let kind = if source.delivers() {
         "delivers"
@@ -33,6 +34,7 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> anyhow::Result<Outcome> {
             .with("source", source.name())?
             .with("kind", kind)?
             .with("key_ids", ids)?
+            .with("use_as", uses)?
             .print()?;
         return Ok(Outcome::Clean);
     }
@@ -43,27 +45,32 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> anyhow::Result<Outcome> {
         true => format!("{}: delivers {}", source.name(), ids(&found)),
         false => format!("{}: wraps keys, and shows none", source.name()),
     });
-    let use_as = match source.delivers() {
-        true => "as `primary`, `previous`, or the `root` of a keyring",
-        false => "as the `root` of a keyring",
-    };
+    let uses: Vec<_> = uses.iter().map(|place| format!("`{place}`")).collect();
     line(&format!(
-        "A key was wrapped and unwrapped again. It works, in {seconds:.3} s; use it {use_as}."
+        "A key was wrapped and unwrapped again. It works, in {seconds:.3} s; in [keys] it may be {}.",
+        uses.join(" or ")
     ));
     Ok(Outcome::Clean)
 }
 
-/// Has a source do what it can do.
-fn tried(
-    uri: &str,
-    settings: &Settings,
-    env: &Environment,
-) -> anyhow::Result<(Box<dyn KeySource>, Vec<Key>)> {
+/// A source that works.
+struct Tried {
+    source: Box<dyn KeySource>,
+    /// The keys that it delivers.
+    found: Vec<Key>,
+    /// What of `[keys]` it may stand for.
+    uses: &'static [&'static str],
+}
+
+/// Has a source do what it can do, and a policy take it.
+fn tried(uri: &str, settings: &Settings, env: &Environment) -> anyhow::Result<Tried> {
     let source = source::parse(uri, settings)?;
-    let found = match source.delivers() {
-        true => source.keys(env)?,
-        false => Vec::new(),
+    let (found, uses): (_, &[_]) = match (source.delivers(), source.weakness()) {
+        (false, _) => (Vec::new(), &["root"]),
+        (true, Some(_)) => (source.keys(env)?, &["previous"]),
+        (true, None) => (source.keys(env)?, &["primary", "previous", "root"]),
     };
+    refuse_duplicates(&found, source.name())?;
     let (key, place) = (Key::generate()?, Context::new("atrest/key-test"));
     let wrapped = source.wrap_key(&key, &place, env)?;
     let back = source.unwrap_key(&wrapped, &place, env)?;
@@ -72,7 +79,21 @@ fn tried(
         "{} gave back another key than it wrapped; do not use it",
         source.name()
     );
-    Ok((source, found))
+    Ok(Tried {
+        source,
+        found,
+        uses,
+    })
+}
+
+/// No policy takes a list with one key in it twice.
+fn refuse_duplicates(keys: &[Key], origin: &str) -> anyhow::Result<()> {
+    let ids: HashSet<_> = keys.iter().map(Key::id).collect();
+    anyhow::ensure!(
+        ids.len() == keys.len(),
+        "{origin} has one key twice, or two with one id; leave one of them out"
+    );
+    Ok(())
 }
 
 fn ids(keys: &[Key]) -> String {
