@@ -19,7 +19,7 @@ from django.db.migrations.writer import OperationWriter
 
 import atrest
 from atrest.django import EncryptedTextField
-from atrest.django.migrations import DecryptColumns, EncryptColumns
+from atrest.django.migrations import DecryptColumns, DiscardTokens, EncryptColumns
 
 HERE = Path(__file__).parent / "hospital"
 
@@ -218,6 +218,8 @@ def test_a_fresh_database_passes_over_the_data_step(project):
         EncryptColumns("Patient", "text"),
         EncryptColumns("Patient", "text", "email", backup="/b.atrest"),
         DecryptColumns("Patient", "text", fields=["email"]),
+        DiscardTokens("Patient"),
+        DiscardTokens("Patient", "text", "email"),
     ],
 )
 def test_the_data_step_is_written_as_it_was(operation):

@@ -31,7 +31,7 @@ from django.db.migrations.operations import (
 from django.db.models.signals import pre_migrate
 
 from atrest.django.fields import EncryptedField
-from atrest.django.migrations import DiscardTokens, EncryptColumns
+from atrest.django.migrations import DiscardTokens, EncryptColumns, NamesFields
 from atrest.django.probe import holds_tokens
 
 _CHANGES = (AlterField, AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel)
@@ -165,7 +165,7 @@ def _declares(operation: Any) -> bool:
 
 def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) that the plan itself decrypts; field None for all of the model."""
-    return _named(plan, lambda o, backwards: not isinstance(o, DiscardTokens) and backwards == o.encrypts)
+    return _named(plan, lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts)
 
 
 def _discarded(plan: list[Any]) -> set[tuple[str, str, str | None]]:
@@ -178,7 +178,7 @@ def _named(plan: list[Any], which: Callable[[Any, bool], bool]) -> set[tuple[str
         (migration.app_label, operation.model_name.lower(), name)
         for migration, backwards in plan
         for operation in _flat(migration.operations, "database_operations")
-        if isinstance(operation, EncryptColumns) and which(operation, backwards)
+        if isinstance(operation, NamesFields) and which(operation, backwards)
         for name in operation.field_names or (None,)
     }
 
