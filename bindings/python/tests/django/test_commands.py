@@ -4,7 +4,7 @@ import re
 from io import StringIO
 
 import pytest
-from clinic.models import Everything, FernetNote, Mixed, Patient
+from clinic.models import Device, Everything, FernetNote, Mixed, Patient
 from django.conf import settings
 from django.core.management import CommandError, call_command, load_command_class
 from django.db import connections
@@ -98,6 +98,17 @@ def test_status_and_one_row(alias):
     assert "sealed" in one and f"key {key} (in the keyring)" in one and "stored: ar1." in one
     assert "a@example.org" not in one
     assert "--pk needs one field" in run("encryption_status", alias, pk=["1"], status=2)
+
+
+def test_uuids_of_rows_are_typed_and_printed_with_dashes(alias):
+    device = Device.objects.using(alias).create(serial="x")
+    for typed in (str(device.pk), device.pk.hex):
+        assert "sealed" in run("encryption_status", alias, field=["Device.serial"], pk=[typed])
+    assert "clinic.Device" in run("encryption_status", alias, field=["Device.serial"], pk=["no-uuid"], status=2)
+    other = atrest.Field(atrest.Keyring(atrest.generate_key()), "clinic_device.serial").seal("x")
+    with connections[alias].cursor() as cursor:
+        cursor.execute("UPDATE clinic_device SET serial = %s", [other])
+    assert f"first keys: {device.pk}" in run("verify_fields", alias, field=["Device.serial"], status=1)
 
 
 def test_fernet_columns(alias, stored):

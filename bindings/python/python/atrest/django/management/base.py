@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 import atrest
 from atrest.django import conf, policy
 from atrest.django.columns import Selection, choose
+from atrest.django.management import row_keys
 
 
 class ColumnCommand(BaseCommand):
@@ -46,7 +47,8 @@ class ColumnCommand(BaseCommand):
         alias = options["database"]
         self.fields = self.chosen(options)
         made = policy.compose(connections[alias], self.fields, keys=keys)
-        self.labels = {policy.column_id(f): str(f) for f in self.fields}
+        self.by_column = {policy.column_id(f): f for f in self.fields}
+        self.labels = {column: str(f) for column, f in self.by_column.items()}
         self.engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
         self.progress = Progress(self, options["verbosity"])
 
@@ -91,7 +93,8 @@ class ColumnCommand(BaseCommand):
             for note in column.get("notes") or ():
                 self.say(f"  {note}")
             if rows := column.get("undecryptable_rows"):
-                self.say(f"  undecryptable, first keys: {', '.join(map(str, rows))}")
+                keys = (row_keys.shown(self.by_column[column["column"]], key) for key in rows)
+                self.say(f"  undecryptable, first keys: {', '.join(keys)}")
 
     def plan(self, operation: str, options: dict[str, Any]) -> None:
         """Prints what an operation would do; raises CommandError with status 1 if something stands in its way."""
