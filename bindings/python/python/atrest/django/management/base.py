@@ -74,8 +74,7 @@ class ColumnCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         refuse_below_one(options, "batch_size", "workers", "max_rate")
-        # From code, one name is as good as a list of them.
-        options |= {name: [options[name]] for name in self.lists if isinstance(options.get(name), str)}
+        options |= {name: listed(options[name]) for name in self.lists if name in options}
         try:
             return super().execute(*args, **options)
         except (atrest.AtrestError, ImproperlyConfigured) as error:
@@ -121,6 +120,11 @@ class ColumnCommand(BaseCommand):
             self.say(f"backup: {path}")
         if not report["ok"]:
             raise CommandError("something is left to do, see above", returncode=1)
+
+
+def listed(given: Any) -> Any:
+    """An option that is a list: from code, one name is as good as a list of them."""
+    return [given] if isinstance(given, str) else given
 
 
 def refuse_below_one(options: dict[str, Any], *names: str) -> None:
