@@ -11,6 +11,7 @@ from django.db import connections
 from django.test import override_settings
 
 import atrest
+from atrest.django.words import in_django
 
 EMAIL = Patient._meta.get_field("email")
 VALUE = Mixed._meta.get_field("value")
@@ -121,6 +122,56 @@ def test_fernet_columns(alias, stored):
     assert Fernet(new).decrypt(token) == b"x"
 
 
+FOREIGN = atrest.Keyring(atrest.generate_key())
+
+
+def test_what_only_looks_like_a_token_is_taken_where_that_is_said(alias, clear_rows, overwrite, stored):
+    chosen = {"field": ["Mixed.value"], "no_backup": True}
+    lookalike = atrest.Field(FOREIGN, "clinic_mixed.value").seal("x")
+    fernet = atrest.Field(FOREIGN, "clinic_mixed.value", suite="fernet").seal("x")
+    for row in clear_rows:
+        overwrite(alias, VALUE, row.pk, lookalike)
+    assert "add --accept-lookalikes" in run("encrypt_fields", alias, status=2, **chosen)
+    run("encrypt_fields", alias, accept_lookalikes=True, **chosen)
+    assert all(value != lookalike for value in stored(alias, VALUE))
+    assert {m.value for m in Mixed.objects.using(alias).all()} == {lookalike}
+    run("decrypt_fields", alias, accept_lookalikes=True, interactive=False, **chosen)
+    assert set(stored(alias, VALUE)) == {lookalike}
+    # A Fernet token names no key: nothing says that it is not one of ours.
+    overwrite(alias, VALUE, clear_rows[0].pk, fernet)
+    assert "1 UNDECRYPTABLE" in run("encrypt_fields", alias, accept_lookalikes=True, status=1, **chosen)
+    assert fernet in stored(alias, VALUE)
+
+
+def test_advice_names_commands_that_are_here(default, overwrite):
+    row = Patient.objects.create(name="a", email="a@example.org")
+    overwrite(default, EMAIL, row.pk, "clear")
+    with pytest.raises(atrest.DecryptionError, match="`manage.py verify_fields` tells"):
+        Patient.objects.get().email
+    overwrite(default, EMAIL, row.pk, "gAAAAABcut")
+    status = f"`manage.py encryption_status --field clinic.Patient.email --pk {row.pk}` shows"
+    with pytest.raises(atrest.DecryptionError, match=status):
+        Patient.objects.get().email
+    with override_settings(ATREST={"KEYS": "env:NOT_SET_ANYWHERE"}):
+        assert "`manage.py generate_encryption_key`" in run("verify_fields", default, status=2)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("run atrest encrypt again", "run manage.py encrypt_fields again"),
+        ("in keys.previous (Engine.rotate brings them over)", "manage.py rotate_encryption_keys brings"),
+        ("`Engine.encrypt`", "`manage.py encrypt_fields`"),
+        ("run atrest decrypt --apply-schema, or these yourself", "run atrest decrypt --apply-schema"),
+        ('name a new one with backup="FILE"', "with --backup-file FILE"),
+        ("make the same call again", "run the same command again"),
+        ("`atrest key rotate`", "`atrest key rotate`"),
+    ],
+)
+def test_advice_without_a_counterpart_stays(theirs, ours):
+    assert ours in in_django(theirs)
+
+
 def test_a_name_that_is_none_says_which_are_near(default):
     out = run("encrypt_fields", default, field=["Patient.emial"], status=2)
     assert "clinic.Patient.email" in out
@@ -158,7 +209,8 @@ def test_a_schema_that_was_not_migrated_is_told(default):
             cursor.execute("INSERT INTO clinic_mixed (value) VALUES ('clear')")
         out = run("encrypt_fields", "postgres", field=["Mixed.value"], dry_run=True, status=0)
         assert "run the migration first" in out
-        run("encrypt_fields", "postgres", field=["Mixed.value"], no_backup=True, status=2)
+        out = run("encrypt_fields", "postgres", field=["Mixed.value"], no_backup=True, status=2)
+        assert "run `manage.py makemigrations` and `migrate`, or run this yourself" in out and "apply" not in out
         assert Mixed.objects.using("postgres").get().value == "clear"
     finally:
         Mixed.objects.using("postgres").all().delete()
@@ -222,10 +274,10 @@ def test_decrypting_without_a_terminal_says_how(default, monkeypatch, stored):
 
 
 COMMANDS = {
-    "encrypt_fields": ["--no-backup"],
+    "encrypt_fields": ["--no-backup", "--accept-lookalikes"],
     "verify_fields": [],
-    "rotate_encryption_keys": ["--old-key=env:OLD", "--new-key=env:NEW", "--no-backup"],
-    "decrypt_fields": ["--no-backup", "--noinput"],
+    "rotate_encryption_keys": ["--old-key=env:OLD", "--new-key=env:NEW", "--no-backup", "--accept-lookalikes"],
+    "decrypt_fields": ["--no-backup", "--noinput", "--accept-lookalikes"],
     "restore_from_backup": ["--backup-file=BACKUP"],
     "benchmark_encryption_performance": ["--sizes=64"],
     "encryption_status": [],

@@ -16,6 +16,7 @@ import atrest
 from atrest.django import conf, policy
 from atrest.django.columns import Selection, choose
 from atrest.django.management import row_keys
+from atrest.django.words import in_django
 
 
 class ColumnCommand(BaseCommand):
@@ -60,15 +61,13 @@ class ColumnCommand(BaseCommand):
         return choose(alias, Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"])))
 
     def run(self, verb: str, options: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """One verb of the engine. Its errors become CommandErrors, without a traceback."""
+        """One verb of the engine."""
         chosen: dict[str, Any] = {"progress": self.progress, **more}
         for name in ("batch_size", "workers"):
             if options.get(name) is not None:
                 chosen[name] = options[name]
         try:
             return getattr(self.engine, verb)(**chosen)
-        except atrest.AtrestError as error:
-            raise CommandError(str(error), returncode=2) from error
         finally:
             self.progress.clear()
 
@@ -78,7 +77,8 @@ class ColumnCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except (atrest.AtrestError, ImproperlyConfigured) as error:
-            raise CommandError(str(error), returncode=2) from error
+            # Without a traceback.
+            raise CommandError(in_django(str(error)), returncode=2) from error
 
     # --- what is printed -----------------------------------------------------------------
 
@@ -90,7 +90,7 @@ class ColumnCommand(BaseCommand):
         for column in columns:
             self.say(f"{self.label(column)}: {state(column)}")
             for note in column.get("notes") or ():
-                self.say(f"  {note}")
+                self.say(f"  {in_django(note)}")
             if rows := column.get("undecryptable_rows"):
                 keys = (row_keys.shown(self.by_column[column["column"]], key) for key in rows)
                 self.say(f"  undecryptable, first keys: {', '.join(keys)}")
@@ -105,7 +105,7 @@ class ColumnCommand(BaseCommand):
                 self.say(f"  the column must become {schema['sealed_type']}: run the migration first")
             for kind in ("refusals", "warnings"):
                 for finding in column.get(kind) or ():
-                    self.say(f"  {kind[:-1]}: {finding['what']}; {finding['next']}")
+                    self.say(f"  {kind[:-1]}: {in_django(finding['what'])}; {in_django(finding['next'])}")
         self.say("Nothing was changed (--dry-run).")
         if any(c.get("refusals") for c in report["columns"]):
             raise CommandError("something stands in the way, see above", returncode=1)
@@ -125,6 +125,16 @@ class ColumnCommand(BaseCommand):
 def listed(given: Any) -> Any:
     """An option that is a list: from code, one name is as good as a list of them."""
     return [given] if isinstance(given, str) else given
+
+
+def lookalikes_argument(parser: CommandParser) -> None:
+    """`--accept-lookalikes`, as the engine's refusals advise it."""
+    parser.add_argument(
+        "--accept-lookalikes",
+        action="store_true",
+        help="take values that look like tokens of atrest under a key id that the keyring lacks for clear text of the "
+        "application's own; what looks like a Fernet token names no key, and stays as it is in any case",
+    )
 
 
 def refuse_below_one(options: dict[str, Any], *names: str) -> None:
@@ -159,7 +169,7 @@ class Progress:
             self.clear()
         elif kind == "note" and not self._quiet:
             self.clear()
-            self._out.write(f"{self._labels.get(event.get('column'), '')}: {event['text']}")
+            self._out.write(f"{self._labels.get(event.get('column'), '')}: {in_django(event['text'])}")
 
     def _show(self) -> None:
         now = monotonic()

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 import atrest
 from atrest.django import conf, policy
 from atrest.django.keys import in_force
-from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, number
+from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, lookalikes_argument, number
 
 
 class Command(ColumnCommand):
@@ -28,6 +28,7 @@ class Command(ColumnCommand):
         parser.add_argument("--new-key", metavar="KEY|SOURCE", help="encrypts from now on")
         parser.add_argument("--backup-file", metavar="PATH", help="backup of the old tokens (default: a dated file)")
         parser.add_argument("--no-backup", action="store_true", help="keep no backup")
+        lookalikes_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         new, old = options["new_key"], options["old_key"]
@@ -41,7 +42,7 @@ class Command(ColumnCommand):
             self.plan("rotate", options)
             return
         backup = backup_argument(options["backup_file"], options["no_backup"])
-        report = self.run("rotate", options, backup=backup)
+        report = self.run("rotate", options, backup=backup, accept_lookalikes=options["accept_lookalikes"])
         self.totals(report["columns"])
         changed = sum(column["changed"] for column in report["columns"])
         self.say(f"{number(changed)} values encrypted anew in {report['seconds']:.1f} s")
