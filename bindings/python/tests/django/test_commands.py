@@ -90,6 +90,21 @@ def test_rotation_with_keys_as_the_guides_type_them(alias):
     assert Patient.objects.using(alias).get().email == "a@example.org"
 
 
+def test_a_key_that_begins_with_a_dash(default, capsys):
+    Patient.objects.create(name="a", email="a@example.org")
+    old, new = settings.ATREST["KEYS"][0], "-" + atrest.generate_key()[1:]
+    command = load_command_class("atrest.django", "rotate_encryption_keys")
+    command.run_from_argv(["manage.py", "rotate_encryption_keys", "--no-backup", "--old-key", old, "--new-key", new])
+    assert f"key {atrest.key_id(new)}: " in capsys.readouterr().out
+    connections.close_all()
+    back = ["--old-key", new, "--new-key", old, "--skip-checks"]
+    command.run_from_argv(["manage.py", "rotate_encryption_keys", "--no-backup", *back])
+    assert Patient.objects.get().email == "a@example.org"
+    with pytest.raises(SystemExit):
+        command.run_from_argv(["manage.py", "rotate_encryption_keys", "--old-key", "--no-backup"])
+    assert "expected one argument" in capsys.readouterr().err
+
+
 def test_status_and_one_row(alias):
     row = Patient.objects.using(alias).create(name="a", email="a@example.org")
     out = run("encryption_status", alias)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -11,6 +12,10 @@ import atrest
 from atrest.django import conf, policy
 from atrest.django.keys import in_force
 from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, lookalikes_argument, number
+
+
+#: A key in base64url that begins as an option does.
+_DASHED_KEY = re.compile(r"-[\w-]{42}=?", re.ASCII)
 
 
 class Command(ColumnCommand):
@@ -29,6 +34,9 @@ class Command(ColumnCommand):
         parser.add_argument("--backup-file", metavar="PATH", help="backup of the old tokens (default: a dated file)")
         parser.add_argument("--no-backup", action="store_true", help="keep no backup")
         lookalikes_argument(parser)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        super().run_from_argv(_joined(argv))
 
     def handle(self, *args: Any, **options: Any) -> None:
         new, old = options["new_key"], options["old_key"]
@@ -60,3 +68,14 @@ class Command(ColumnCommand):
                 "The application does not know this key yet, and cannot read what is encrypted under it. While "
                 "it runs, first put the new key before the old one in the project's keys; then rotate."
             )
+
+
+def _joined(argv: list[str]) -> list[str]:
+    """`--old-key -abc…` as `--old-key=-abc…`: one key in 64 begins with a dash."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in ("--old-key", "--new-key") and _DASHED_KEY.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
