@@ -44,6 +44,9 @@ def test_encrypt_one_field_of_all(alias, clear_rows, stored, tmp_path):
     chosen = {"model": ["clinic.Mixed"], "field": ["value"]}
     plan = run("encrypt_fields", alias, dry_run=True, **chosen)
     assert "clinic.Mixed.value: 13 rows, 0 encrypted (0.0 %), 10 in clear, 3 null; 10 would be encrypted" in plan
+    grow = re.search(r"grow from ([\d,]+) to ([\d,]+) bytes, the longest to ([\d,]+)", plan)
+    before, after, longest = (int(n.replace(",", "")) for n in grow.groups())
+    assert 0 < before < longest < after and after > 10 * 60
     assert "number" not in plan and all(v is None or v.startswith("clear") for v in stored(alias, VALUE))
     backup = tmp_path / "b.atrest"
     out = run("encrypt_fields", alias, backup_file=str(backup), batch_size=3, **chosen)
@@ -68,7 +71,11 @@ def test_a_backup_puts_values_back_and_spares_newer_ones(alias, clear_rows, tmp_
     backup = str(tmp_path / "b.atrest")
     run("encrypt_fields", alias, field=["Mixed.value"], backup_file=backup)
     Mixed.objects.using(alias).filter(pk=clear_rows[0].pk).update(value="newer")
-    assert "1 changed since" in run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, dry_run=True, status=1)
+    compared = {"field": ["Mixed.value"], "backup_file": backup, "dry_run": True, "status": 1}
+    out = run("restore_from_backup", alias, **compared)
+    assert "10 entries, 9 rows have the same value and would hold it as it was stored then, 1 changed since" in out
+    assert "would stay, 0 gone" in out and "written" not in out and f"first keys: {clear_rows[0].pk}" in out
+    assert "would be overwritten (--force)" in run("restore_from_backup", alias, force=True, **compared)
     run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, status=1)
     assert Mixed.objects.using(alias).get(pk=clear_rows[0].pk).value == "newer"
     run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, force=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -92,8 +92,7 @@ class ColumnCommand(BaseCommand):
             for note in column.get("notes") or ():
                 self.say(f"  {in_django(note)}")
             if rows := column.get("undecryptable_rows"):
-                keys = (row_keys.shown(self.by_column[column["column"]], key) for key in rows)
-                self.say(f"  undecryptable, first keys: {', '.join(keys)}")
+                self.say(f"  undecryptable, first keys: {', '.join(self.keys(column, rows))}")
 
     def plan(self, operation: str, options: dict[str, Any]) -> None:
         """Prints what an operation would do; raises CommandError with status 1 if something stands in its way."""
@@ -101,6 +100,11 @@ class ColumnCommand(BaseCommand):
         for column in report["columns"]:
             verb = {"encrypt": "encrypted", "rotate": "encrypted anew", "decrypt": "decrypted"}[operation]
             self.say(f"{self.label(column)}: {state(column)}; {number(column['due'])} would be {verb}")
+            if operation == "encrypt" and column["due"]:
+                self.say(
+                    f"  the stored values grow from {number(column['bytes'])} to {number(column['bytes_after'])} bytes, "
+                    f"the longest to {number(column['longest_token'])}"
+                )
             if (schema := column.get("schema")) is not None:
                 self.say(f"  the column must become {schema['sealed_type']}: run the migration first")
             for kind in ("refusals", "warnings"):
@@ -113,6 +117,11 @@ class ColumnCommand(BaseCommand):
     def label(self, column: dict[str, Any]) -> str:
         """The field, by its column's report."""
         return self.labels.get(column["column"], column["column"])
+
+    def keys(self, column: dict[str, Any], rows: Iterable[str]) -> Iterator[str]:
+        """Primary keys of a column's report, as the application writes them."""
+        field = self.by_column[column["column"]]
+        return (row_keys.shown(field, key) for key in rows)
 
     def finish(self, report: dict[str, Any]) -> None:
         """Names the backups; raises CommandError with status 1 if something is left."""
