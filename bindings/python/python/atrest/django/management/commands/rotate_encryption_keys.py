@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 import atrest
 from atrest.django import conf, policy
