@@ -157,7 +157,8 @@ def _changes(loader: MigrationLoader, plan: list[Any]) -> Iterator[Change]:
                 except (LookupError, FieldDoesNotExist):
                     # The model or the field goes, and its values with it: as was asked, if nothing comes instead.
                     likely = (f"{a}.{m}.{f}" for a, m, f in added if a == label or f == old.name)
-                    if not backwards and not _among(discarded, {_name(old)}) and (instead := next(likely, None)) is not None:
+                    meant = backwards or _among(discarded, {_name(old)})
+                    if not meant and (instead := next(likely, None)) is not None:
                         yield Change(migration, backwards, old, None, plan[:at], instead)
                     continue
                 yield Change(migration, backwards, old, new if isinstance(new, EncryptedField) else None, plan[:at])

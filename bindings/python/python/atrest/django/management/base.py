@@ -101,10 +101,8 @@ class ColumnCommand(BaseCommand):
             verb = {"encrypt": "encrypted", "rotate": "encrypted anew", "decrypt": "decrypted"}[operation]
             self.say(f"{self.label(column)}: {state(column)}; {number(column['due'])} would be {verb}")
             if operation == "encrypt" and column["due"]:
-                self.say(
-                    f"  the stored values grow from {number(column['bytes'])} to {number(column['bytes_after'])} bytes, "
-                    f"the longest to {number(column['longest_token'])}"
-                )
+                before, after, longest = (number(column[n]) for n in ("bytes", "bytes_after", "longest_token"))
+                self.say(f"  the stored values grow from {before} to {after} bytes, the longest to {longest}")
             if (schema := column.get("schema")) is not None:
                 self.say(f"  the column must become {schema['sealed_type']}: run the migration first")
             for kind in ("refusals", "warnings"):
