@@ -7,6 +7,7 @@ from clinic.models import Patient, Visit
 from django.apps import apps
 from django.contrib import admin
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, models
 from django.db.models import F, Q
 from django.db.models.functions import Concat, Lower
@@ -259,3 +260,16 @@ def test_a_policy_that_disagrees_with_the_models(tmp_path, monkeypatch):
     assert "people.email" in errors["email"] and "fernet" in errors["body"] and "rows" in errors["notes"]
     assert any("clinic_patient.phone" in m.msg for m in found if m.id == "atrest.W013")
     assert not any(getattr(m.obj, "name", "") == "born" for m in found)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (models.TextField, r"an instance: models.TextField\(\), not its class"),
+        (EncryptedTextField, r"an instance: EncryptedTextField\(\)"),
+        (str, r"an instance: models.TextField\(\), not <class 'str'>"),
+    ],
+)
+def test_a_class_is_no_field(given, says):
+    with pytest.raises(ImproperlyConfigured, match=says):
+        encrypt(given)

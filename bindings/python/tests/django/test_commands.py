@@ -4,13 +4,14 @@ import re
 from io import StringIO
 
 import pytest
-from clinic.models import Everything, FernetNote, Mixed, Patient
+from clinic.models import Device, Everything, FernetNote, Mixed, Patient
 from django.conf import settings
 from django.core.management import CommandError, call_command, load_command_class
 from django.db import connections
 from django.test import override_settings
 
 import atrest
+from atrest.django.words import in_django
 
 EMAIL = Patient._meta.get_field("email")
 VALUE = Mixed._meta.get_field("value")
@@ -43,6 +44,9 @@ def test_encrypt_one_field_of_all(alias, clear_rows, stored, tmp_path):
     chosen = {"model": ["clinic.Mixed"], "field": ["value"]}
     plan = run("encrypt_fields", alias, dry_run=True, **chosen)
     assert "clinic.Mixed.value: 13 rows, 0 encrypted (0.0 %), 10 in clear, 3 null; 10 would be encrypted" in plan
+    grow = re.search(r"grow from ([\d,]+) to ([\d,]+) bytes, the longest to ([\d,]+)", plan)
+    before, after, longest = (int(n.replace(",", "")) for n in grow.groups())
+    assert 0 < before < longest < after and after > 10 * 60
     assert "number" not in plan and all(v is None or v.startswith("clear") for v in stored(alias, VALUE))
     backup = tmp_path / "b.atrest"
     out = run("encrypt_fields", alias, backup_file=str(backup), batch_size=3, **chosen)
@@ -67,7 +71,11 @@ def test_a_backup_puts_values_back_and_spares_newer_ones(alias, clear_rows, tmp_
     backup = str(tmp_path / "b.atrest")
     run("encrypt_fields", alias, field=["Mixed.value"], backup_file=backup)
     Mixed.objects.using(alias).filter(pk=clear_rows[0].pk).update(value="newer")
-    assert "1 changed since" in run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, dry_run=True, status=1)
+    compared = {"field": ["Mixed.value"], "backup_file": backup, "dry_run": True, "status": 1}
+    out = run("restore_from_backup", alias, **compared)
+    assert "10 entries, 9 rows have the same value and would hold it as it was stored then, 1 changed since" in out
+    assert "would stay, 0 gone" in out and "written" not in out and f"first keys: {clear_rows[0].pk}" in out
+    assert "would be overwritten (--force)" in run("restore_from_backup", alias, force=True, **compared)
     run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, status=1)
     assert Mixed.objects.using(alias).get(pk=clear_rows[0].pk).value == "newer"
     run("restore_from_backup", alias, field=["Mixed.value"], backup_file=backup, force=True)
@@ -89,6 +97,21 @@ def test_rotation_with_keys_as_the_guides_type_them(alias):
     assert Patient.objects.using(alias).get().email == "a@example.org"
 
 
+def test_a_key_that_begins_with_a_dash(default, capsys):
+    Patient.objects.create(name="a", email="a@example.org")
+    old, new = settings.ATREST["KEYS"][0], "-" + atrest.generate_key()[1:]
+    command = load_command_class("atrest.django", "rotate_encryption_keys")
+    command.run_from_argv(["manage.py", "rotate_encryption_keys", "--no-backup", "--old-key", old, "--new-key", new])
+    assert f"key {atrest.key_id(new)}: " in capsys.readouterr().out
+    connections.close_all()
+    back = ["--old-key", new, "--new-key", old, "--skip-checks"]
+    command.run_from_argv(["manage.py", "rotate_encryption_keys", "--no-backup", *back])
+    assert Patient.objects.get().email == "a@example.org"
+    with pytest.raises(SystemExit):
+        command.run_from_argv(["manage.py", "rotate_encryption_keys", "--old-key", "--no-backup"])
+    assert "expected one argument" in capsys.readouterr().err
+
+
 def test_status_and_one_row(alias):
     row = Patient.objects.using(alias).create(name="a", email="a@example.org")
     out = run("encryption_status", alias)
@@ -100,6 +123,17 @@ def test_status_and_one_row(alias):
     assert "--pk needs one field" in run("encryption_status", alias, pk=["1"], status=2)
 
 
+def test_uuids_of_rows_are_typed_and_printed_with_dashes(alias):
+    device = Device.objects.using(alias).create(serial="x")
+    for typed in (str(device.pk), device.pk.hex):
+        assert "sealed" in run("encryption_status", alias, field=["Device.serial"], pk=[typed])
+    assert "clinic.Device" in run("encryption_status", alias, field=["Device.serial"], pk=["no-uuid"], status=2)
+    other = atrest.Field(atrest.Keyring(atrest.generate_key()), "clinic_device.serial").seal("x")
+    with connections[alias].cursor() as cursor:
+        cursor.execute("UPDATE clinic_device SET serial = %s", [other])
+    assert f"first keys: {device.pk}" in run("verify_fields", alias, field=["Device.serial"], status=1)
+
+
 def test_fernet_columns(alias, stored):
     from cryptography.fernet import Fernet
 
@@ -108,6 +142,56 @@ def test_fernet_columns(alias, stored):
     run("rotate_encryption_keys", alias, model=["FernetNote"], new_key=new, no_backup=True)
     (token,) = stored(alias, FernetNote._meta.get_field("body"))
     assert Fernet(new).decrypt(token) == b"x"
+
+
+FOREIGN = atrest.Keyring(atrest.generate_key())
+
+
+def test_what_only_looks_like_a_token_is_taken_where_that_is_said(alias, clear_rows, overwrite, stored):
+    chosen = {"field": ["Mixed.value"], "no_backup": True}
+    lookalike = atrest.Field(FOREIGN, "clinic_mixed.value").seal("x")
+    fernet = atrest.Field(FOREIGN, "clinic_mixed.value", suite="fernet").seal("x")
+    for row in clear_rows:
+        overwrite(alias, VALUE, row.pk, lookalike)
+    assert "add --accept-lookalikes" in run("encrypt_fields", alias, status=2, **chosen)
+    run("encrypt_fields", alias, accept_lookalikes=True, **chosen)
+    assert all(value != lookalike for value in stored(alias, VALUE))
+    assert {m.value for m in Mixed.objects.using(alias).all()} == {lookalike}
+    run("decrypt_fields", alias, accept_lookalikes=True, interactive=False, **chosen)
+    assert set(stored(alias, VALUE)) == {lookalike}
+    # A Fernet token names no key: nothing says that it is not one of ours.
+    overwrite(alias, VALUE, clear_rows[0].pk, fernet)
+    assert "1 UNDECRYPTABLE" in run("encrypt_fields", alias, accept_lookalikes=True, status=1, **chosen)
+    assert fernet in stored(alias, VALUE)
+
+
+def test_advice_names_commands_that_are_here(default, overwrite):
+    row = Patient.objects.create(name="a", email="a@example.org")
+    overwrite(default, EMAIL, row.pk, "clear")
+    with pytest.raises(atrest.DecryptionError, match="`manage.py verify_fields` tells"):
+        Patient.objects.get().email
+    overwrite(default, EMAIL, row.pk, "gAAAAABcut")
+    status = f"`manage.py encryption_status --field clinic.Patient.email --pk {row.pk}` shows"
+    with pytest.raises(atrest.DecryptionError, match=status):
+        Patient.objects.get().email
+    with override_settings(ATREST={"KEYS": "env:NOT_SET_ANYWHERE"}):
+        assert "`manage.py generate_encryption_key`" in run("verify_fields", default, status=2)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("run atrest encrypt again", "run manage.py encrypt_fields again"),
+        ("in keys.previous (Engine.rotate brings them over)", "manage.py rotate_encryption_keys brings"),
+        ("`Engine.encrypt`", "`manage.py encrypt_fields`"),
+        ("run atrest decrypt --apply-schema, or these yourself", "run atrest decrypt --apply-schema"),
+        ('name a new one with backup="FILE"', "with --backup-file FILE"),
+        ("make the same call again", "run the same command again"),
+        ("`atrest key rotate`", "`atrest key rotate`"),
+    ],
+)
+def test_advice_without_a_counterpart_stays(theirs, ours):
+    assert ours in in_django(theirs)
 
 
 def test_a_name_that_is_none_says_which_are_near(default):
@@ -147,7 +231,8 @@ def test_a_schema_that_was_not_migrated_is_told(default):
             cursor.execute("INSERT INTO clinic_mixed (value) VALUES ('clear')")
         out = run("encrypt_fields", "postgres", field=["Mixed.value"], dry_run=True, status=0)
         assert "run the migration first" in out
-        run("encrypt_fields", "postgres", field=["Mixed.value"], no_backup=True, status=2)
+        out = run("encrypt_fields", "postgres", field=["Mixed.value"], no_backup=True, status=2)
+        assert "run `manage.py makemigrations` and `migrate`, or run this yourself" in out and "apply" not in out
         assert Mixed.objects.using("postgres").get().value == "clear"
     finally:
         Mixed.objects.using("postgres").all().delete()
@@ -211,10 +296,10 @@ def test_decrypting_without_a_terminal_says_how(default, monkeypatch, stored):
 
 
 COMMANDS = {
-    "encrypt_fields": ["--no-backup"],
+    "encrypt_fields": ["--no-backup", "--accept-lookalikes"],
     "verify_fields": [],
-    "rotate_encryption_keys": ["--old-key=env:OLD", "--new-key=env:NEW", "--no-backup"],
-    "decrypt_fields": ["--no-backup", "--noinput"],
+    "rotate_encryption_keys": ["--old-key=env:OLD", "--new-key=env:NEW", "--no-backup", "--accept-lookalikes"],
+    "decrypt_fields": ["--no-backup", "--noinput", "--accept-lookalikes"],
     "restore_from_backup": ["--backup-file=BACKUP"],
     "benchmark_encryption_performance": ["--sizes=64"],
     "encryption_status": [],

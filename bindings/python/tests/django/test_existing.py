@@ -19,7 +19,7 @@ from django.db.migrations.writer import OperationWriter
 
 import atrest
 from atrest.django import EncryptedTextField
-from atrest.django.migrations import DecryptColumns, EncryptColumns
+from atrest.django.migrations import DecryptColumns, DiscardTokens, EncryptColumns
 
 HERE = Path(__file__).parent / "hospital"
 
@@ -218,6 +218,8 @@ def test_a_fresh_database_passes_over_the_data_step(project):
         EncryptColumns("Patient", "text"),
         EncryptColumns("Patient", "text", "email", backup="/b.atrest"),
         DecryptColumns("Patient", "text", fields=["email"]),
+        DiscardTokens("Patient"),
+        DiscardTokens("Patient", "text", "email"),
     ],
 )
 def test_the_data_step_is_written_as_it_was(operation):
@@ -391,6 +393,46 @@ def test_a_rename_that_became_a_removal_is_refused(bound, removal, addition, nam
     # Meant so.
     bound.step("0003_lost", "0002_lost", discard, removal)
     bound.manage("sealed", "migrate", "ward", "-v0")
+
+
+CLEAR_AGAIN = "migrations.AlterField('patient', 'story', models.TextField(null=True))"
+FORGETS = "migrations.AlterField('patient', 'story', atrest.django.EncryptedTextField(null=True))"
+
+
+@pytest.mark.parametrize(
+    ("then", "named"), [(CLEAR_AGAIN, "would stop being encrypted"), (FORGETS, "would be bound to 'ward_patient.story'")]
+)
+def test_a_change_behind_a_rename_of_the_same_run_is_seen(bound, then, named):
+    before = bound.raw()
+    bound.step("0002_bound", "0001_initial", CONTEXT, RENAME)
+    bound.step("0003_lost", "0002_bound", then)
+    assert named in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert bound.raw() == before
+
+
+def test_a_rename_behind_the_encryption_of_the_same_run_is_seen(project):
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("clear", "migrate", "ward", "-v0")
+    project.manage("clear", "rows", "write")
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    folder = project.folder / "ward_migrations"
+    (folder / "0003_data.py").write_text(DATA_STEP.format(atomic=False))
+    (folder / "0004_rename.py").write_text(STEP.format(after="0003_data", operations=RENAME))
+    assert "context='ward_patient.text'" in project.manage("mixed", "migrate", "ward", "-v0", status=1)
+    assert "text" in project.raw()
+
+
+def test_a_field_that_the_run_decrypts_may_be_renamed_and_made_clear(bound):
+    decrypt = "atrest.django.migrations.DecryptColumns('patient', 'text')"
+    (bound.folder / "ward_migrations" / "0002_decrypted.py").write_text(
+        STEP.format(after="0001_initial", operations=decrypt).replace("class M", "import atrest.django.migrations\n\nclass M").replace(
+            "    operations", "    atomic = False\n    operations"
+        )
+    )
+    bound.step("0003_rename", "0002_decrypted", RENAME)
+    bound.step("0004_clear", "0003_rename", CLEAR_AGAIN)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+    assert not any(str(value).startswith("ar1.") for value in bound.raw()["story"])
 
 
 def test_values_that_may_go_with_a_field_may_not_be_stranded(bound):

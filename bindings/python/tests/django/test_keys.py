@@ -98,6 +98,7 @@ def test_a_key_never_stands_in_a_message(default):
     secret = atrest.generate_key()[:-3]
     with configured(KEYS=secret):
         message = errors()["atrest.E010"].msg
+    assert "`manage.py generate_encryption_key`" in message
     assert secret[:20] not in message and secret[:20] not in repr(conf.key_config())
 
 

@@ -228,6 +228,31 @@ def test_emptied_originals_are_read_from_the_copy(emptying):
     assert User.objects.get(pk=pk).first_name == "Ada"
 
 
+def test_an_original_that_came_back_in_clear_is_told(emptying):
+    assert command("--fill")[0] == 1 and "2 originals are IN CLEAR" in command()[1]
+    assert command("--empty-originals")[0] == 0
+    status, text = command()
+    assert status == 0 and "IN CLEAR" not in text
+    # As update() leaves them: the same value again, and another.
+    User.objects.update(email="ada@example.org", first_name="Augusta")
+    for args in ((), ("--dry-run",)):
+        status, text = command(*args)
+        assert status == 1 and "2 originals are IN CLEAR" in text and "1 different" in text
+    status, text = command("--empty-originals")
+    assert status == 1 and "1 originals are IN CLEAR" in text
+    assert command("--fill")[0] == 1 and command("--empty-originals")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["clinic.Profile", "Profile", "profile", "Clinic.profile"])
+def test_a_model_is_named_as_in_other_commands(profile, name):
+    for chosen in (["--model", name], ["--model", "Badge", "--model", name]):
+        assert command(*chosen)[0] == 0
+    out = StringIO()
+    call_command("mirror_fields", model=name, stdout=out)
+    assert "clinic.Profile" in out.getvalue()
+    assert command("--model", "Badge")[0] == 2
+
+
 def test_emptied_mail_is_still_delivered(emptying):
     from django.core import mail
     from django.test.utils import override_settings

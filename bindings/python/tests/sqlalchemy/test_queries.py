@@ -209,6 +209,30 @@ def test_set_operations_that_would_compare_tokens(session, name):
             session.execute(together(first, second)).all()
 
 
+CLEAR_BESIDE_TOKENS = {
+    "clear behind tokens": lambda: (sa.select(Person.email), sa.select(Person.name)),
+    "clear behind tokens, labelled": lambda: (sa.select(Person.id, Person.email), sa.select(Person.id, Person.name.label("email"))),
+    "a literal behind tokens": lambda: (sa.select(Person.email), sa.select(sa.literal("clear"))),
+    "tokens behind clear": lambda: (sa.select(Person.name), sa.select(Person.email)),
+    "clear in the third": lambda: (sa.select(Person.email), sa.select(Person.email), sa.select(Person.name)),
+}
+
+
+@pytest.mark.parametrize("name", CLEAR_BESIDE_TOKENS)
+def test_tokens_and_clear_values_in_one_column_of_a_union(session, name):
+    with pytest.raises(EncryptedQueryError, match="people.email is encrypted.*a UNION those of its first SELECT"):
+        session.execute(sa.union_all(*CLEAR_BESIDE_TOKENS[name]())).all()
+
+
+@pytest.mark.parametrize("nothing", [sa.null(), sa.null().label("email"), sa.cast(sa.null(), Encrypted(sa.String)).label("email")])
+def test_nothing_in_place_of_tokens(session, nothing):
+    rows = session.execute(sa.union_all(sa.select(Person.id, Person.email), sa.select(Person.id + 10, nothing))).all()
+    assert dict(map(tuple, rows)) == {1: "ada@example.org", 2: None, 3: "", 11: None, 12: None, 13: None}
+    encrypted = sa.literal("new@example.org", Person.__table__.c.email.type)
+    values = session.execute(sa.union_all(sa.select(Person.email).where(Person.id == 1), sa.select(encrypted))).scalars()
+    assert sorted(values) == ["ada@example.org", "new@example.org"]
+
+
 def test_set_operations_of_whole_rows(session):
     few, all_ = sa.select(Person).where(Person.id < 3), sa.select(Person)
     ids = lambda statement: sorted(p.id for p in session.scalars(sa.select(Person).from_statement(statement)))

@@ -189,6 +189,16 @@ def test_types_without_a_text_are_refused():
         Encrypted(Encrypted(sa.String))
 
 
+@pytest.mark.parametrize("python", [str, int, dict, uuid.UUID, Colour])
+def test_a_type_of_python_is_no_type_of_a_column(python):
+    with pytest.raises(TypeError, match=rf"Encrypted\({python.__name__}\): .* Encrypted\(String\) for str"):
+        Encrypted(python)
+
+
+def test_a_class_of_types_is_as_good_as_an_instance():
+    assert isinstance(Encrypted(sa.JSON).type_, sa.JSON) and isinstance(Encrypted(Reversed).type_, Reversed)
+
+
 def test_a_value_of_another_kind_in_the_token_is_an_error(sqlite, keyring):
     table = table_of([sa.Integer])
     table.create(sqlite.engine)

@@ -31,10 +31,10 @@ def stored(connection):
 
 NO_TOKENS = {
     "a function": lambda new: {"text": sa.func.lower("CLEAR")},
-    "a clear column": lambda new: {"text": T.c.clear},
+    "a clear column": lambda new: {"text": T.c["clear"]},
     "a literal": lambda new: {"text": sa.literal("clear")},
     "by its column": lambda new: {T.c.text: sa.func.lower("CLEAR")},
-    "the new row's clear column": lambda new: {"text": new.clear},
+    "the new row's clear column": lambda new: {"text": new["clear"]},
 }
 
 
@@ -75,12 +75,12 @@ GIVEN_AS_VALUES = {
     "nth_value": lambda: sa.select(sa.func.nth_value(T.c.text, 1).over(order_by=T.c.id)),
     "any_value": lambda: sa.select(sa.func.any_value(T.c.text)),
     "length": lambda: sa.select(sa.func.length(T.c.text)),
-    "coalesce to a clear column's type": lambda: sa.select(sa.func.coalesce(T.c.clear, T.c.text)),
+    "coalesce to a clear column's type": lambda: sa.select(sa.func.coalesce(T.c["clear"], T.c.text)),
     "else": lambda: sa.select(sa.case((T.c.id == 2, "none"), else_=T.c.text)),
-    "an earlier then": lambda: sa.select(sa.case((T.c.id == 1, T.c.text), (T.c.id == 2, T.c.clear))),
-    "union": lambda: sa.union(sa.select(T.c.clear), sa.select(T.c.text)),
+    "an earlier then": lambda: sa.select(sa.case((T.c.id == 1, T.c.text), (T.c.id == 2, T.c["clear"]))),
+    "union": lambda: sa.union(sa.select(T.c["clear"]), sa.select(T.c.text)),
     "union with NULL": lambda: sa.union_all(sa.select(sa.null()), sa.select(T.c.text)),
-    "union in a subquery": lambda: sa.select(sa.union_all(sa.select(T.c.clear), sa.select(T.c.text)).subquery()),
+    "union in a subquery": lambda: sa.select(sa.union_all(sa.select(T.c["clear"]), sa.select(T.c.text)).subquery()),
     "update": lambda: sa.update(T).values(clear=T.c.text),
     "update from a subquery": lambda: sa.update(T).values(clear=sa.select(T.c.text).limit(1).scalar_subquery()),
     "insert from select": lambda: sa.insert(T).from_select(["clear"], sa.select(T.c.text)),
@@ -98,7 +98,7 @@ def test_no_token_is_given_as_a_value(name, connection):
 
 CLEAR_IN_ITS_PLACE = {
     "coalesce": lambda: sa.func.coalesce(T.c.text, "none"),
-    "coalesce of a clear column": lambda: sa.func.coalesce(T.c.text, T.c.clear),
+    "coalesce of a clear column": lambda: sa.func.coalesce(T.c.text, T.c["clear"]),
     "coalesce inside": lambda: sa.func.coalesce(sa.func.coalesce(T.c.text, "none"), sa.null()),
     "coalesce of a parameter": lambda: sa.func.coalesce(T.c.text, sa.bindparam("x", "none")),
     "else": lambda: sa.case((T.c.id == 1, T.c.text), else_="none"),

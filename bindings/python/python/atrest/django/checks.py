@@ -37,6 +37,7 @@ from atrest.django.columns import all_fields
 from atrest.django.keys import in_force
 from atrest.django.model_checks import check_models
 from atrest.django.probe import narrow, wrong_keys
+from atrest.django.words import in_django
 
 
 def register() -> None:
@@ -57,9 +58,13 @@ def check_keys(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         warnings = in_force.warnings()
     except (atrest.AtrestError, ImproperlyConfigured) as error:
         return [
-            checks.Error(f"The encryption keys cannot be used: {error}", hint="See docs/keys.md.", id="atrest.E010")
+            checks.Error(
+                f"The encryption keys cannot be used: {in_django(str(error))}",
+                hint="See docs/keys.md.",
+                id="atrest.E010",
+            )
         ]
-    found: list[checks.CheckMessage] = [checks.Warning(str(text), id="atrest.W010") for text in warnings]
+    found: list[checks.CheckMessage] = [checks.Warning(in_django(str(text)), id="atrest.W010") for text in warnings]
     try:
         conf.suite()
     except ImproperlyConfigured as error:

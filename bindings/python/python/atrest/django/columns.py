@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -25,13 +25,17 @@ class Selection:
     def takes(self, field: Any) -> bool:
         """Whether the field is chosen."""
         meta = field.model._meta
-        names = {meta.label_lower, meta.model_name}
         own = {field.name, f"{meta.model_name}.{field.name}", f"{meta.label_lower}.{field.name}"}
         return (
             (not self.apps or meta.app_label in self.apps)
-            and (not self.models or any(name.lower() in names for name in self.models))
+            and (not self.models or is_named(field.model, self.models))
             and (not self.fields or any(_lower_model(name) in own for name in self.fields))
         )
+
+
+def is_named(model: type[models.Model], names: Iterable[str]) -> bool:
+    """Whether one of these is the model, with its app or without, in any case."""
+    return any(name.lower() in (model._meta.label_lower, model._meta.model_name) for name in names)
 
 
 def _lower_model(name: str) -> str:

@@ -25,11 +25,13 @@ def encrypt(
     a relation, an automatic key, a generated column; and for files, whose content is
     elsewhere.
     """
+    if not isinstance(field, models.Field):
+        raise ImproperlyConfigured(f"encrypt() takes a field of a model, an instance: {_instance(field)}")
     if isinstance(field, EncryptedField):
         raise ImproperlyConfigured(f"{type(field).__name__} is encrypted already")
     refused = (models.ForeignObject, models.ManyToManyField, models.AutoField, models.FileField)
     generated = getattr(models, "GeneratedField", ())
-    if not isinstance(field, models.Field) or isinstance(field, refused):
+    if isinstance(field, refused):
         raise ImproperlyConfigured(
             f"{type(field).__name__} cannot be encrypted: "
             + (
@@ -44,6 +46,14 @@ def encrypt(
     if isinstance(field, models.SlugField):
         kwargs.setdefault("db_index", False)  # which it has unasked
     return _encrypted_class(type(field))(*args, **kwargs, context=context, suite=suite, allow_plaintext=allow_plaintext)
+
+
+def _instance(given: Any) -> str:
+    """What to write in place of what is no field: of a class its instance."""
+    if not (isinstance(given, type) and issubclass(given, models.Field)):
+        return f"models.TextField(), not {given!r}"
+    module = "models." if given.__module__.startswith("django.db.models.") else ""
+    return f"{module}{given.__name__}(), not its class"
 
 
 class _Wrapped(EncryptedField):

@@ -31,8 +31,8 @@ from django.db.migrations.operations import (
 from django.db.models.signals import pre_migrate
 
 from atrest.django.fields import EncryptedField
-from atrest.django.migrations import DiscardTokens, EncryptColumns
-from atrest.django.probe import holds_tokens
+from atrest.django.migrations import DiscardTokens, EncryptColumns, NamesFields
+from atrest.django.probe import holds_tokens, holds_values
 
 _CHANGES = (AlterField, AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel)
 
@@ -41,13 +41,14 @@ class Change(NamedTuple):
     """A field that is encrypted before a migration of the plan, with what it is after it.
 
     After is None for one that is not encrypted any more, and for one that is gone, where
-    `instead` names an encrypted one that the plan adds.
+    `instead` names an encrypted one that the plan adds. `earlier` is the plan up to there.
     """
 
     migration: Any
     backwards: bool
     before: Any
     after: Any
+    earlier: list[Any]
     instead: str | None = None
 
 
@@ -61,8 +62,10 @@ def _before(*, app_config: Any, using: str, plan: list[Any], **_: Any) -> None:
     first = next(config for config in apps.get_app_configs() if config.models_module is not None)
     if app_config is not first or not plan:
         return
-    for change in _changes(using, plan):
-        if (found := _trouble(change)) is not None and holds_tokens(connections[using], change.before):
+    connection = connections[using]
+    loader = MigrationLoader(connection)
+    for change in _changes(loader, plan):
+        if (found := _trouble(change)) is not None and _tokens_at_stake(connection, loader, change):
             trouble, advice = found
             raise CommandError(f"{change.before} {trouble}, and its column still holds encrypted values. {advice}")
 
@@ -99,12 +102,43 @@ def _rename_steps(change: Change) -> str:
     )
 
 
-def _changes(using: str, plan: list[Any]) -> Iterator[Change]:
+def _tokens_at_stake(connection: Any, loader: MigrationLoader, change: Change) -> bool:
+    """Whether the column will hold tokens by then. The database is still as it was before the plan."""
+    field = change.before
+    names, stored = {_name(field)}, field
+    for migration, backwards in reversed(change.earlier):
+        label, model, name = _name(stored)
+        if migration.app_label != label:
+            continue
+        model, name = _renamed(migration, not backwards, model, name)
+        state = loader.project_state((label, migration.name), at_end=backwards).apps
+        try:
+            stored = state.get_model(label, model)._meta.get_field(name)
+        except (LookupError, FieldDoesNotExist):
+            return False  # the plan makes it, without a value
+        names.add(_name(stored))
+    if _among(_decrypted(change.earlier), names):
+        return False
+    if _among(_encrypted(change.earlier), names):
+        return holds_values(connection, stored)
+    return isinstance(stored, EncryptedField) and holds_tokens(connection, stored)
+
+
+def _name(field: Any) -> tuple[str, str, str]:
+    meta = field.model._meta
+    return meta.app_label, meta.model_name, field.name
+
+
+def _among(named: set[tuple[str, str, str | None]], names: set[tuple[str, str, str]]) -> bool:
+    """Whether an operation names one of these fields, or all of its model's."""
+    return any((app, model, each) in named for app, model, field in names for each in (field, None))
+
+
+def _changes(loader: MigrationLoader, plan: list[Any]) -> Iterator[Change]:
     """What the plan does to encrypted fields, without those that it decrypts itself and those that may be lost."""
-    loader = MigrationLoader(connections[using])
     encrypting = {app for (app, _), m in loader.disk_migrations.items() if any(map(_declares, _of_state(m)))}
     decrypted, discarded, added = _decrypted(plan), _discarded(plan), list(_added(plan))
-    for migration, backwards in plan:
+    for at, (migration, backwards) in enumerate(plan):
         label = migration.app_label
         if label not in encrypting or not any(isinstance(o, _CHANGES) for o in _of_state(migration)):
             continue
@@ -116,18 +150,18 @@ def _changes(using: str, plan: list[Any]) -> Iterator[Change]:
                 if not isinstance(old, EncryptedField):
                     continue
                 name, field = _renamed(migration, backwards, model._meta.model_name, old.name)
-                named = {(label, model._meta.model_name, old.name), (label, model._meta.model_name, None)}
-                if decrypted & named:
+                if _among(decrypted, {_name(old)}):
                     continue
                 try:
                     new = after.get_model(label, name)._meta.get_field(field)
                 except (LookupError, FieldDoesNotExist):
                     # The model or the field goes, and its values with it: as was asked, if nothing comes instead.
                     likely = (f"{a}.{m}.{f}" for a, m, f in added if a == label or f == old.name)
-                    if not backwards and not discarded & named and (instead := next(likely, None)) is not None:
-                        yield Change(migration, backwards, old, None, instead)
+                    meant = backwards or _among(discarded, {_name(old)})
+                    if not meant and (instead := next(likely, None)) is not None:
+                        yield Change(migration, backwards, old, None, plan[:at], instead)
                     continue
-                yield Change(migration, backwards, old, new if isinstance(new, EncryptedField) else None)
+                yield Change(migration, backwards, old, new if isinstance(new, EncryptedField) else None, plan[:at])
 
 
 def _added(plan: list[Any]) -> Iterator[tuple[str, str, str]]:
@@ -165,7 +199,12 @@ def _declares(operation: Any) -> bool:
 
 def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) that the plan itself decrypts; field None for all of the model."""
-    return _named(plan, lambda o, backwards: not isinstance(o, DiscardTokens) and backwards == o.encrypts)
+    return _named(plan, lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts)
+
+
+def _encrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
+    """(app, model, field) that the plan itself encrypts; field None for all of the model."""
+    return _named(plan, lambda o, backwards: isinstance(o, EncryptColumns) and backwards != o.encrypts)
 
 
 def _discarded(plan: list[Any]) -> set[tuple[str, str, str | None]]:
@@ -178,7 +217,7 @@ def _named(plan: list[Any], which: Callable[[Any, bool], bool]) -> set[tuple[str
         (migration.app_label, operation.model_name.lower(), name)
         for migration, backwards in plan
         for operation in _flat(migration.operations, "database_operations")
-        if isinstance(operation, EncryptColumns) and which(operation, backwards)
+        if isinstance(operation, NamesFields) and which(operation, backwards)
         for name in operation.field_names or (None,)
     }
 

@@ -26,14 +26,39 @@ from atrest.django import policy
 from atrest.django.fields import EncryptedField
 
 
-class EncryptColumns(Operation):
-    """Encrypts these fields' rows (all encrypted fields of the model if none is named).
+class NamesFields(Operation):
+    """Names encrypted fields of a model: all of them if none is named.
 
     `fields=["email"]` is how Django writes the names, in a squashed migration for one.
     """
 
     reversible = True
     reduces_to_sql = False
+
+    def __init__(self, model_name: str, *field_names: str, fields: Iterable[str] = ()) -> None:
+        self.model_name, self.field_names = model_name, (*field_names, *fields)
+
+    # What Django's writer goes by; that of 4.2 leaves keyword-only parameters out.
+    __init__.__signature__ = signature(lambda self, model_name, fields=(): None)  # type: ignore[attr-defined]
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        # By keyword alone: Django's writer gives each positional argument the name of a parameter.
+        named = {"fields": list(self.field_names)} if self.field_names else {}
+        return type(self).__name__, [], {"model_name": self.model_name, **named}
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        pass
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        pass
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        pass
+
+
+class EncryptColumns(NamesFields):
+    """Encrypts these fields' rows (all encrypted fields of the model if none is named)."""
+
     atomic = False
     #: Forwards seals, backwards opens.
     encrypts = True
@@ -41,18 +66,14 @@ class EncryptColumns(Operation):
     def __init__(
         self, model_name: str, *field_names: str, fields: Iterable[str] = (), backup: str | None = None
     ) -> None:
-        self.model_name, self.field_names, self.backup = model_name, (*field_names, *fields), backup
+        super().__init__(model_name, *field_names, fields=fields)
+        self.backup = backup
 
-    # What Django's writer goes by; that of 4.2 leaves keyword-only parameters out.
     __init__.__signature__ = signature(lambda self, model_name, fields=(), backup=None: None)  # type: ignore[attr-defined]
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        # By keyword alone: Django's writer gives each positional argument the name of a parameter.
-        given = {"fields": list(self.field_names), "backup": self.backup}
-        return type(self).__name__, [], {"model_name": self.model_name} | {k: v for k, v in given.items() if v}
-
-    def state_forwards(self, app_label: str, state: Any) -> None:
-        pass
+        name, args, kwargs = super().deconstruct()
+        return name, args, kwargs | ({"backup": self.backup} if self.backup else {})
 
     def describe(self) -> str:
         names = ", ".join(self.field_names) or "the encrypted fields"
@@ -117,17 +138,12 @@ class DecryptColumns(EncryptColumns):
     encrypts = False
 
 
-class DiscardTokens(EncryptColumns):
+class DiscardTokens(NamesFields):
     """Says that the encrypted values of these fields may be lost: before the removal of their field or model.
 
     Without it `migrate` refuses a removal beside a new encrypted field, as most are renames
     gone wrong. It changes nothing itself.
     """
 
-    atomic = True
-
     def describe(self) -> str:
         return f"Let the encrypted values go with {', '.join(self.field_names) or 'all fields'} of {self.model_name}"
-
-    def _run(self, verb: str, app_label: str, schema_editor: Any, state: Any) -> None:
-        pass

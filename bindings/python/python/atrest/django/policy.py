@@ -88,8 +88,8 @@ def with_keys(config: conf.KeyConfig, new: str | None, old: list[str]) -> conf.K
     """
     if "primary" not in config.table:
         raise ImproperlyConfigured(
-            "the project's keys are a keyring: make its new key with `atrest key rotate`, then run this without "
-            "--new-key and --old-key"
+            "the project's keys are a keyring: make its new key with `atrest key rotate` (a program of its own, "
+            "docs/python.md), then run this without --new-key and --old-key"
         )
     given: dict[str, str] = {}
     environment = ChainMap(given, config.environment)  # type: ignore[arg-type]

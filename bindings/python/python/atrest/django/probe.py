@@ -101,3 +101,12 @@ def holds_tokens(connection: Any, field: Any) -> bool:
         return any(native.inspect(_bytes(value)).kind in ("sealed", "undecryptable") for value in values)
     except DatabaseError:
         return False  # no such table: a database that is made anew
+
+
+def holds_values(connection: Any, field: Any) -> bool:
+    """Whether the column holds anything but NULL."""
+    objects = field.model._base_manager.using(connection.alias)
+    try:
+        return bool(objects.filter(**{f"{field.name}__isnull": False}).exists())
+    except DatabaseError:
+        return False  # no such table: a database that is made anew

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from django.db.models.query_utils import DeferredAttribute
 
 import atrest
+from atrest.django.words import in_django
 
 
 class Unreadable:
@@ -50,8 +51,9 @@ def raise_for(value: Unreadable, instance: Any = None) -> NoReturn:
     error, field = value._error, value._field
     pk = None if instance is None else instance.pk
     row = "" if instance is None else f" of the row with pk={pk!r}"
-    status = f"`manage.py encryption_status --field {field}{'' if pk is None else f' --pk {pk}'} --reveal`"
-    why = str(error).replace("`Engine.inspect` with reveal=True", status)
+    status = f"manage.py encryption_status --field {field}{'' if pk is None else f' --pk {pk}'}"
+    why = str(error).replace("`Engine.inspect` with reveal=True", f"`{status} --reveal`")
+    why = in_django(why.replace("`atrest inspect`", f"`{status}`"))
     placed = type(error)(f"{field}{row} cannot be read: {why}")
     placed.__dict__.update(vars(error))
     placed.model, placed.pk, placed.field = field.model, pk, field.name

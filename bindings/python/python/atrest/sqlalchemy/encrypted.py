@@ -54,6 +54,12 @@ class Encrypted(TypeDecorator[Any]):
         keys: Keyring | Fields | Keys | None = None,
         column: str | None = None,
     ) -> None:
+        if isinstance(type_, type) and not issubclass(type_, TypeEngine):
+            raise TypeError(
+                f"Encrypted({type_.__name__}): {type_.__name__} is a type of Python, and a type of SQLAlchemy says what "
+                "is stored; write it, such as Encrypted(String) for str, Encrypted(Integer) for int, Encrypted(JSON) "
+                "for dict and list"
+            )
         self.type_ = to_instance(type_)
         if isinstance(self.type_, Encrypted):
             raise TypeError("Encrypted(Encrypted(...)) would encrypt twice; write it once")

@@ -139,7 +139,8 @@ def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
         if not (is_null(value) or isinstance(value.type, Encrypted)):
             raise EncryptedQueryError(
                 f"{type_.name or type_} is encrypted, and here a clear value would be read as its token, which does not "
-                "open. Give NULL, and put the value in its place in Python; or encrypt it: literal(value, column.type)"
+                "open: a CASE has the type of its last THEN, a UNION those of its first SELECT. Give NULL, and put the "
+                "value in its place in Python; or encrypt it: literal(value, column.type)"
             )
 
 
@@ -152,7 +153,9 @@ def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
     _order(element._order_by_clauses, lambda name: element.selected_columns.get(name))
     for columns in others:
         for of_first, column in zip(first, columns):
-            if not isinstance(of_first.type, Encrypted):
+            if isinstance(of_first.type, Encrypted):
+                _tokens(of_first.type, [column.element if isinstance(column, Label) else column])
+            else:
                 _not_as_value(column)
     return str(compiler.visit_compound_select(element, **kw))
 

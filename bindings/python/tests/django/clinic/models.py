@@ -1,5 +1,7 @@
 """Models of the tests: one with every encrypted field, and small ones for one thing each."""
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 
@@ -66,6 +68,13 @@ class Mixed(models.Model):
 
     value = EncryptedTextField(null=True, allow_plaintext=True)
     number = EncryptedIntegerField(null=True, allow_plaintext=True)
+
+
+class Device(models.Model):
+    """With a key that databases store in forms of their own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    serial = EncryptedTextField(default="")
 
 
 class FernetNote(models.Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,6 +15,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 import atrest
 from atrest.django import conf, policy
 from atrest.django.columns import Selection, choose
+from atrest.django.management import row_keys
+from atrest.django.words import in_django
 
 
 class ColumnCommand(BaseCommand):
@@ -46,7 +48,8 @@ class ColumnCommand(BaseCommand):
         alias = options["database"]
         self.fields = self.chosen(options)
         made = policy.compose(connections[alias], self.fields, keys=keys)
-        self.labels = {policy.column_id(f): str(f) for f in self.fields}
+        self.by_column = {policy.column_id(f): f for f in self.fields}
+        self.labels = {column: str(f) for column, f in self.by_column.items()}
         self.engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
         self.progress = Progress(self, options["verbosity"])
 
@@ -58,26 +61,24 @@ class ColumnCommand(BaseCommand):
         return choose(alias, Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"])))
 
     def run(self, verb: str, options: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """One verb of the engine. Its errors become CommandErrors, without a traceback."""
+        """One verb of the engine."""
         chosen: dict[str, Any] = {"progress": self.progress, **more}
         for name in ("batch_size", "workers"):
             if options.get(name) is not None:
                 chosen[name] = options[name]
         try:
             return getattr(self.engine, verb)(**chosen)
-        except atrest.AtrestError as error:
-            raise CommandError(str(error), returncode=2) from error
         finally:
             self.progress.clear()
 
     def execute(self, *args: Any, **options: Any) -> Any:
         refuse_below_one(options, "batch_size", "workers", "max_rate")
-        # From code, one name is as good as a list of them.
-        options |= {name: [options[name]] for name in self.lists if isinstance(options.get(name), str)}
+        options |= {name: listed(options[name]) for name in self.lists if name in options}
         try:
             return super().execute(*args, **options)
         except (atrest.AtrestError, ImproperlyConfigured) as error:
-            raise CommandError(str(error), returncode=2) from error
+            # Without a traceback.
+            raise CommandError(in_django(str(error)), returncode=2) from error
 
     # --- what is printed -----------------------------------------------------------------
 
@@ -89,9 +90,9 @@ class ColumnCommand(BaseCommand):
         for column in columns:
             self.say(f"{self.label(column)}: {state(column)}")
             for note in column.get("notes") or ():
-                self.say(f"  {note}")
+                self.say(f"  {in_django(note)}")
             if rows := column.get("undecryptable_rows"):
-                self.say(f"  undecryptable, first keys: {', '.join(map(str, rows))}")
+                self.say(f"  undecryptable, first keys: {', '.join(self.keys(column, rows))}")
 
     def plan(self, operation: str, options: dict[str, Any]) -> None:
         """Prints what an operation would do; raises CommandError with status 1 if something stands in its way."""
@@ -99,11 +100,14 @@ class ColumnCommand(BaseCommand):
         for column in report["columns"]:
             verb = {"encrypt": "encrypted", "rotate": "encrypted anew", "decrypt": "decrypted"}[operation]
             self.say(f"{self.label(column)}: {state(column)}; {number(column['due'])} would be {verb}")
+            if operation == "encrypt" and column["due"]:
+                before, after, longest = (number(column[n]) for n in ("bytes", "bytes_after", "longest_token"))
+                self.say(f"  the stored values grow from {before} to {after} bytes, the longest to {longest}")
             if (schema := column.get("schema")) is not None:
                 self.say(f"  the column must become {schema['sealed_type']}: run the migration first")
             for kind in ("refusals", "warnings"):
                 for finding in column.get(kind) or ():
-                    self.say(f"  {kind[:-1]}: {finding['what']}; {finding['next']}")
+                    self.say(f"  {kind[:-1]}: {in_django(finding['what'])}; {in_django(finding['next'])}")
         self.say("Nothing was changed (--dry-run).")
         if any(c.get("refusals") for c in report["columns"]):
             raise CommandError("something stands in the way, see above", returncode=1)
@@ -112,12 +116,32 @@ class ColumnCommand(BaseCommand):
         """The field, by its column's report."""
         return self.labels.get(column["column"], column["column"])
 
+    def keys(self, column: dict[str, Any], rows: Iterable[str]) -> Iterator[str]:
+        """Primary keys of a column's report, as the application writes them."""
+        field = self.by_column[column["column"]]
+        return (row_keys.shown(field, key) for key in rows)
+
     def finish(self, report: dict[str, Any]) -> None:
         """Names the backups; raises CommandError with status 1 if something is left."""
         for path in report.get("backups") or ():
             self.say(f"backup: {path}")
         if not report["ok"]:
             raise CommandError("something is left to do, see above", returncode=1)
+
+
+def listed(given: Any) -> Any:
+    """An option that is a list: from code, one name is as good as a list of them."""
+    return [given] if isinstance(given, str) else given
+
+
+def lookalikes_argument(parser: CommandParser) -> None:
+    """`--accept-lookalikes`, as the engine's refusals advise it."""
+    parser.add_argument(
+        "--accept-lookalikes",
+        action="store_true",
+        help="take values that look like tokens of atrest under a key id that the keyring lacks for clear text of the "
+        "application's own; what looks like a Fernet token names no key, and stays as it is in any case",
+    )
 
 
 def refuse_below_one(options: dict[str, Any], *names: str) -> None:
@@ -152,7 +176,7 @@ class Progress:
             self.clear()
         elif kind == "note" and not self._quiet:
             self.clear()
-            self._out.write(f"{self._labels.get(event.get('column'), '')}: {event['text']}")
+            self._out.write(f"{self._labels.get(event.get('column'), '')}: {in_django(event['text'])}")
 
     def _show(self) -> None:
         now = monotonic()

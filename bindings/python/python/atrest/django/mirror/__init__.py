@@ -11,7 +11,7 @@ With "keep" both hold the value, and saving either side with a changed value cha
 other. With "empty" the original's column holds a blank only: a value that is saved moves
 into the copy, and `user.email` reads it from there. `manage.py mirror_fields` fills,
 compares, empties and restores what is there already. `update()` and `bulk_update()` send
-no signals; run `mirror_fields --fill` after them.
+no signals; run `mirror_fields --fill` after them, and with "empty" `--empty-originals`.
 """
 
 from atrest.django.mirror.sync import register

@@ -24,10 +24,13 @@ class Counts:
     #: The original has a value and the copy has none; and the reverse.
     only_original: int = 0
     only_copy: int = 0
+    #: The original has a value, whatever the copy has.
+    in_clear: int = 0
     first: list[Any] = field(default_factory=list)
 
     def note(self, pk: Any, original: Any, copy: Any) -> None:
         """Counts one pair."""
+        self.in_clear += bool(original)
         if (original or "") == (copy or ""):
             self.same += 1
         elif not copy:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from atrest.django.management.base import ColumnCommand, backup_argument, number
+from atrest.django.management.base import ColumnCommand, backup_argument, lookalikes_argument, number
 
 
 class Command(ColumnCommand):
@@ -22,6 +22,7 @@ class Command(ColumnCommand):
         parser.add_argument("--backup-file", metavar="PATH", help="backup of the tokens (default: a dated file)")
         parser.add_argument("--no-backup", action="store_true", help="keep no backup")
         parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask")
+        lookalikes_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.prepare(options)
@@ -40,7 +41,12 @@ class Command(ColumnCommand):
                 ) from None
             if answer.strip().lower() != "yes":
                 raise CommandError("nothing was changed")
-        report = self.run("decrypt", options, backup=backup_argument(options["backup_file"], options["no_backup"]))
+        report = self.run(
+            "decrypt",
+            options,
+            backup=backup_argument(options["backup_file"], options["no_backup"]),
+            accept_lookalikes=options["accept_lookalikes"],
+        )
         self.totals(report["columns"])
         changed = sum(column["changed"] for column in report["columns"])
         self.say(f"{number(changed)} values decrypted in {report['seconds']:.1f} s")

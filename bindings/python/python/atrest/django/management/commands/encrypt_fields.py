@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from atrest.django.management.base import ColumnCommand, backup_argument, number
+from atrest.django.management.base import ColumnCommand, backup_argument, lookalikes_argument, number
 
 
 class Command(ColumnCommand):
@@ -25,11 +25,7 @@ class Command(ColumnCommand):
         parser.add_argument("--no-backup", action="store_true", help="keep no backup")
         parser.add_argument("--skip-encrypted", action="store_true", help="always so; accepted for older scripts")
         parser.add_argument("--max-rate", type=int, metavar="ROWS", help="rows a second at most")
-        parser.add_argument(
-            "--accept-lookalikes",
-            action="store_true",
-            help="values that look like tokens of no key of ours are clear text",
-        )
+        lookalikes_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.prepare(options)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import connections
 
 from atrest.django import policy
 from atrest.django.keys import in_force
+from atrest.django.management import row_keys
 from atrest.django.management.base import ColumnCommand, key_ages
 
 
@@ -49,7 +51,9 @@ class Command(ColumnCommand):
     def one_row(self, options: dict[str, Any]) -> None:
         if len(self.fields) != 1:
             raise CommandError("--pk needs one field: --field app.Model.field", returncode=2)
-        report = self.engine.inspect(policy.column_id(self.fields[0]), *options["pk"], reveal=options["reveal"])
+        (field,) = self.fields
+        key = row_keys.stored(field, options["pk"], connections[options["database"]])
+        report = self.engine.inspect(policy.column_id(field), *key, reveal=options["reveal"])
         column = report["columns"][0]
         self.say(f"{self.label(column)} of pk {', '.join(options['pk'])}: {column['state']}, {column['bytes']} bytes")
         if column.get("suite"):

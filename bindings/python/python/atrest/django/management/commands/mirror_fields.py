@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS
 
-from atrest.django.management.base import refuse_below_one
+from atrest.django.columns import is_named
+from atrest.django.management.base import listed, refuse_below_one
 from atrest.django.mirror import bulk
 from atrest.django.mirror.declared import Mirror, all_mirrors
 
@@ -25,20 +26,23 @@ class Command(BaseCommand):
             what.add_argument(f"--{name}", action="store_const", const=name, dest="what")
         parser.set_defaults(what="verify")
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="alias in DATABASES")
-        parser.add_argument("--model", metavar="APP.MODEL", help="only this model's mirrors")
+        parser.add_argument(
+            "--model", action="append", default=[], metavar="[APP.]MODEL", help="only this model's mirrors"
+        )
         parser.add_argument("--batch-size", type=int, default=1000, metavar="ROWS", help="rows in one transaction")
         parser.add_argument("--dry-run", action="store_true", help="compare only")
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_below_one(options, "batch_size")
-        mirrors = [m for m in all_mirrors() if options["model"] in (None, m.model._meta.label)]
+        names = listed(options["model"])
+        mirrors = [m for m in all_mirrors() if not names or is_named(m.model, names)]
         if not mirrors:
             raise CommandError("no model declares mirrors, or none is called so (write app.Model)", returncode=2)
         clean = True
         for mirror in mirrors:
             clean &= self.one(mirror, options)
         if not clean:
-            raise CommandError("originals and copies are not the same everywhere, see above", returncode=1)
+            raise CommandError("originals and copies are not what they should be everywhere, see above", returncode=1)
 
     def one(self, mirror: Mirror, options: dict[str, Any]) -> bool:
         what = "verify" if options["dry_run"] else options["what"]
@@ -70,4 +74,10 @@ class Command(BaseCommand):
             self.stdout.write(f"  different, first keys: {', '.join(map(str, counts.first))}")
         if counts.without > 0:
             self.stdout.write(f"  {counts.without:,} of {mirror.original_model._meta.label} have no row to hold copies")
-        return counts.differ == 0 and counts.only_original == 0 and (mirror.empties or counts.only_copy == 0)
+        left = counts.only_copy
+        if mirror.empties and (left := counts.in_clear):
+            self.stdout.write(
+                f"  {left:,} originals are IN CLEAR, and should be empty: --empty-originals empties those whose copy "
+                f"holds the same, --fill makes each copy what its original is"
+            )
+        return counts.differ == counts.only_original == left == 0

@@ -28,11 +28,28 @@ class Command(ColumnCommand):
             report = self.run("verify", options, against=path)
         else:
             report = self.run("restore", options, backup=path, force=options["force"])
+        say = would if options["dry_run"] else done
         for column in report["columns"]:
-            self.say(
-                f"{self.label(column)}: {number(column['entries'])} entries, {number(column['changed'])} rows "
-                f"written, {number(column['changed_since'])} changed since, {number(column['missing'])} gone"
-            )
+            self.say(f"{self.label(column)}: {number(column['entries'])} entries, {say(column, options['force'])}")
+            if rows := column["rows"]:
+                self.say(f"  not as in the backup, first keys: {', '.join(self.keys(column, rows))}")
         if options["dry_run"]:
             self.say("Nothing was changed (--dry-run).")
         self.finish(report)
+
+
+def would(column: dict[str, Any], force: bool) -> str:
+    """What a restore would do, by a comparison: it counts values, not those that are stored as they were already."""
+    others = "would be overwritten (--force)" if force else "would stay"
+    return (
+        f"{number(column['same'])} rows have the same value and would hold it as it was stored then, "
+        f"{number(column['changed_since'])} changed since and {number(column['undecryptable'])} undecryptable "
+        f"{others}, {number(column['missing'])} gone"
+    )
+
+
+def done(column: dict[str, Any], force: bool) -> str:
+    return (
+        f"{number(column['changed'])} rows written, {number(column['changed_since'])} changed since, "
+        f"{number(column['undecryptable'])} undecryptable, {number(column['missing'])} gone"
+    )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 import atrest
 from atrest.django import conf, policy
 from atrest.django.keys import in_force
-from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, number
+from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, lookalikes_argument, number
+
+
+#: A key in base64url that begins as an option does.
+_DASHED_KEY = re.compile(r"-[\w-]{42}=?", re.ASCII)
 
 
 class Command(ColumnCommand):
@@ -28,6 +33,10 @@ class Command(ColumnCommand):
         parser.add_argument("--new-key", metavar="KEY|SOURCE", help="encrypts from now on")
         parser.add_argument("--backup-file", metavar="PATH", help="backup of the old tokens (default: a dated file)")
         parser.add_argument("--no-backup", action="store_true", help="keep no backup")
+        lookalikes_argument(parser)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        super().run_from_argv(_joined(argv))
 
     def handle(self, *args: Any, **options: Any) -> None:
         new, old = options["new_key"], options["old_key"]
@@ -41,7 +50,7 @@ class Command(ColumnCommand):
             self.plan("rotate", options)
             return
         backup = backup_argument(options["backup_file"], options["no_backup"])
-        report = self.run("rotate", options, backup=backup)
+        report = self.run("rotate", options, backup=backup, accept_lookalikes=options["accept_lookalikes"])
         self.totals(report["columns"])
         changed = sum(column["changed"] for column in report["columns"])
         self.say(f"{number(changed)} values encrypted anew in {report['seconds']:.1f} s")
@@ -59,3 +68,14 @@ class Command(ColumnCommand):
                 "The application does not know this key yet, and cannot read what is encrypted under it. While "
                 "it runs, first put the new key before the old one in the project's keys; then rotate."
             )
+
+
+def _joined(argv: list[str]) -> list[str]:
+    """`--old-key -abc…` as `--old-key=-abc…`: one key in 64 begins with a dash."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in ("--old-key", "--new-key") and _DASHED_KEY.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined

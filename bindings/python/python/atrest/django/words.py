@@ -1,0 +1,37 @@
+"""The engine's advice in the words of Django: it names the command `atrest`, which the wheel does not contain.
+
+What has no counterpart here is left as it is; docs/django.md says what that is.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: The command of manage.py that does what a verb of `atrest`, or of `atrest.Engine`, does.
+COMMANDS = {
+    "encrypt": "encrypt_fields",
+    "verify": "verify_fields",
+    "rotate": "rotate_encryption_keys",
+    "decrypt": "decrypt_fields",
+    "restore": "restore_from_backup",
+    "status": "encryption_status",
+}
+
+_VERB = re.compile(rf"\b(?:atrest |Engine\.)({'|'.join(COMMANDS)})\b(?! --apply-schema)")
+_PHRASES = (
+    ("`atrest inspect`", "`manage.py encryption_status` with --field and --pk"),
+    ("`atrest key generate`", "`manage.py generate_encryption_key`"),
+    ("pass apply_schema=True to let atrest do it", "run `manage.py makemigrations` and `migrate`"),
+    ("pass apply_schema=True", "run `manage.py migrate`"),
+    ("run with --apply-schema", "run `manage.py migrate`"),
+    ("pass accept_lookalikes=True", "add --accept-lookalikes"),
+    ('with backup="FILE"', "with --backup-file FILE"),
+    ("make the same call again", "run the same command again"),
+)
+
+
+def in_django(text: str) -> str:
+    """The same, with the commands and options that there are here."""
+    for theirs, ours in _PHRASES:
+        text = text.replace(theirs, ours)
+    return _VERB.sub(lambda found: f"manage.py {COMMANDS[found[1]]}", text)
