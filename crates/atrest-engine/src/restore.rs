@@ -74,6 +74,18 @@ impl RestoreReport {
             && self.changed_since + self.missing + self.undecryptable + self.skipped == 0
             && self.unopened + self.to_be_forgotten + self.brought_back == 0
     }
+
+    /// The same of what `mode` was to do: forced, what was changed since is overwritten.
+    #[must_use]
+    pub fn is_done(&self, mode: RestoreMode) -> bool {
+        match mode {
+            RestoreMode::Compare | RestoreMode::Restore => self.clean(),
+            RestoreMode::Force => {
+                let left = self.missing + self.skipped + self.unopened + self.to_be_forgotten;
+                !self.unfinished && left + self.brought_back == 0
+            }
+        }
+    }
 }
 
 /// What to do with a backup.
@@ -260,7 +272,9 @@ impl Engine {
                 }
             };
             if write && *now != original {
-                let forgotten = rings.get(key).is_some_and(|ring| !ring.destroyed.is_empty());
+                let forgotten = rings
+                    .get(key)
+                    .is_some_and(|ring| !ring.destroyed.is_empty());
                 brought_back += u64::from(forgotten && !page.sealed && original != Value::Null);
                 changes.push(Change {
                     key: key.clone(),

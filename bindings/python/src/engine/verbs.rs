@@ -227,11 +227,7 @@ impl Job {
                 backup.display()
             )));
         }
-        let clean = reports.iter().all(|it| match mode {
-            RestoreMode::Force => !it.unfinished && it.missing + it.skipped == 0,
-            RestoreMode::Restore => !it.unfinished && it.clean(),
-            RestoreMode::Compare => it.clean(),
-        });
+        let clean = reports.iter().all(|it| it.is_done(mode));
         let (verb, member) = match mode {
             RestoreMode::Compare => ("verify", "against"),
             _ => ("restore", "from"),

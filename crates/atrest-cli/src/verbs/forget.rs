@@ -76,11 +76,10 @@ async fn forget(args: &ForgetArgs, connected: &Connected, global: &Global) -> an
             .context("`undo` in [subjects] is too long")?,
     };
     match undo.is_zero() {
-        true => super::confirm_for_ever(
-            "Destroy this subject's keys, for ever?",
-            args.yes,
-            global,
-        )?,
+        true => {
+            let question = "Destroy this subject's keys, for ever?";
+            super::confirm_for_ever(question, args.yes, global)?;
+        }
         false => super::confirm("Ask for this subject's erasure?", args.yes, global)?,
     }
     with_keys_of_now(connected, global, async |connected| {

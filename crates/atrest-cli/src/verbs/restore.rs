@@ -46,11 +46,7 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
     let reports = reports?;
     refuse_nothing(&args.backup, &reports)?;
     let unfinished = reports.iter().any(|r| r.unfinished);
-    let clean = !unfinished
-        && reports.iter().all(|r| match mode {
-            RestoreMode::Force => r.missing + r.skipped + r.unopened + r.to_be_forgotten == 0,
-            _ => r.clean(),
-        });
+    let clean = reports.iter().all(|r| r.is_done(mode));
     connected.close().await;
     if global.json {
         Envelope::new("restore", clean, reports, begin.elapsed().as_secs_f64())
@@ -64,6 +60,8 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
         "Every row of the backup is back."
     } else if unfinished {
         "What is in the file was followed, and the file is not finished: see the warning above."
+    } else if reports.iter().any(|r| r.brought_back > 0) {
+        "Values of subjects that were forgotten are back: they are counted above."
     } else if args.force {
         "Some rows are gone, were changed at the same moment, or have entries that do not open: they are counted above."
     } else {

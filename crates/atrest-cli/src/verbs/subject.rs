@@ -143,7 +143,9 @@ fn text(state: &SubjectState) {
         line("being forgotten, which cannot be undone; atrest forget --due finishes it");
     } else if let Some(until) = state.undo_until {
         line(&match until <= Timestamp::now() {
-            true => format!("to be forgotten by the next atrest forget --due; the time to undo that ended {until}"),
+            true => format!(
+                "to be forgotten by the next atrest forget --due; the time to undo that ended {until}"
+            ),
             false => format!("to be forgotten; can be undone until {until}"),
         });
     }

@@ -199,7 +199,11 @@ async fn every_verb_of_a_keyring_prints_what_the_documentation_lists() {
     run("key recover", &shares, &moved);
     let due = run("key due", &[], &["keyring", "keys"]);
     first(&due, "keys", "A key");
-    run("key test", &["env:KEY"], &["source", "kind", "key_ids"]);
+    run(
+        "key test",
+        &["env:KEY"],
+        &["source", "kind", "key_ids", "use_as"],
+    );
     std::fs::remove_file(place.folder().join("kept.atrest")).unwrap();
     let id = first_key["key"].as_str().unwrap();
     run(

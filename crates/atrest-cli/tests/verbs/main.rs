@@ -34,3 +34,5 @@ mod subject_files;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod told;

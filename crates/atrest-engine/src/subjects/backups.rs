@@ -94,7 +94,9 @@ impl Engine {
 
 fn length(path: &Path) -> Result<u64, BackupError> {
     let meta = path.metadata();
-    Ok(meta.map_err(|source| backup::io("read", path, source))?.len())
+    Ok(meta
+        .map_err(|source| backup::io("read", path, source))?
+        .len())
 }
 
 impl Place {

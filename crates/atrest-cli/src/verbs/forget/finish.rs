@@ -140,7 +140,10 @@ pub(super) async fn in_reach(connected: &Connected, subject: &str) -> anyhow::Re
 }
 
 /// Whether rows or files of the policy are the subject's.
-pub(in crate::verbs) async fn has_belongings(connected: &Connected, subject: &str) -> anyhow::Result<bool> {
+pub(in crate::verbs) async fn has_belongings(
+    connected: &Connected,
+    subject: &str,
+) -> anyhow::Result<bool> {
     for column in with_subject(connected) {
         if connected.engine()?.has_rows(column, subject).await? {
             return Ok(true);

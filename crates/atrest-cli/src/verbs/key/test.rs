@@ -21,7 +21,11 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> anyhow::Result<Outcome> {
     let settings = keys.settings(keys.policy.directory());
     let begin = Instant::now();
     let tried = tried(&args.source, &settings, keys.environment);
-    let Tried { source, found, uses } = tried.context("this source does not work")?;
+    let Tried {
+        source,
+        found,
+        uses,
+    } = tried.context("this source does not work")?;
     let seconds = begin.elapsed().as_secs_f64();
     let kind = if source.delivers() {
         "delivers"

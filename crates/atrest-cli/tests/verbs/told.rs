@@ -1,0 +1,254 @@
+//! What somebody is told who asks for an erasure, or finds keys missing: what is so, and
+//! what to do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use atrest_testing::ScratchDatabase;
+use serde_json::{Value, json};
+
+use crate::forget::{place, receipts};
+use crate::pty::Terminal;
+use crate::support::{KEY, Place};
+
+async fn on_sqlite(subjects: &str) -> Place {
+    place(ScratchDatabase::sqlite().await, subjects).await
+}
+
+/// 19 subjects' keys are gone with their table: it is named, and not each key.
+async fn a_lost_table_of_keys(db: ScratchDatabase) {
+    let place = place(db, "").await;
+    place.copy_keys().await;
+    place.db.execute("DROP TABLE atrest_keys").await;
+    for verb in ["verify", "status"] {
+        let told = place.run(&[verb]).expect(1).says("more keys that are");
+        let told = told.says("27 values in rows of subjects name keys that are neither");
+        assert!(told.out.lines().count() < 40, "{}", told.out);
+        told.says("put the table atrest_keys back");
+    }
+    let all = place.run(&["verify", "--json"]).expect(1).json();
+    let column = &all["columns"][0];
+    let (named, notes) = (column["unknown_keys"].as_object(), &column["notes"]);
+    assert!(named.unwrap().len() > 10, "{column}");
+    assert!(notes.to_string().contains("atrest_keys"), "{column}");
+    place
+        .run(&["encrypt", "--yes"])
+        .expect(2)
+        .says("and 12 more)")
+        .says("nothing was changed: put the table atrest_keys back");
+    place
+        .run(&["rotate"])
+        .says("put the table atrest_keys back");
+}
+
+macro_rules! on {
+    ($($kind:ident),*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $kind() {
+            a_lost_table_of_keys(ScratchDatabase::$kind().await).await;
+        }
+    )*};
+}
+
+on!(sqlite, postgres, mariadb);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_was_given_to_somebody_else() {
+    let place = on_sqlite("").await;
+    let given = "UPDATE people SET note = 'otto' WHERE id = 3";
+    place.db.execute(given).await;
+    place
+        .run(&["verify"])
+        .expect(1)
+        .says("where a row was given to another subject, give it back");
+    place
+        .db
+        .execute("UPDATE people SET note = 'anna' WHERE id = 3")
+        .await;
+    place.run(&["verify"]).expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_of_a_name_that_is_misspelt() {
+    let place = on_sqlite("").await;
+    place
+        .run(&["subject", "export", "anna ", "--out", "anna.jsonl"])
+        .expect(2)
+        .says("nothing is kept of this subject")
+        .hides("anna ");
+    assert!(!place.folder().join("anna.jsonl").exists());
+    // Somebody without a key has rows all the same.
+    let new = "INSERT INTO people VALUES (50, 'new@example.org', 'new')";
+    place.db.execute(new).await;
+    place
+        .run(&["subject", "export", "new"])
+        .expect(0)
+        .says("new@example.org");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_has_a_reason_and_what_is_for_ever_is_agreed_to() {
+    let place = on_sqlite("").await;
+    for empty in ["", "  "] {
+        place
+            .run(&["forget", "anna", "--legal-hold", empty])
+            .expect(2)
+            .says("it is empty");
+    }
+    for now in [&["forget", "anna"][..], &["forget", "anna", "--json"]] {
+        place.run(now).expect(2).says("--yes answers beforehand");
+    }
+    place
+        .run(&["subject", "show", "anna"])
+        .expect(0)
+        .hides("destroyed")
+        .hides("held");
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    place
+        .run(&["verify"])
+        .expect(0)
+        .says("but for what is of subjects that were or are to be forgotten")
+        .hides("every value is encrypted and opens");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_time_to_undo_ends_in_the_past() {
+    let place = on_sqlite("[subjects]\nundo = \"1s\"\n").await;
+    place
+        .run(&["forget", "anna", "--yes"])
+        .expect(0)
+        .says("brings them back");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    place
+        .run(&["subject", "show", "anna"])
+        .expect(0)
+        .says("the time to undo that ended")
+        .hides("can be undone");
+}
+
+/// The key that finds subjects' records stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_key_is_never_destroyed() {
+    let place = on_sqlite("").await;
+    let listed = place.run(&["key", "list", "--json"]).expect(0).json();
+    let mut keys = listed["keys"].as_array().unwrap().iter();
+    let index = keys.find(|key| key["purpose"] == "index").unwrap();
+    let id = index["key"].as_str().unwrap();
+    place
+        .run(&["key", "retire", id, "--force", "--yes"])
+        .expect(2)
+        .says("neither rotated nor destroyed")
+        .hides("key rotate");
+}
+
+/// What a killed run left is looked into like any other backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_backup_of_a_killed_run() {
+    let place = on_sqlite("").await;
+    let file = place.backups().remove(0);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    // The mark of a file that was never closed (spec/formats.md, "Backup file").
+    bytes[48..96].fill(0);
+    fs::write(&file, &bytes).unwrap();
+    place
+        .run(&["forget", "anna", "--yes"])
+        .expect(0)
+        .hides(name);
+    // And where its last page was cut off.
+    bytes.extend([0, 0, 1, 0, 7]);
+    fs::write(&file, &bytes).unwrap();
+    place
+        .run(&["forget", "anna", "--yes"])
+        .expect(1)
+        .says("killed while it wrote the last page")
+        .says("or delete it");
+}
+
+/// A backup from before its column had a `subject` knows of nobody who was forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_before_brings_people_back() {
+    let place = Place::sqlite(30).await;
+    let hers = "UPDATE people SET note = 'anna' WHERE id <= 12";
+    place.db.execute(hers).await;
+    let keys = "keyring = \"atrest.keyring\"\nroot = \"env:KEY\"";
+    place.keys(keys);
+    place.run(&["key", "init"]).expect(0);
+    place
+        .run(&["encrypt", "--backup", "before.atrest"])
+        .expect(0);
+    let policy = fs::read_to_string(place.folder().join("atrest.toml")).unwrap();
+    place.policy(&format!("{policy}subject = \"note\"\n"));
+    place.run(&["rotate"]).expect(0);
+    place.run(&["forget", "anna", "--yes"]).expect(1);
+    place
+        .run(&["restore", "before.atrest", "--force", "--yes"])
+        .expect(1)
+        .says("11 entries of subjects that were forgotten are back");
+    place.run(&["encrypt", "--yes"]).expect(0);
+    fs::remove_file(place.folder().join("before.atrest")).unwrap();
+    place
+        .run(&["forget", "anna", "--yes", "--backups-deleted"])
+        .expect(0)
+        .says("11 unreadable");
+}
+
+/// Keys are rotated while somebody thinks about the question: the erasure goes on with
+/// those of then.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_were_rotated_meanwhile() {
+    let place = on_sqlite("").await;
+    let mut terminal = Terminal::start(place.command(&["forget", "anna"]));
+    terminal.wait_for("for ever?");
+    place.run(&["key", "rotate"]).expect(0);
+    place.run(&["rotate"]).expect(0);
+    terminal.press("y");
+    let (status, shown) = terminal.end();
+    assert_eq!(status, 0, "{shown}");
+    assert_eq!(receipts(&place).len(), 1, "{shown}");
+    place
+        .run(&["verify"])
+        .expect(0)
+        .says("11 values of subjects that were forgotten");
+}
+
+/// A source is approved for what a policy takes it for.
+#[tokio::test]
+async fn what_a_source_can_be() {
+    let place = Place::sqlite(3).await;
+    let twice = place.folder().join("twice.key");
+    fs::write(&twice, format!("{KEY}\n{KEY}\n")).unwrap();
+    fs::set_permissions(&twice, fs::Permissions::from_mode(0o600)).unwrap();
+    place
+        .run(&["key", "test", "file:twice.key"])
+        .expect(2)
+        .says("one key twice");
+    let uses = |source: &str| -> Value {
+        let tried = place.run(&["key", "test", source, "--json"]).expect(0);
+        tried.json()["use_as"].clone()
+    };
+    assert_eq!(uses("env:KEY"), json!(["primary", "previous", "root"]));
+    let old = "password:env:KEY?salt=AAAAAAAAAAAAAAAAAAAAAA&iterations=100000";
+    assert_eq!(uses(old), json!(["previous"]));
+    place.keys(&format!("primary = \"{old}\""));
+    place.run(&["verify"]).expect(2).says("iterations");
+    place
+        .run(&["key", "test", "nosuch:place"])
+        .expect(2)
+        .says("secret:, aws-kms:")
+        .says("pkcs11:, vault:");
+    place
+        .run(&["key", "generate", "--out", "no/folder/new.key"])
+        .expect(2)
+        .says("make that folder first");
+}
+
+#[tokio::test]
+async fn where_the_keyring_is() {
+    let place = Place::sqlite(3).await;
+    place.keys("keyring = \"database\"\nroot = \"env:KEY\"");
+    place
+        .run(&["key", "init"])
+        .expect(0)
+        .says("Without this table");
+}
