@@ -31,11 +31,14 @@ pub(crate) struct Classifier {
     tally: Tally,
     page: Findings,
     waiting: Waiting,
+    /// A page's rows in clear that are nobody's, each with where in [`Findings::due`] it
+    /// belongs. They wait likewise, to be sealed.
+    in_clear: Vec<(usize, Row)>,
 }
 
 /// A page's rows that are subjects'. They wait until all of the page was read: then the
 /// keys of all of them are asked for at once, and no lock of the database is held while
-/// values are sealed.
+/// values are sealed (in SQLite a commit waits for whoever reads).
 #[derive(Default)]
 struct Waiting {
     rows: Vec<Waiter>,
@@ -86,6 +89,7 @@ impl Classifier {
             tally: Tally::default(),
             page: Findings::default(),
             waiting: Waiting::default(),
+            in_clear: Vec::new(),
         }
     }
 
@@ -189,10 +193,16 @@ impl Classifier {
         if subject.is_some() {
             return self.row_of(row()?, subject);
         }
-        let step = self.look(key, value, None)?;
-        if step != Step::Keep {
-            let due = self.change(step, row()?);
-            self.page.due.push(due);
+        match self.look(key, value, None)? {
+            Step::Keep => {}
+            Step::Seal if self.reader.is_in_clear() => {
+                self.in_clear.push((self.page.due.len(), row()?));
+                self.page.due.push(None);
+            }
+            step => {
+                let due = self.change(step, row()?);
+                self.page.due.push(due);
+            }
         }
         Ok(())
     }
@@ -202,8 +212,29 @@ impl Classifier {
         self.sealers.is_some() && self.goal.operation != Operation::Exit
     }
 
-    /// Goes on with the rows that are subjects'.
+    /// Goes on with the rows that wait.
     pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
+        self.seal_in_clear()?;
+        self.settle_subjects().await
+    }
+
+    /// Seals what was counted already, and is in clear.
+    fn seal_in_clear(&mut self) -> Result<(), EngineError> {
+        let mut rows = std::mem::take(&mut self.in_clear);
+        if !rows.is_empty() {
+            self.turn_to(None);
+        }
+        for (place, row) in rows.drain(..) {
+            let key = || Ok(row.key.clone());
+            self.reader.classify(&key, row.value.as_ref())?;
+            self.page.due[place] = self.change(Step::Seal, row);
+        }
+        // Its memory serves the next page.
+        self.in_clear = rows;
+        Ok(())
+    }
+
+    async fn settle_subjects(&mut self) -> Result<(), EngineError> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let Waiting { rows, subjects } = &mut waiting;
         let (Some(whose), false) = (self.column.whose.clone(), rows.is_empty()) else {

@@ -123,6 +123,11 @@ impl Reader {
         Ok(Some(stored))
     }
 
+    /// Whether what was classified last opens under no key, ours or other software's.
+    pub(crate) fn is_in_clear(&self) -> bool {
+        self.opened_by.is_none() && !self.is_external
+    }
+
     /// The clear value of what was classified last (empty when undecryptable).
     pub(crate) fn clear(&self) -> &[u8] {
         &self.clear
