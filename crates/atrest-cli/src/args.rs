@@ -457,7 +457,8 @@ A row is written only if its clear value still is the backed-up one's: what the 
 changed since is newer than the backup and stays. --force overwrites it all the same.")]
 pub(crate) struct RestoreArgs {
     /// The file that encrypt, rotate or decrypt named; or a folder, the encrypted copy of a
-    /// location (cp -a): files that no longer open are written again from it.
+    /// location (cp -a; of a bucket: aws s3 sync): files that no longer open are written
+    /// again from it.
     pub(crate) backup: PathBuf,
     /// Overwrite rows and files that changed since the backup, too.
     #[arg(long)]
@@ -465,6 +466,10 @@ pub(crate) struct RestoreArgs {
     /// Give a column that is clear again its original type.
     #[arg(long)]
     pub(crate) apply_schema: bool,
+    /// Nobody else writes to the policy's buckets during the run: use servers, too, that
+    /// ignore conditional writes.
+    #[arg(long)]
+    pub(crate) assume_quiet: bool,
     /// Ask nothing, on a terminal too.
     #[arg(long, short)]
     pub(crate) yes: bool,

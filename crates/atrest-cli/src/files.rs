@@ -197,27 +197,36 @@ impl<'a> Locations<'a> {
     /// Holds a copy of the one location there is against it, or puts it back.
     ///
     /// # Errors
-    /// When there are several, or it is a bucket; and as [`Locations::run`].
-    pub(crate) fn restore(
+    /// When there are several; and as [`Locations::run`].
+    pub(crate) async fn restore(
         &self,
         copy: &Path,
         mode: RestoreMode,
     ) -> anyhow::Result<(FilesRestoreReport, bool)> {
-        let [(policy, Location::Folder(folder), keys)] = self.list.as_slice() else {
+        let [(policy, location, keys)] = self.list.as_slice() else {
             bail!(
-                "{} is a folder: the copy of one location on the local disk; name that location with --only",
+                "{} is a folder: the copy of one location; name that location with --only",
                 copy.display()
             );
         };
         let begin = Instant::now();
         let bar = &self.connected.progress;
         let options = Options {
-            workers: 1,
+            workers: self.workers(),
             progress: &|Progress { files, bytes }| bar.files_at(files, bytes),
             stop: self.connected.stop.clone(),
         };
         bar.files(&policy.location, "following the copy", || 0);
-        let done = tokio::task::block_in_place(|| folder.restore(copy, mode, keys, &options));
+        let done = match location {
+            Location::Folder(folder) => {
+                tokio::task::block_in_place(|| folder.restore(copy, mode, keys, &options))
+                    .map_err(anyhow::Error::from)
+            }
+            Location::Bucket(bucket) => bucket
+                .restore(copy, mode, keys, &options)
+                .await
+                .map_err(Into::into),
+        };
         bar.clear();
         let done = done?;
         if done.stopped {

@@ -72,6 +72,14 @@ impl FileKeys {
         }
     }
 
+    /// The same of what does not open.
+    pub(crate) fn erasure(&self, error: &ObjectError) -> Option<Erasure> {
+        match error {
+            ObjectError::UnknownKey(key) => self.erasure_of(*key),
+            _ => None,
+        }
+    }
+
     /// Why a key of its subject is not at hand, which is there and does not open.
     pub(crate) fn closed(&self, key: KeyId) -> Option<SubjectError> {
         match self {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::bail;
 use atrest_engine::RunOptions;
 use atrest_engine::restore::{RestoreMode, RestoreReport};
+use atrest_media::bucket::Bucket;
 
 use crate::Outcome;
 use crate::args::{Global, RestoreArgs};
@@ -30,7 +31,10 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
         RestoreMode::Restore
     };
     if args.backup.is_dir() {
-        return files(&connected, &args.backup, mode, "restore", global).await;
+        let quiet = |bucket: Bucket| bucket.assume_quiet(args.assume_quiet);
+        let locations = Locations::open(&connected, None, global).await?;
+        let locations = locations.with_buckets(quiet);
+        return files(&locations, &args.backup, mode, "restore", global).await;
     }
     let options = RunOptions {
         apply_schema: args.apply_schema,
@@ -72,14 +76,13 @@ pub(crate) async fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<O
 
 /// A copy of a location, put back or compared, for `verify --against` too.
 pub(crate) async fn files(
-    connected: &Connected,
+    locations: &Locations<'_>,
     copy: &Path,
     mode: RestoreMode,
     command: &'static str,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
-    let locations = Locations::open(connected, None, global).await?;
-    let (report, clean) = locations.restore(copy, mode)?;
+    let (report, clean) = locations.restore(copy, mode).await?;
     if global.json {
         let member = match mode {
             RestoreMode::Compare => "against",

@@ -26,7 +26,8 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
     if let Some(backup) = &args.against {
         if backup.is_dir() {
             let compare = RestoreMode::Compare;
-            return super::restore::files(&connected, backup, compare, "verify", global).await;
+            let locations = Locations::open(&connected, Some(&args.pace), global).await?;
+            return super::restore::files(&locations, backup, compare, "verify", global).await;
         }
         return compare(&connected, backup, &options, global).await;
     }

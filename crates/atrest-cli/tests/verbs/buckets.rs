@@ -138,6 +138,46 @@ async fn columns_and_a_bucket_live_one_life() {
     assert!(s3.get("gate/a.mp4").await == clip && s3.get("b.jpg").await == b"image");
 }
 
+/// The encrypted copy that `aws s3 sync` or rclone makes is a backup.
+#[tokio::test]
+async fn a_copy_of_a_bucket_is_compared_and_put_back() {
+    let s3 = InBucket::on(&server::s3()).await;
+    let names = ["gate/a.mp4", "b.jpg", "c.jpg"];
+    for name in names {
+        s3.put(name, name.repeat(10_000).into_bytes()).await;
+    }
+    let only = ["--only", &s3.location];
+    let run = |arguments: &[&str]| s3.run(&[arguments, &only[..]].concat());
+    run(&["encrypt"]).expect(0);
+    let copy = s3.place.folder().join("copy");
+    for name in names {
+        let file = copy.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, s3.get(name).await).unwrap();
+    }
+    run(&["verify", "--against", "copy"])
+        .expect(0)
+        .says("Every file of the copy holds the same here.");
+
+    let mut damaged = s3.get("gate/a.mp4").await;
+    damaged[30_000] ^= 1;
+    s3.put("gate/a.mp4", damaged).await;
+    s3.put("b.jpg", b"newer".to_vec()).await;
+    let found = s3.json(&[&["verify", "--against", "copy"][..], &only].concat(), 1);
+    let counts = ["entries", "same", "changed_since", "undecryptable"];
+    let counts = counts.map(|name| found["files"][0][name].as_u64().unwrap());
+    assert_eq!(counts, [3, 1, 1, 1]);
+    run(&["restore", "copy"])
+        .expect(1)
+        .says("b.jpg: it holds something else than the copy");
+    assert_eq!(s3.get("b.jpg").await, b"newer");
+    run(&["restore", "copy", "--force", "--yes"]).expect(0);
+    run(&["decrypt"]).expect(0);
+    for name in names {
+        assert!(s3.get(name).await == name.repeat(10_000).into_bytes());
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_ignores_conditions_is_refused_unless_told() {
     let s3 = InBucket::on(&server::s3_lax()).await;

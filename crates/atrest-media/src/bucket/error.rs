@@ -45,6 +45,10 @@ pub enum BucketError {
     /// asked for before the first change.
     #[error(transparent)]
     Keys(#[from] SubjectError),
+    /// A copy on the local disk cannot be opened.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Copy(#[from] crate::folder::FolderError),
     /// An object could not be given in clear.
     #[error("giving {file} in clear failed: {source}; what was written so far is not complete")]
     Export {

@@ -44,6 +44,7 @@
 //! ```
 
 mod address;
+mod equal;
 mod error;
 mod export;
 #[cfg(feature = "fuzzing")]
@@ -56,6 +57,8 @@ mod probe;
 mod raw;
 mod rename;
 mod replace;
+#[cfg(unix)]
+mod restore;
 mod run;
 mod tags;
 mod versions;
@@ -65,8 +68,8 @@ use atrest_engine::policy::SubjectPattern;
 use object_store::path::Path;
 
 pub use crate::inplace::{
-    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Skipped,
-    Tally, Undecryptable, Versions, Why,
+    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Restored,
+    Skipped, Tally, Undecryptable, Versions, Why,
 };
 pub use error::{BucketError, MoveError};
 pub use rename::Moved;
@@ -154,6 +157,25 @@ impl Bucket {
         options: &Options<'_>,
     ) -> Result<Report, BucketError> {
         run::run(self, operation, &keys.into(), options).await
+    }
+
+    /// Holds a copy of what is below the prefix, on the local disk and encrypted as it is
+    /// there (`aws s3 sync`, rclone), against it, object by object, as
+    /// [`Folder::restore`](crate::folder::Folder::restore) does with a folder. What is
+    /// written takes the place of an object that still is what was compared, and keeps its
+    /// content type, metadata and tags.
+    ///
+    /// # Errors
+    /// [`BucketError::Copy`] when the copy cannot be opened; as [`Bucket::run`].
+    #[cfg(unix)]
+    pub async fn restore(
+        &self,
+        copy: &std::path::Path,
+        mode: atrest_engine::restore::RestoreMode,
+        keys: impl Into<Keys>,
+        options: &Options<'_>,
+    ) -> Result<Restored, BucketError> {
+        restore::restore(self, copy, mode, &keys.into(), options).await
     }
 
     /// The same bucket, of the objects of one subject alone; see

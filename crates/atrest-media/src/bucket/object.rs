@@ -152,7 +152,12 @@ impl<'a> Job<'a> {
     }
 
     /// Puts the object of a clear content in its place.
-    async fn seal(&self, name: &Path, content: Content, keyring: &Keyring) -> Result<(), Failure> {
+    pub(super) async fn seal(
+        &self,
+        name: &Path,
+        content: Content,
+        keyring: &Keyring,
+    ) -> Result<(), Failure> {
         let id = self.bucket.bind.logical_id(name.as_ref().as_bytes());
         let length = sealed_len(content.meta.size).ok_or(Failure::Object(ObjectError::TooLong))?;
         let old = (content.meta.e_tag.clone(), content.attributes.clone());

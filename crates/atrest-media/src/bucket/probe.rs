@@ -24,6 +24,17 @@ pub(super) struct Conditions {
 }
 
 impl Bucket {
+    /// Those of a run that changes objects: none is begun on a server that ignores them,
+    /// unless nobody else writes.
+    pub(super) async fn conditions(&self) -> Result<Conditions, BucketError> {
+        let conditions = self.probe().await?;
+        if !conditions.put && !self.quiet {
+            let bucket = self.name.clone();
+            return Err(BucketError::Unconditional { bucket });
+        }
+        Ok(conditions)
+    }
+
     /// Tries them on an object of its own, and removes it with all its versions: whether
     /// what is there is overwritten only if it has the right ETag.
     pub(super) async fn probe(&self) -> Result<Conditions, BucketError> {

@@ -7,11 +7,12 @@ use atrest_core::object::{ObjectError, sealed_len};
 use atrest_core::{KeyId, Keyring};
 use atrest_engine::subjects::{Erasure, SubjectError};
 use bytes::Bytes;
-use futures::stream::{Stream, TryStreamExt as _};
+use futures::stream::Stream;
 use object_store::path::Path;
 use object_store::signer::Method;
 use object_store::{Attributes, Error, ObjectStoreExt as _, TagSet};
 
+use super::equal::{Side, equal};
 use super::error::failed;
 use super::look::{Content, State};
 use super::object::Job;
@@ -252,42 +253,11 @@ async fn same(from: &Place<'_>, old: Content, to: &Place<'_>) -> Result<bool, Fa
     {
         return Ok(false);
     }
-    let (mut old, mut new) = (from.job.watched(old), to.job.watched(new));
-    let (mut one, mut other) = (Bytes::new(), Bytes::new());
-    let mut same = true;
-    // Both to their ends, which proves them.
-    loop {
-        let more = fill(&mut one, &mut old).await?;
-        let as_much = match fill(&mut other, &mut new).await {
-            Err(Failure::Object(_)) => return Ok(false),
-            as_much => as_much?,
-        };
-        if !more && !as_much {
-            return Ok(same);
-        }
-        if more && as_much {
-            let both = one.len().min(other.len());
-            same &= one.split_to(both) == other.split_to(both);
-        } else {
-            same = false;
-            one.clear();
-            other.clear();
-        }
+    match equal(from.job.watched(old), to.job.watched(new)).await {
+        Ok(same) => Ok(same),
+        Err(Side::Other(Failure::Object(_))) => Ok(false),
+        Err(Side::One(failure) | Side::Other(failure)) => Err(failure),
     }
-}
-
-/// Whether there is something in it, after more was read if there was not.
-async fn fill(
-    bytes: &mut Bytes,
-    stream: &mut (impl Stream<Item = Result<Bytes, Failure>> + Unpin),
-) -> Result<bool, Failure> {
-    while bytes.is_empty() {
-        match stream.try_next().await? {
-            Some(piece) => *bytes = piece,
-            None => return Ok(false),
-        }
-    }
-    Ok(true)
 }
 
 /// Removes what is under the old name, if it still is what was read.

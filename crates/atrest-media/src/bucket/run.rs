@@ -19,14 +19,10 @@ pub(super) async fn run(
     keys: &Keys,
     options: &Options<'_>,
 ) -> Result<Report, BucketError> {
-    let mut conditions = Conditions::default();
-    if operation.changes() {
-        conditions = bucket.probe().await?;
-        if !conditions.put && !bucket.quiet {
-            let bucket = bucket.name.clone();
-            return Err(BucketError::Unconditional { bucket });
-        }
-    }
+    let conditions = match operation.changes() {
+        true => bucket.conditions().await?,
+        false => Conditions::default(),
+    };
     let watch = Watch::new(options);
     let job = Job::new(bucket, operation, keys, &watch, conditions);
     let report = Mutex::new(Report::default());

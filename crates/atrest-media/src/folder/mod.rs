@@ -38,6 +38,7 @@
 //! ```
 
 mod attributes;
+mod copy;
 mod error;
 mod export;
 mod file;
@@ -61,12 +62,13 @@ use atrest_engine::policy::SubjectPattern;
 use atrest_engine::restore::RestoreMode;
 
 pub use crate::inplace::{
-    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Skipped,
-    Tally, Undecryptable, Versions, Why,
+    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Restored,
+    Skipped, Tally, Undecryptable, Versions, Why,
 };
 pub use error::FolderError;
 pub use old::OldFiles;
-pub use restore::Restored;
+
+pub(crate) use copy::FolderCopy;
 
 use crate::Keys;
 use crate::inplace::Filter;
@@ -237,12 +239,7 @@ impl Folder {
         keys: impl Into<Keys>,
         options: &Options<'_>,
     ) -> Result<Restored, FolderError> {
-        let copy = Self {
-            root: copy.to_owned(),
-            filter: self.filter.clone(),
-            bind: self.bind,
-            kept: Kept::default(),
-        };
+        let copy = FolderCopy::open(copy, self.filter.clone(), self.bind)?;
         restore::restore(self, &copy, mode, &keys.into(), options)
     }
 

@@ -13,10 +13,10 @@ use crate::failpoints::{Point, reached};
 use crate::inplace::Failure;
 
 /// A regular file, open for reading.
-pub(super) struct Source {
+pub(crate) struct Source {
     pub(super) folder: File,
     pub(super) name: PathBuf,
-    pub(super) file: File,
+    pub(crate) file: File,
     pub(super) about: Metadata,
 }
 

@@ -8,6 +8,7 @@ mod filter;
 mod name;
 mod operation;
 mod report;
+mod restored;
 mod watch;
 mod words;
 
@@ -15,6 +16,7 @@ pub use export::{Belonging, Export, ExportFolder};
 pub use filter::GlobError;
 pub use operation::{Operation, Options};
 pub use report::{Report, Skipped, Tally, Undecryptable, Versions, Why};
+pub use restored::Restored;
 pub use watch::Progress;
 
 pub(crate) use begins::begins_object;
@@ -22,5 +24,6 @@ pub(crate) use failure::{Failure, sealing};
 pub(crate) use filter::Filter;
 pub(crate) use name::{is_temporary, temporary};
 pub(crate) use report::{Done, Left};
+pub(crate) use restored::{Compared, writes};
 pub(crate) use watch::{Watch, Watched};
 pub(crate) use words::{NAMED, readable};

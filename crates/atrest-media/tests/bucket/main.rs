@@ -15,6 +15,8 @@ mod killed;
 mod left_alone;
 mod meanwhile;
 mod renamed;
+#[cfg(unix)]
+mod restored;
 mod rounds;
 #[cfg(unix)]
 mod steps;

@@ -2,6 +2,7 @@
 
 use atrest_core::object::ObjectHeader;
 use atrest_engine::policy::{FilesPolicy, SubjectPattern};
+use atrest_engine::restore::RestoreMode;
 use atrest_engine::subjects::{SubjectError, SubjectKeyring, Subjects};
 use atrest_media::Keys;
 use atrest_media::bucket::ExportFolder;
@@ -115,6 +116,13 @@ async fn there_and_back(server: &str, keeps_versions: bool) {
         assert!(std::fs::read(out.path().join(&one.file)).unwrap() == clear[&one.file]);
     }
 
+    let copy = tempfile::tempdir().unwrap();
+    for name in clear.keys() {
+        let file = copy.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, place.get(name).await).unwrap();
+    }
+
     let subjects = subjects(&scratch).await;
     let (tag, now) = (subjects.tag("p2"), Timestamp::now());
     subjects.forget("p2", now, now).await.unwrap();
@@ -134,6 +142,17 @@ async fn there_and_back(server: &str, keeps_versions: bool) {
     let old = erased.old_versions.unwrap();
     assert_eq!((old.unreadable, old.problem), (0, None));
     assert_eq!(old.readable, if keeps_versions { 4 } else { 0 });
+
+    // A copy of before does not bring them back.
+    place.put("people/p1/2", "newer").await;
+    let (bucket, options) = (place.bucket().assume_quiet(true), Options::default());
+    let restored = bucket.restore(copy.path(), RestoreMode::Force, &all, &options);
+    let restored = restored.await.unwrap();
+    let counts = (restored.forgotten, restored.same, restored.changed);
+    assert_eq!(counts, (4, 11, 1), "{restored:?}");
+    assert!(restored.is_clean(), "{restored:?}");
+    let one = place.bucket().inspect("people/p1/2", &all).await.unwrap();
+    assert_eq!((one.by_subject.files, one.only_key), (1, Some(named["p1"])));
 
     let report = done(&place, Operation::Decrypt, &all).await;
     assert_eq!(
