@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use atrest::policy_keys::{PolicyKeys, PolicySubjects, environment};
+use atrest::policy_keys::{Access, PolicyKeys, PolicySubjects, environment};
 use atrest_core::{ExternalKeys, KeyId, Keyring, SecretMemory};
 use atrest_engine::observe::Stop;
 use atrest_engine::policy::{ColumnPolicy, FilesPolicy, Policy, Selection};
@@ -242,16 +242,21 @@ impl Session {
     /// Connects if there are columns to work on, or files of subjects, with progress and
     /// Ctrl-C.
     pub(crate) async fn connect(self, global: &Global) -> anyhow::Result<Connected> {
-        self.connected(false, global).await
+        self.connected(Reach::Change, global).await
+    }
+
+    /// The same, to look at what is there: no key is made and nothing is written.
+    pub(crate) async fn connect_to_look(self, global: &Global) -> anyhow::Result<Connected> {
+        self.connected(Reach::Look, global).await
     }
 
     /// The same, to read what is there with whatever keyring it is: no key is made and
     /// nothing is written.
     pub(crate) async fn connect_to_read(self, global: &Global) -> anyhow::Result<Connected> {
-        self.connected(true, global).await
+        self.connected(Reach::LookWithAny, global).await
     }
 
-    async fn connected(self, reads: bool, global: &Global) -> anyhow::Result<Connected> {
+    async fn connected(self, reach: Reach, global: &Global) -> anyhow::Result<Connected> {
         let progress = Arc::new(Progress::new(global.json));
         let stop: Stop = stop::on_signals();
         let selection = self.selection(global)?;
@@ -265,9 +270,10 @@ impl Session {
                 eprintln!("{} at {}", database.dialect(), database.location());
             }
             if with_subjects {
-                subjects = match reads {
-                    false => self.subjects(&database).await?,
-                    true => self.subjects_to_read(&database).await?,
+                subjects = match reach {
+                    Reach::Change => self.subjects(&database, Access::Change).await?,
+                    Reach::Look => self.subjects(&database, Access::Look).await?,
+                    Reach::LookWithAny => self.subjects_to_read(&database).await?,
                 };
             }
             connected = Some(database);
@@ -295,8 +301,10 @@ impl Session {
     pub(crate) async fn subjects(
         &self,
         database: &Arc<dyn Database>,
+        access: Access,
     ) -> anyhow::Result<Option<Arc<Subjects>>> {
-        let found = self.policy_keys().subjects(&self.keys, database).await?;
+        let keys = self.policy_keys();
+        let found = keys.subjects(&self.keys, database, access).await?;
         Ok(found.map(told))
     }
 
@@ -322,6 +330,15 @@ impl Session {
             .find(|(key, _)| *key == id)
             .map_or_else(String::new, |(_, origin)| origin.clone())
     }
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy)]
+enum Reach {
+    Change,
+    Look,
+    /// To look, with an older keyring, too.
+    LookWithAny,
 }
 
 /// The keys of subjects, and the warning said.
@@ -368,6 +385,11 @@ impl Connected {
     /// [`Session::load`] and [`Session::connect`].
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Self> {
         Session::load(global)?.connect(global).await
+    }
+
+    /// The same, to look at what is there: no key is made and nothing is written.
+    pub(crate) async fn look(global: &Global) -> anyhow::Result<Self> {
+        Session::load(global)?.connect_to_look(global).await
     }
 
     /// What to work on;.

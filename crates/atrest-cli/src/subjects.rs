@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use atrest::policy_keys::Access;
 use atrest_engine::policy::FilesPolicy;
 use atrest_media::folder::Folder;
 use atrest_media::{FileKeys, Keys};
@@ -17,7 +18,7 @@ impl Session {
         let mut subjects = None;
         if files.subject.is_some() {
             let database = self.database().await?;
-            subjects = self.subjects(&database).await?;
+            subjects = self.subjects(&database, Access::Change).await?;
         }
         Ok(Keys::of(files, self.keyring(), subjects.as_ref())?)
     }

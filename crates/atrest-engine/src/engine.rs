@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use atrest_core::{ExternalKeys, Keyring};
+use atrest_core::{ExternalKeys, KeyId, Keyring};
 
 use crate::EngineError;
 use crate::column::Column;
@@ -149,6 +149,28 @@ impl Engine {
         Journal::load(&*self.database, &self.scribe()).await
     }
 
+    /// The same, without the records under keys that are not at hand
+    /// ([`Journal::lost_keys`]).
+    ///
+    /// # Errors
+    /// As [`Self::journal`], but for an unknown key.
+    pub async fn journal_to_read(&self) -> Result<Journal, EngineError> {
+        Journal::load_to_read(&*self.database, &self.scribe()).await
+    }
+
+    /// Removes the records of the journal under a key that is lost for good: how far
+    /// interrupted runs had come, which types columns had, and which backups there are.
+    ///
+    /// # Errors
+    /// As [`Self::journal_to_read`]; the database's, also when a run is writing just now.
+    pub async fn remove_lost(&self, key: KeyId) -> Result<(), EngineError> {
+        let changes = self.journal_to_read().await?.without(key);
+        if !changes.is_empty() {
+            self.database.journal_write(&changes).await?;
+        }
+        Ok(())
+    }
+
     /// Writes every record of the journal anew under the primary key, so that another key
     /// can be destroyed; nothing where there is no journal.
     ///
@@ -232,7 +254,8 @@ impl Engine {
         options: &RunOptions,
     ) -> Result<ColumnReport, EngineError> {
         let begin = Instant::now();
-        let column = self.open(policy).await?;
+        let journal = self.journal_to_read().await?;
+        let column = self.column(policy, &journal).await?;
         let tally = self.scan(&column, Operation::Encrypt, options).await?;
         let mut report = ColumnReport::new(
             &policy.id(),
@@ -240,6 +263,13 @@ impl Engine {
             policy.context(),
             tally,
         );
+        let unread = journal.lost_of(&policy.id());
+        report.notes.extend(unread.into_iter().map(|key| {
+            format!(
+                "{}: what the journal says of it is under key {key}, which is not at hand, so whether a run was interrupted is not known here: if keys were rotated just now, run this again; if that key is lost for good, atrest key retire {key} --force removes it from there",
+                policy.id()
+            )
+        }));
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -249,7 +279,7 @@ impl Engine {
     /// # Errors
     /// [`crate::journal::JournalError`]; the database's.
     pub async fn open_runs(&self) -> Result<Vec<OpenRun>, EngineError> {
-        let journal = self.journal().await?;
+        let journal = self.journal_to_read().await?;
         let run =
             |(column, held): (&String, &crate::journal::Held<crate::journal::RunRecord>)| OpenRun {
                 column: column.clone(),

@@ -45,7 +45,8 @@ impl Engine {
         key: &[String],
         reveal: bool,
     ) -> Result<Inspection, EngineError> {
-        let column = self.open(policy).await?;
+        let journal = self.journal_to_read().await?;
+        let column = self.column(policy, &journal).await?;
         let row = column.target.parse_key(key)?;
         let value = column
             .target

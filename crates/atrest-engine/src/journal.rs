@@ -7,7 +7,7 @@
 //! replaced by compare-and-swap on its `mac`: a run that lost its place to another
 //! one cannot commit a page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use atrest_core::hazmat::Mac;
@@ -25,7 +25,7 @@ use crate::{EngineError, Operation};
 pub enum JournalError {
     /// Written under a key that is not at hand: the wrong key, or another system's.
     #[error(
-        "the journal in this database was written under key {key}, which is not in the keyring that this command began with; it stopped there: if keys were rotated since it began, run it again; else set that key (as keys.primary, or in keys.previous beside a new one) and run again"
+        "the journal in this database was written under key {key}, which is not in the keyring that this command began with; it stopped there: if keys were rotated since it began, run it again; else set that key (as keys.primary, or in keys.previous beside a new one) and run again; if it is lost for good, `atrest key retire {key} --force` says what the journal has under it, and removes that"
     )]
     UnknownKey {
         /// The key id that the record names.
@@ -199,6 +199,12 @@ struct Envelope<T> {
     record: T,
 }
 
+/// What of a body says under which key it is.
+#[derive(Deserialize)]
+struct KeyOnly {
+    key: String,
+}
+
 /// Makes and checks record tags under the keys at hand.
 pub struct Scribe {
     keyring: Keyring,
@@ -253,15 +259,22 @@ impl Scribe {
         (body, mac)
     }
 
+    /// A record that names a key which is not at hand.
+    fn unread(&self, stored: &Record) -> Option<Unread> {
+        let KeyOnly { key } = serde_json::from_str(&stored.body).ok()?;
+        let id: KeyId = key.parse().ok()?;
+        self.keyring.get(id).is_none().then(|| Unread {
+            name: stored.name.clone(),
+            mac: stored.mac.clone(),
+            key,
+        })
+    }
+
     /// A record's content, once its tag is proven.
     ///
     /// # Errors
     /// [`JournalError`] when it is not what this keyring wrote.
     pub(crate) fn read<T: DeserializeOwned>(&self, stored: &Record) -> Result<T, JournalError> {
-        #[derive(Deserialize)]
-        struct KeyOnly {
-            key: String,
-        }
         let forged = || JournalError::Forged {
             name: stored.name.clone(),
         };
@@ -333,6 +346,38 @@ pub struct Journal {
     pub(crate) columns: BTreeMap<String, Held<ColumnRecord>>,
     pub(crate) runs: BTreeMap<String, Held<RunRecord>>,
     ranges: BTreeMap<String, Held<RangeRecord>>,
+    unread: Vec<Unread>,
+}
+
+/// A record under a key that is not at hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unread {
+    pub(crate) name: String,
+    pub(crate) mac: String,
+    /// The key id that it names.
+    pub(crate) key: String,
+}
+
+impl Unread {
+    /// The column that it is about; of the journal itself, none.
+    fn target(&self) -> Option<&str> {
+        let (kind, rest) = self.name.split_once(':')?;
+        match kind {
+            "range" => rest.split_once(':').map(|(_, target)| target),
+            _ => Some(rest),
+        }
+    }
+}
+
+/// What the journal has under a key that is not at hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LostRecords {
+    /// How many records.
+    pub records: usize,
+    /// The columns that they are about.
+    pub columns: BTreeSet<String>,
+    /// The columns of which they say how far a run has come.
+    pub runs: BTreeSet<String>,
 }
 
 impl Journal {
@@ -341,6 +386,22 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when one is not ours; [`crate::target::TargetError`] from the database.
     pub async fn load(database: &dyn Database, scribe: &Scribe) -> Result<Self, EngineError> {
+        let journal = Self::load_to_read(database, scribe).await?;
+        match journal.unread.first() {
+            None => Ok(journal),
+            Some(Unread { key, .. }) => Err(JournalError::UnknownKey { key: key.clone() }.into()),
+        }
+    }
+
+    /// The same, without the records under keys that are not at hand: for what changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Self::load`], but for [`JournalError::UnknownKey`].
+    pub async fn load_to_read(
+        database: &dyn Database,
+        scribe: &Scribe,
+    ) -> Result<Self, EngineError> {
         let Some(records) = database.journal_read().await? else {
             return Ok(Self::default());
         };
@@ -350,6 +411,10 @@ impl Journal {
         };
         for stored in &records {
             let (name, mac) = (stored.name.clone(), Some(stored.mac.clone()));
+            if let Some(unread) = scribe.unread(stored) {
+                journal.unread.push(unread);
+                continue;
+            }
             if name == name::IDENTITY {
                 let record = scribe.read(stored)?;
                 journal.identity = Some(Held { name, record, mac });
@@ -378,6 +443,49 @@ impl Journal {
             }
         }
         Ok(journal)
+    }
+
+    /// Keys that are not at hand and that records are under.
+    #[must_use]
+    pub fn lost_keys(&self) -> BTreeSet<&str> {
+        self.unread.iter().map(|unread| &*unread.key).collect()
+    }
+
+    /// What there is under a key that is not at hand.
+    #[must_use]
+    pub fn lost(&self, key: KeyId) -> LostRecords {
+        let mut lost = LostRecords::default();
+        for unread in self.under(key) {
+            lost.records += 1;
+            let target = unread.target().map(str::to_owned);
+            lost.columns.extend(target.clone());
+            if !unread.name.starts_with("column:") {
+                lost.runs.extend(target);
+            }
+        }
+        lost
+    }
+
+    /// The keys that are not at hand and that records of a column are under.
+    pub(crate) fn lost_of(&self, target: &str) -> BTreeSet<&str> {
+        let theirs = self.unread.iter();
+        let theirs = theirs.filter(|unread| unread.target() == Some(target));
+        theirs.map(|unread| &*unread.key).collect()
+    }
+
+    /// The changes that remove what is under a key that is not at hand.
+    pub(crate) fn without(&self, key: KeyId) -> Vec<JournalChange> {
+        let gone = self.under(key).map(|unread| JournalChange {
+            name: unread.name.clone(),
+            expected: Some(unread.mac.clone()),
+            record: None,
+        });
+        gone.collect()
+    }
+
+    fn under(&self, key: KeyId) -> impl Iterator<Item = &Unread> {
+        let key = key.to_string();
+        self.unread.iter().filter(move |unread| unread.key == key)
     }
 
     /// What is remembered of a column.

@@ -111,7 +111,10 @@ impl Engine {
         mode: RestoreMode,
         options: &RunOptions,
     ) -> Result<Vec<RestoreReport>, EngineError> {
-        let journal = self.journal().await?;
+        let journal = match mode {
+            RestoreMode::Compare => self.journal_to_read().await?,
+            RestoreMode::Restore | RestoreMode::Force => self.journal().await?,
+        };
         let survey = self.survey(path, &journal)?;
         let total = &survey.total;
         let mut columns = BTreeMap::new();

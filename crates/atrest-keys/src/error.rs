@@ -43,10 +43,10 @@ pub enum KeySourceError {
         /// The variable.
         name: String,
     },
-    /// A password's variable that nothing sets.
+    /// A variable that nothing sets, of a password, a PIN or other software's key.
     #[error(
-        "{name} is not set; put the password in that variable, in the environment or in the .env \
-         file that `env_file` in [keys] names"
+        "{name} is not set; put the password, PIN or key that it is to hold in that variable, in the environment or \
+         in the .env file that `env_file` in [keys] names"
     )]
     PasswordNotSet {
         /// The variable.

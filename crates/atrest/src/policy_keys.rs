@@ -29,7 +29,7 @@ pub use database::from_folder;
 pub use environment::{Found, environment};
 pub use error::PolicyKeysError;
 pub use life::{add_life, is_due, protects};
-pub use subjects::PolicySubjects;
+pub use subjects::{Access, PolicySubjects};
 
 /// `[keys]` of a policy, and what its sources are read with.
 ///

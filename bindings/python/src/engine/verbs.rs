@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use atrest::Policy;
-use atrest::policy_keys::{PolicyKeys, PolicyKeysError, add_life};
+use atrest::policy_keys::{Access, PolicyKeys, PolicyKeysError, add_life};
 use atrest_core::ExternalKeys;
 use atrest_engine::backup::{self, Backups};
 use atrest_engine::policy::ColumnPolicy;
@@ -74,12 +74,12 @@ impl Job {
         Ok(columns)
     }
 
-    async fn connect(&self) -> PyResult<Connected> {
+    async fn connect(&self, access: Access) -> PyResult<Connected> {
         let external = self.external.as_ref();
         let external = external
             .map(|it| it.keys(&self.policy_keys()))
             .transpose()?;
-        self.connected(external)
+        self.connected(external, access)
             .await
             .map_err(|error| errors::policy_keys(&error))
     }
@@ -87,6 +87,7 @@ impl Job {
     async fn connected(
         &self,
         external: Option<ExternalKeys>,
+        access: Access,
     ) -> Result<Connected, PolicyKeysError> {
         let policy_keys = self.policy_keys();
         let keys = policy_keys.load()?;
@@ -94,7 +95,7 @@ impl Job {
             self.watched.warn(warning.to_string());
         }
         let database = policy_keys.connect().await?;
-        let subjects = policy_keys.subjects(&keys, &database).await?;
+        let subjects = policy_keys.subjects(&keys, &database, access).await?;
         let mut engine = Engine::new(Arc::clone(&database), keys.keyring.clone())
             .watched(self.watched.observer(), self.watched.stop.clone());
         let subjects = subjects.map(|found| {
@@ -122,7 +123,7 @@ impl Job {
         let columns = self.columns()?;
         let explicit = matches!(to, Backup::File(_));
         let backup = self.backup_path(to)?;
-        let connected = self.connect().await?;
+        let connected = self.connect(Access::Change).await?;
         if matches!(operation, Operation::Encrypt | Operation::Adopt) {
             self.write_contexts();
         }
@@ -169,7 +170,7 @@ impl Job {
 
     pub(super) async fn plan(self, operation: Operation) -> PyResult<Value> {
         let columns = self.columns()?;
-        let connected = self.connect().await?;
+        let connected = self.connect(Access::Look).await?;
         let begin = Instant::now();
         let mut plans = Vec::new();
         for column in columns {
@@ -189,7 +190,7 @@ impl Job {
 
     pub(super) async fn verify(self) -> PyResult<Value> {
         let columns = self.columns()?;
-        let connected = self.connect().await?;
+        let connected = self.connect(Access::Look).await?;
         let begin = Instant::now();
         let reports = self.read(&connected, &columns).await?;
         let open = connected.open_erasures().await?;
@@ -216,7 +217,11 @@ impl Job {
     /// Also `verify --against`, which compares.
     pub(super) async fn restore(self, backup: &Path, mode: RestoreMode) -> PyResult<Value> {
         let columns = self.columns()?;
-        let connected = self.connect().await?;
+        let access = match mode {
+            RestoreMode::Compare => Access::Look,
+            _ => Access::Change,
+        };
+        let connected = self.connect(access).await?;
         let begin = Instant::now();
         let reports = connected.engine.restore(backup, &columns, mode, &self.run);
         let reports = reports.await.map_err(|error| errors::run(&error, &[]))?;
@@ -239,11 +244,11 @@ impl Job {
 
     pub(super) async fn status(self) -> PyResult<Value> {
         let columns = self.columns()?;
-        let connected = self.connect().await?;
+        let connected = self.connect(Access::Look).await?;
         let begin = Instant::now();
         let engine = &connected.engine;
         let run = |error| errors::run(&error, &[]);
-        let journal = engine.journal().await.map_err(run)?;
+        let journal = engine.journal_to_read().await.map_err(run)?;
         let runs = engine.open_runs().await.map_err(run)?;
         let reports = self.read(&connected, &columns).await?;
         let open = connected.open_erasures().await?;
@@ -267,8 +272,10 @@ impl Job {
         }
         let after = self.policy.keys.rotate_after;
         add_life(&mut usage, keys, of_subjects.as_ref(), after);
-        let clean =
-            runs.is_empty() && open.is_empty() && reports.iter().all(|it| it.is_clean(None));
+        let clean = runs.is_empty()
+            && journal.lost_keys().is_empty()
+            && open.is_empty()
+            && reports.iter().all(|it| it.is_clean(None));
         let records: Map<String, Value> = columns
             .iter()
             .filter_map(|column| Some((column.id(), journal.column(&column.id())?.summary())))
@@ -283,7 +290,7 @@ impl Job {
 
     pub(super) async fn inspect(self, key: &[String], reveal: bool) -> PyResult<Value> {
         let columns = self.columns()?;
-        let connected = self.connect().await?;
+        let connected = self.connect(Access::Look).await?;
         let begin = Instant::now();
         let mut found = Vec::new();
         for column in columns {
@@ -336,6 +343,7 @@ impl Connected {
 fn tell(open: &OpenErasures, envelope: &mut Map<String, Value>) {
     envelope.insert("subjects_back".to_owned(), json!(open.back));
     envelope.insert("subjects_begun".to_owned(), json!(open.begun));
+    envelope.insert("subjects_due".to_owned(), json!(open.due));
 }
 
 /// Bytes that this account may still write in the folder.

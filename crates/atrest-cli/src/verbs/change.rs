@@ -45,7 +45,10 @@ pub(crate) async fn run(
     more: Vec<(&'static str, serde_json::Value)>,
     global: &Global,
 ) -> anyhow::Result<Outcome> {
-    let connected = Connected::open(global).await?;
+    let connected = match args.dry_run {
+        true => Connected::look(global).await?,
+        false => Connected::open(global).await?,
+    };
     run_in(connected, operation, args, encrypt, more, global).await
 }
 
@@ -56,7 +59,11 @@ pub(crate) async fn run_external(
     (session, keys): (Session, ExternalKeys),
     global: &Global,
 ) -> anyhow::Result<Outcome> {
-    let connected = session.connect(global).await?.with_external(keys);
+    let connected = match args.dry_run {
+        true => session.connect_to_look(global).await?,
+        false => session.connect(global).await?,
+    };
+    let connected = connected.with_external(keys);
     connected.engine()?;
     run_in(connected, operation, args, None, Vec::new(), global).await
 }

@@ -85,6 +85,8 @@ async fn forget(args: &ForgetArgs, connected: &Connected, global: &Global) -> an
     with_keys_of_now(connected, global, async |connected| {
         let subjects = self::subjects(connected)?;
         finish::in_reach(connected, subject).await?;
+        // What was named is looked for before anything is asked for.
+        let known = finish::backups(connected, args, global).await?;
         enroll(connected, subjects, subject).await?;
         let state = match subjects.state(&tag).await? {
             // Its keys are gone already: what is left is the receipt.
@@ -94,7 +96,7 @@ async fn forget(args: &ForgetArgs, connected: &Connected, global: &Global) -> an
         if state.forget_since.is_some() && !state.is_due(now) {
             return Ok((vec![state], Vec::new()));
         }
-        let (state, receipt) = finish(connected, subject, state, args, global, now).await?;
+        let (state, receipt) = finish(connected, subject, state, args, &known, now).await?;
         Ok((vec![state], vec![receipt]))
     })
     .await
@@ -186,7 +188,8 @@ async fn one_due(
 ) -> anyhow::Result<Finished> {
     let subjects = subjects(connected)?;
     let (state, subject) = (subjects.not_held(tag).await?, subjects.named(tag).await?);
-    finish(connected, &subject, state, args, global, now).await
+    let known = finish::backups(connected, args, global).await?;
+    finish(connected, &subject, state, args, &known, now).await
 }
 
 /// Erasures that `forget --due` is to do, or do again.
@@ -201,6 +204,11 @@ pub(super) fn show_open(open: &OpenErasures) {
     for tag in &open.begun {
         line(&format!(
             "subject {tag} is being forgotten, and that is not finished: its keys may still be there, though nothing uses them; atrest forget --due finishes it"
+        ));
+    }
+    for tag in &open.due {
+        line(&format!(
+            "subject {tag} is to be forgotten, and the time to undo that is over: its keys are there, though nothing uses them; atrest forget --due destroys them"
         ));
     }
     for tag in &open.back {

@@ -17,7 +17,7 @@ use crate::session::Connected;
 
 /// Runs the verb.
 pub(crate) async fn run(args: &InspectArgs, global: &Global) -> anyhow::Result<Outcome> {
-    let connected = Connected::open(global).await?;
+    let connected = Connected::look(global).await?;
     if let Some(files) = connected
         .files(global)?
         .into_iter()

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use atrest_engine::Operation;
 
 use crate::Outcome;
-use crate::args::{Command, FileCommand, Global, KeyCommand, SubjectCommand};
+use crate::args::{Command, FileCommand, Global, KeyCommand, ReceiptCommand, SubjectCommand};
 
 /// The verb's name, as it is typed.
 pub(crate) fn name(command: &Command) -> &'static str {
@@ -59,7 +59,10 @@ pub(crate) fn name(command: &Command) -> &'static str {
             SubjectCommand::Export(_) => "subject export",
             SubjectCommand::Show(_) => "subject show",
         },
-        Command::Receipt(_) => "receipt",
+        Command::Receipt(args) => match args.command {
+            ReceiptCommand::Verify(_) => "receipt verify",
+            ReceiptCommand::PublicKey => "receipt public-key",
+        },
         Command::File(file) => match file.command {
             FileCommand::Seal(_) => "file seal",
             FileCommand::Open(_) => "file open",

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &PlanArgs, global: &Global) -> anyhow::Result<Outc
         PlannedVerb::Rotate => Operation::Rotate,
         PlannedVerb::Decrypt => Operation::Decrypt,
     };
-    let connected = Connected::open(global).await?;
+    let connected = Connected::look(global).await?;
     let locations = Locations::open(&connected, Some(&args.pace), global).await?;
     let folder = connected.session.policy.directory().to_owned();
     show(

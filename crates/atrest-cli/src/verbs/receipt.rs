@@ -16,8 +16,16 @@ pub(crate) async fn run(args: &ReceiptArgs, global: &Global) -> anyhow::Result<O
     match &args.command {
         ReceiptCommand::Verify(args) => verify(args, global).await,
         ReceiptCommand::PublicKey => {
-            let signer = signer(&Session::load(global)?).await?;
-            line(&signer.public_key());
+            let begin = Instant::now();
+            let key = signer(&Session::load(global)?).await?.public_key();
+            if global.json {
+                let (columns, seconds) = (Vec::<()>::new(), begin.elapsed().as_secs_f64());
+                Envelope::new("receipt public-key", true, columns, seconds)
+                    .with("public_key", key)?
+                    .print()?;
+            } else {
+                line(&key);
+            }
             Ok(Outcome::Clean)
         }
     }

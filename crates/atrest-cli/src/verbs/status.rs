@@ -16,7 +16,7 @@ use crate::session::Connected;
 
 /// Runs the verb.
 pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
-    let connected = Connected::open(global).await?;
+    let connected = Connected::look(global).await?;
     let locations = Locations::open(&connected, None, global).await?;
     let columns = connected.columns(global)?;
     let begin = Instant::now();
@@ -24,7 +24,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         true => (Journal::default(), Vec::new()),
         false => {
             let engine = connected.engine()?;
-            (engine.journal().await?, engine.open_runs().await?)
+            (engine.journal_to_read().await?, engine.open_runs().await?)
         }
     };
     let reports = super::verify::read(&connected, &RunOptions::default(), global).await?;
@@ -47,6 +47,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         .collect();
     let open = super::forget::open_erasures(&connected).await?;
     let clean = runs.is_empty()
+        && journal.lost_keys().is_empty()
         && open.is_empty()
         && reports.iter().all(|r| r.is_clean(None))
         && files.iter().all(|f| f.is_clean(None));
@@ -60,6 +61,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
             .with("open_runs", &runs)?
             .with("subjects_back", &open.back)?
             .with("subjects_begun", &open.begun)?
+            .with("subjects_due", &open.due)?
             .with("keys", &usage)?
             .with("journal", journal)?
             .print()?;

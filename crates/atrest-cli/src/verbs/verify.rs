@@ -19,7 +19,7 @@ use crate::session::{Connected, options};
 
 /// Runs the verb.
 pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Outcome> {
-    let connected = Connected::open(global).await?;
+    let connected = Connected::look(global).await?;
     let connected = super::external::with(connected, &args.external)?;
     let options = options(&args.pace);
     let begin = Instant::now();
@@ -43,6 +43,7 @@ pub(crate) async fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<Ou
             .files(&files)?
             .with("subjects_back", &open.back)?
             .with("subjects_begun", &open.begun)?
+            .with("subjects_due", &open.due)?
             .print()?;
         return Ok(Outcome::from_clean(clean));
     }

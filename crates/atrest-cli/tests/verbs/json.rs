@@ -100,7 +100,8 @@ async fn every_verb_prints_what_the_documentation_lists() {
             .ends_with("kept.atrest")
     );
     let json = run(&["verify"], 0);
-    envelope(&json, "verify", &["subjects_back", "subjects_begun"]);
+    let more = ["subjects_back", "subjects_begun", "subjects_due"];
+    envelope(&json, "verify", &more);
     first(&json, "columns", COLUMN);
 
     let json = run(&["verify", "--against", "kept.atrest"], 0);
@@ -119,6 +120,7 @@ async fn every_verb_prints_what_the_documentation_lists() {
         "open_runs",
         "subjects_back",
         "subjects_begun",
+        "subjects_due",
         "keys",
         "journal",
     ];

@@ -24,6 +24,7 @@ mod killed;
 mod killed_external;
 mod life;
 mod look;
+mod lost;
 mod older;
 #[cfg(unix)]
 mod pty;

@@ -42,15 +42,15 @@ async fn a_lost_table_of_keys(db: ScratchDatabase) {
 }
 
 macro_rules! on {
-    ($($kind:ident),*) => {$(
+    ($test:ident: $($kind:ident),*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $kind() {
-            a_lost_table_of_keys(ScratchDatabase::$kind().await).await;
+            $test(ScratchDatabase::$kind().await).await;
         }
     )*};
 }
 
-on!(sqlite, postgres, mariadb);
+on!(a_lost_table_of_keys: sqlite, postgres, mariadb);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_was_given_to_somebody_else() {
@@ -251,4 +251,133 @@ async fn where_the_keyring_is() {
         .run(&["key", "init"])
         .expect(0)
         .says("Without this table");
+}
+
+/// What is wrong with the command is told before anything is asked for, and an erasure
+/// that nobody began is told once it cannot be undone any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_is_due_is_told() {
+    let place = on_sqlite("[subjects]\nundo = \"1s\"\n").await;
+    let now = ["forget", "anna", "--now", "--yes"];
+    place
+        .run(&[&now[..], &["--backup", "nofile"]].concat())
+        .expect(2)
+        .says("the backup nofile is not there");
+    place
+        .run(&["subject", "show", "anna"])
+        .expect(0)
+        .hides("forgotten");
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    for verb in ["verify", "status"] {
+        place
+            .run(&[verb])
+            .expect(1)
+            .says("the time to undo that is over")
+            .says("atrest forget --due");
+        let told = place.run(&[verb, "--json"]).expect(1).json();
+        assert_eq!(told["subjects_due"].as_array().unwrap().len(), 1, "{told}");
+    }
+    // A hold is why it waits.
+    let hold = ["forget", "anna", "--legal-hold", "case 12/2026"];
+    place.run(&hold).expect(0);
+    place.run(&["verify"]).expect(0);
+    place
+        .run(&["forget", "anna", "--yes"])
+        .expect(2)
+        .says("`atrest forget SUBJECT --release-hold`");
+    place.run(&["forget", "anna", "--release-hold"]).expect(0);
+    place.run(&["forget", "--due"]).expect(0);
+    place.run(&["verify"]).expect(0);
+}
+
+/// Verbs that read make no keys, and write nothing to the keyring or to the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_changes_nothing() {
+    for keyring in ["atrest.keyring", "database"] {
+        let place = Place::sqlite(30).await;
+        place.policy(&format!(
+            "[keys]\nkeyring = \"{keyring}\"\nroot = \"env:KEY\"\n\n[database]\nurl = \"{}\"\n\n\
+             [[column]]\ntable = \"people\"\nname = \"email\"\nsubject = \"note\"\n",
+            place.db.url()
+        ));
+        place.run(&["key", "init"]).expect(0);
+        let files = || {
+            let entries = fs::read_dir(place.folder()).unwrap();
+            let entries = entries.map(|entry| entry.unwrap().path());
+            let files = entries.filter(|path| path.is_file());
+            let mut files: Vec<_> = files.map(|path| (fs::read(&path).unwrap(), path)).collect();
+            files.sort_by(|a, b| a.1.cmp(&b.1));
+            files
+        };
+        let before = files();
+        for (verb, status) in [
+            (&["plan"][..], 0),
+            (&["encrypt", "--dry-run"], 0),
+            (&["verify"], 1),
+            (&["status"], 1),
+            (&["inspect", "people", "1"], 1),
+        ] {
+            place.run(verb).expect(status);
+            assert!(files() == before, "{verb:?} changed something");
+        }
+        place.run(&["encrypt", "--no-backup", "--yes"]).expect(0);
+        place.run(&["verify"]).expect(0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipts_json_is_the_one_that_is_documented() {
+    let place = on_sqlite("").await;
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    let key = place.run(&["receipt", "public-key"]).expect(0).out;
+    let told = place.run(&["receipt", "public-key", "--json"]).expect(0);
+    let told = told.json();
+    assert_eq!(told["command"], "receipt public-key");
+    assert_eq!(told["public_key"], key.trim());
+    let missing = place.run(&["receipt", "verify", "none", "--json"]);
+    assert_eq!(missing.expect(2).json()["command"], "receipt verify");
+}
+
+/// A person of one column is no number, and no UUID, of another.
+async fn people_of_columns_of_different_types(db: ScratchDatabase) {
+    let place = Place::new(db, 30).await;
+    let logins = "CREATE TABLE logins (id INTEGER NOT NULL PRIMARY KEY, login VARCHAR(20), \
+                  ip VARCHAR(200))";
+    place.db.execute(logins).await;
+    let login = "INSERT INTO logins VALUES (1, 'anna', '10.0.0.1')";
+    place.db.execute(login).await;
+    place.policy(&format!(
+        "[keys]\nkeyring = \"atrest.keyring\"\nroot = \"env:KEY\"\n\n[database]\nurl = \"{}\"\n\n\
+         [[column]]\ntable = \"people\"\nname = \"email\"\nsubject = \"id\"\n\n\
+         [[column]]\ntable = \"logins\"\nname = \"ip\"\nsubject = \"login\"\n",
+        place.db.url()
+    ));
+    place.run(&["key", "init"]).expect(0);
+    let encrypt = ["encrypt", "--yes", "--apply-schema", "--no-backup"];
+    place.run(&encrypt).expect(0);
+    place
+        .run(&["subject", "export", "anna"])
+        .expect(0)
+        .says("10.0.0.1");
+    place.run(&["forget", "anna", "--yes"]).expect(0);
+    place
+        .run(&["subject", "export", "3"])
+        .expect(0)
+        .says("user3@");
+    place.run(&["forget", "3", "--yes"]).expect(0);
+    // More than the type holds.
+    place
+        .run(&["forget", "30000000000", "--yes"])
+        .expect(2)
+        .says("no keys are kept");
+    let left = place.run(&["verify", "--json"]).expect(0).json();
+    assert_eq!(left["columns"][0]["forgotten"], 1, "{left}");
+    assert_eq!(left["columns"][1]["forgotten"], 1, "{left}");
+}
+
+mod types {
+    use super::*;
+
+    on!(people_of_columns_of_different_types: sqlite, postgres, mariadb);
 }

@@ -77,7 +77,7 @@ pub enum SubjectError {
     },
     /// It may not be forgotten.
     #[error(
-        "subject {tag} is held since {since} ({reason}), so its keys stay; release it with `atrest forget --release-hold` when the reason is gone"
+        "subject {tag} is held since {since} ({reason}), so its keys stay; release it with `atrest forget SUBJECT --release-hold` when the reason is gone"
     )]
     Held {
         /// The subject.

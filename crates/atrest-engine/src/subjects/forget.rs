@@ -39,13 +39,16 @@ pub struct OpenErasures {
     pub back: Vec<String>,
     /// Tags of subjects whose erasure was begun, and has no receipt yet.
     pub begun: Vec<String>,
+    /// Tags of subjects whose erasure was asked for and can no longer be undone, and which
+    /// nobody has begun.
+    pub due: Vec<String>,
 }
 
 impl OpenErasures {
     /// Whether all is as it should be.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.back.is_empty() && self.begun.is_empty()
+        self.back.is_empty() && self.begun.is_empty() && self.due.is_empty()
     }
 }
 
@@ -298,12 +301,14 @@ impl Subjects {
     /// # Errors
     /// As [`Self::unfinished`].
     pub async fn open_erasures(&self) -> Result<OpenErasures, SubjectError> {
-        let mut open = OpenErasures::default();
+        let (mut open, now) = (OpenErasures::default(), Timestamp::now());
         for state in self.unfinished().await? {
             if state.begun {
                 open.begun.push(state.tag);
             } else if self.has_come_back(&state) {
                 open.back.push(state.tag);
+            } else if state.is_due(now) && state.hold.is_none() {
+                open.due.push(state.tag);
             }
         }
         Ok(open)

@@ -46,11 +46,16 @@ impl Parameter {
 
     fn advice(&self) -> Advice {
         let name = &self.parameter;
+        // What is made has no version, and is not named by an ARN.
+        let make = match name.contains(':') {
+            true => "check name, region and version; `aws ssm get-parameter-history` shows which versions there are, if there is such a parameter".to_owned(),
+            false => format!("check name and region, or make it: {}", self.make()),
+        };
         Advice {
             permission: format!(
                 "allow ssm:GetParameter on the parameter {name}, and kms:Decrypt on the key that it is encrypted with, in a policy of this role or user"
             ),
-            make: format!("check name and region, or make it: {}", self.make()),
+            make,
         }
     }
 

@@ -46,13 +46,19 @@ impl Secret {
 
     fn advice(&self) -> Advice {
         let name = &self.secret;
+        let make = match name.starts_with("arn:") || self.version_stage.is_some() {
+            true => format!(
+                "check name, region and version stage: `aws secretsmanager describe-secret --secret-id {name}` shows them, if there is such a secret"
+            ),
+            false => format!(
+                "check name and region, or make it: `aws secretsmanager create-secret --name {name} --secret-string \"$(atrest key generate)\"`"
+            ),
+        };
         Advice {
             permission: format!(
                 "allow secretsmanager:GetSecretValue on the secret {name}, and kms:Decrypt on its key if it has one of your own, in a policy of this role or user"
             ),
-            make: format!(
-                "check name, region and version stage, or make it: `aws secretsmanager create-secret --name {name} --secret-string \"$(atrest key generate)\"`"
-            ),
+            make,
         }
     }
 

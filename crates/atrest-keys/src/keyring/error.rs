@@ -80,6 +80,17 @@ pub enum KeyringError {
         /// The copy's generation.
         newest: u64,
     },
+    /// Another keyring than its copies beside it.
+    #[error(
+        "{origin} is another keyring than the copies of it beside it: it has none of the keys of {}; another system's file was put in its place, and nothing was changed: put that copy there again, or, if the other keyring is meant, move the copies to another folder",
+        copy.display()
+    )]
+    Exchanged {
+        /// Which document.
+        origin: String,
+        /// The newest copy.
+        copy: PathBuf,
+    },
     /// The root opens no keyring key, or not this one.
     #[error("{origin}: the root key source does not open it: {source}{}", if *.written_under { String::new() } else { format!("; this keyring was wrapped by `{wrapped_by}`: write that as `root` in [keys] if it was moved there by `atrest key rewrap`") })]
     Root {

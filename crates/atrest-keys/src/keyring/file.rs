@@ -94,11 +94,27 @@ impl KeyringFile {
         let Some(text) = self.text()? else {
             return Ok(None);
         };
-        match newest {
-            Some(newest) if !self.accept_older => self.refuse_older(&text, newest)?,
-            _ => {}
+        if let Some(newest) = newest {
+            self.refuse_exchanged(&text, &newest.1)?;
+            if !self.accept_older {
+                self.refuse_older(&text, newest)?;
+            }
         }
         Ok(Some(text))
+    }
+
+    /// The entry of a keyring's first key stays for ever, so that copies which begin with
+    /// another key are of another keyring.
+    fn refuse_exchanged(&self, text: &str, copy: &Path) -> Result<(), KeyringError> {
+        let first = fs::read_to_string(copy).ok();
+        let first = first.as_deref().and_then(read::first_key);
+        match (read::first_key(text), first) {
+            (Some(one), Some(other)) if one != other => Err(KeyringError::Exchanged {
+                origin: self.name(),
+                copy: copy.to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn refuse_older(&self, text: &str, (newest, copy): (u64, PathBuf)) -> Result<(), KeyringError> {
@@ -141,7 +157,12 @@ impl KeyringFile {
         reached(Point::Compared);
         let generation = read::check(text, &self.name())?;
         match &before {
-            Some(before) => self.copy(found, before)?,
+            Some(before) => {
+                if let Some((_, newest)) = self.copies()?.pop() {
+                    self.refuse_exchanged(before, &newest)?;
+                }
+                self.copy(found, before)?;
+            }
             // Copies without a keyring: it was lost, and is not to be made anew over them.
             None => {
                 if let Some((_, copy)) = self.copies()?.pop() {

@@ -241,3 +241,9 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     Some(out)
 }
+
+/// The id of the first key that the keyring ever had, as the text has it: not proven.
+pub(super) fn first_key(text: &str) -> Option<String> {
+    let line = text.lines().nth(1)?;
+    serde_json::from_str(line).ok().map(|key: KeyLine| key.id)
+}

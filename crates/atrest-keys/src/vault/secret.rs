@@ -119,6 +119,11 @@ impl Secret {
             Some("data" | "metadata")
         ) {
             "write the path without `data/`, as `vault kv get` takes it".to_owned()
+        } else if self.version.is_some() {
+            // A write would make a new version the newest, for whoever reads that.
+            format!(
+                "`vault kv metadata get -mount={mount} {path}` shows which versions there are; name one of them, or leave `version` out for the newest"
+            )
         } else {
             format!(
                 "write it with `vault kv put -mount={mount} {path} {field}=\"$(atrest key generate)\"`; the store must be KV version 2"

@@ -332,11 +332,14 @@ pub(super) async fn rows_where(
         " WHERE "
     });
     args.key(shared, &KeyValue::Text(text.to_owned()))?;
-    let sql = sql.ident(&column.name).add(" = ");
-    let sql = if column.is_bytes() {
-        sql.add("UNHEX(").param().add(")")
-    } else {
-        sql.param()
+    let sql = match column.data_type.as_str() {
+        // Compared as a number, which its text is not.
+        "bit" => value_sql(sql, "", column).add(" = ").param(),
+        _ if column.is_bytes() => {
+            let sql = sql.ident(&column.name);
+            sql.add(" = UNHEX(").param().add(")")
+        }
+        _ => sql.ident(&column.name).add(" = ").param(),
     };
     args.integer(shared, limit)?;
     let sql = sql

@@ -324,30 +324,62 @@ pub(super) async fn rows_where(
     range: &KeyRange,
     limit: u64,
 ) -> Result<Vec<RowKey>, TargetError> {
-    let mut args = Args::default();
-    let sql = key_sql(Sql::new(Dialect::Postgres).add("SELECT "), &table.key);
-    let sql = sql.add(" FROM ").table(&table.full).add(" AS atrest_t");
-    let sql = within(sql, shared, &mut args, &table.key, range)?;
-    let sql = sql.add(if range.after.is_some() {
-        " AND "
-    } else {
-        " WHERE "
-    });
-    args.text(shared, text)?;
-    let sql = sql.add("atrest_t.").ident(&column.name).add(" = ");
-    let sql = if column.is_bytes() {
-        sql.add("decode(").param().add("::text, 'hex')")
-    } else {
-        sql.param().add("::text::").catalog(&column.type_name)
-    };
-    args.integer(shared, limit)?;
-    let sql = order_sql(sql, &table.key).add(" LIMIT ").param();
-    let found = sqlx::query_with(sql.build(), args.finish())
-        .fetch_all(&shared.pool)
-        .await
-        .map_err(|e| shared.error(format!("looking through {}", table.shown), e))?;
+    // By the column's own comparison first, whose index is used.
+    let mut found = sqlx::Result::Ok(Vec::new());
+    for by in [By::Value, By::Text] {
+        let mut args = Args::default();
+        let sql = key_sql(Sql::new(Dialect::Postgres).add("SELECT "), &table.key);
+        let sql = sql.add(" FROM ").table(&table.full).add(" AS atrest_t");
+        let sql = within(sql, shared, &mut args, &table.key, range)?;
+        let sql = sql.add(if range.after.is_some() {
+            " AND "
+        } else {
+            " WHERE "
+        });
+        args.text(shared, text)?;
+        let sql = is_sql(sql, column, by);
+        args.integer(shared, limit)?;
+        let sql = order_sql(sql, &table.key).add(" LIMIT ").param();
+        found = sqlx::query_with(sql.build(), args.finish())
+            .fetch_all(&shared.pool)
+            .await;
+        if !found.as_ref().is_err_and(is_no_value) {
+            break;
+        }
+    }
     found
+        .map_err(|e| shared.error(format!("looking through {}", table.shown), e))?
         .iter()
         .map(|row| key_of(shared, row, &table.key))
         .collect()
+}
+
+/// How a column is compared with a text.
+#[derive(Clone, Copy)]
+enum By {
+    /// The text is cast to the column's type.
+    Value,
+    /// The column is written as text.
+    Text,
+}
+
+fn is_sql(sql: Sql, column: &ColumnInfo, by: By) -> Sql {
+    let at = |sql: Sql| sql.add("atrest_t.").ident(&column.name);
+    match (by, column.is_bytes()) {
+        (By::Value, true) => at(sql).add(" = decode(").param().add("::text, 'hex')"),
+        (By::Value, false) => at(sql)
+            .add(" = ")
+            .param()
+            .add("::text::")
+            .catalog(&column.type_name),
+        (By::Text, true) => at(sql.add("encode(")).add(", 'hex') = ").param(),
+        (By::Text, false) => at(sql).add("::text = ").param(),
+    }
+}
+
+/// Whether the text is no value of the type, or the type has no comparison.
+fn is_no_value(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code());
+    // Data exceptions; a domain's check; no such operator.
+    code.is_some_and(|code| code.starts_with("22") || code == "23514" || code == "42883")
 }

@@ -151,4 +151,41 @@ pub async fn rows_are_found_by_whose_they_are(scratch: &ScratchDatabase) {
     };
     let found = rows_of(scratch, bytes, &[one, two, one], "00ff").await;
     assert_eq!(found, ["1", "3"]);
+    // What is no value of the column's type belongs to nobody there.
+    for text in ["anna", "", "3000000000"] {
+        let found = rows_of(scratch, "int", &["5", "7"], text).await;
+        assert!(found.is_empty(), "{text}: {found:?}");
+    }
+    let found = rows_of(scratch, bytes, &[one, two], "anna").await;
+    assert!(found.is_empty(), "{found:?}");
+    if scratch.dialect() == Dialect::MySql {
+        let found = rows_of(scratch, "bit(8)", &["b'1000001'", "b'1000010'"], "B").await;
+        assert_eq!(found, ["2"]);
+    }
+    if scratch.dialect() != Dialect::Postgres {
+        return;
+    }
+    let uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    for (owner, value, text) in [
+        ("uuid", uuid, uuid),
+        ("numeric", "1.50", "1.50"),
+        ("date", "2026-01-31", "2026-01-31"),
+        ("json", "[1, 2]", "[1, 2]"),
+        ("varchar(4) CHECK (owner ~ '^[a-z]+$')", "bert", "bert"),
+    ] {
+        let value = format!("'{value}'");
+        let found = rows_of(scratch, owner, &[&value], text).await;
+        assert_eq!(found, ["1"], "{owner}");
+        let found = rows_of(scratch, owner, &[&value], "anna").await;
+        assert!(found.is_empty(), "{owner}: {found:?}");
+    }
+    scratch.execute("CREATE TYPE mood AS ENUM ('glad')").await;
+    let letters = "CREATE DOMAIN letters AS text CHECK (VALUE ~ '^[a-z]+$')";
+    scratch.execute(letters).await;
+    for owner in ["mood", "letters"] {
+        let found = rows_of(scratch, owner, &["'glad'"], "glad").await;
+        assert_eq!(found, ["1"], "{owner}");
+        let found = rows_of(scratch, owner, &["'glad'"], "4711").await;
+        assert!(found.is_empty(), "{owner}: {found:?}");
+    }
 }

@@ -7,7 +7,8 @@ use atrest_core::{KeyId, Keyring};
 use atrest_engine::subjects::{SubjectError, SubjectKeyring, Subjects};
 use atrest_engine::target::Database;
 use atrest_keys::LoadedKeyring;
-use atrest_keys::keyring::{Forgotten, NewKeyring, OpenKeyring};
+use atrest_keys::keyring::{Forgotten, KeyPurpose, NewKeyring, OpenKeyring};
+use jiff::Timestamp;
 
 use super::{PolicyKeys, PolicyKeysError};
 
@@ -20,9 +21,17 @@ pub struct PolicySubjects {
     pub warning: Option<String>,
 }
 
+/// What the keys of subjects are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To change values: what the keyring lacks for that is made, and read back.
+    Change,
+    /// To look at values: nothing is made or written.
+    Look,
+}
+
 impl PolicyKeys<'_> {
-    /// The keys of subjects in `database`, where the policy names any. What the keyring
-    /// needs for them is made before the first of them is, and read back.
+    /// The keys of subjects in `database`, where the policy names any.
     ///
     /// # Errors
     /// [`PolicyKeysError::NoKeyring`], [`PolicyKeysError::NoSubjectKeys`],
@@ -31,21 +40,33 @@ impl PolicyKeys<'_> {
         &self,
         keys: &LoadedKeyring,
         database: &Arc<dyn Database>,
+        access: Access,
     ) -> Result<Option<PolicySubjects>, PolicyKeysError> {
         if !self.policy.has_subjects() {
             return Ok(None);
         }
-        let opened = keys.opened.as_deref().ok_or_else(|| self.no_keyring())?;
-        let made;
-        let (opened, subjects) = match of(opened, &keys.keyring, database).await? {
-            Some(subjects) => (opened, subjects),
-            None => {
-                made = self.with_subjects(opened).await?;
-                let subjects = of(&made, &keys.keyring, database).await?;
-                (&made, subjects.ok_or(SubjectError::NoKeyring)?)
-            }
+        let mut opened = keys.opened.as_deref().ok_or_else(|| self.no_keyring())?;
+        let (made, imagined);
+        let mut found = of(opened, &keys.keyring, database).await?;
+        if found.is_none() {
+            opened = match access {
+                Access::Change => {
+                    made = self.with_subjects(opened).await?;
+                    &made
+                }
+                // Nobody has a key yet: any will do to find that out.
+                Access::Look => {
+                    imagined = imagined_subjects(opened)?;
+                    imagined.opened()
+                }
+            };
+            found = of(opened, &keys.keyring, database).await?;
+        }
+        let subjects = found.ok_or(SubjectError::NoKeyring)?;
+        let newest = match access {
+            Access::Change => subjects.witness(opened.generation()).await?,
+            Access::Look => subjects.newer_than(opened.generation()).await?,
         };
-        let newest = subjects.witness(opened.generation()).await?;
         let warning = newest.map(|newest| older(opened, newest));
         match warning {
             Some(what) if !self.accept_older => {
@@ -164,6 +185,15 @@ impl PolicyKeys<'_> {
             newest,
         })
     }
+}
+
+/// The keyring with the keys that subjects need, which it lacks, in memory alone.
+fn imagined_subjects(opened: &OpenKeyring) -> Result<NewKeyring, PolicyKeysError> {
+    let now = Timestamp::now();
+    let index = opened.ensure(KeyPurpose::Index, now)?;
+    let so_far = index.as_ref().map_or(opened, NewKeyring::opened);
+    let both = so_far.ensure(KeyPurpose::Subjects, now)?;
+    both.or(index).ok_or(PolicyKeysError::HasSubjects)
 }
 
 /// The subjects of `database` under a keyring that has keys for them; none where none

@@ -33,18 +33,13 @@ pub(super) async fn finish(
     subject: &str,
     state: SubjectState,
     args: &ForgetArgs,
-    global: &Global,
+    known: &Known,
     now: Timestamp,
 ) -> anyhow::Result<Finished> {
     let subjects = subjects(connected)?;
     let policy = &connected.session.policy;
     let requested = state.forget_since;
     let asked = state.forget_since.is_some();
-    // What was named is looked for before anything is destroyed.
-    let known = match with_subject(connected).is_empty() {
-        true => Known::default(),
-        false => Known::find(connected, &args.backups, global).await?,
-    };
     in_reach(connected, subject).await?;
     if asked {
         subjects.begin(&state.tag).await?;
@@ -98,7 +93,7 @@ pub(super) async fn finish(
     let gone = state.keys.iter().filter(|key| key.destroyed.is_some());
     let gone: Vec<_> = gone.filter_map(|key| key.id.parse().ok()).collect();
     let files = erased_files(connected, subject, &gone).await?;
-    let backups = erased_backups(connected, subject, &args.backups, &known).await?;
+    let backups = erased_backups(connected, subject, &args.backups, known).await?;
     let receipt = Receipt {
         kind: Receipt::KIND.to_owned(),
         tag: state.tag.clone(),
@@ -122,6 +117,21 @@ pub(super) async fn finish(
         false => state,
     };
     Ok((state, (file, signed)))
+}
+
+/// The backups that a receipt is to tell of.
+///
+/// # Errors
+/// Where one is not where it was named.
+pub(super) async fn backups(
+    connected: &Connected,
+    args: &ForgetArgs,
+    global: &Global,
+) -> anyhow::Result<Known> {
+    match with_subject(connected).is_empty() {
+        true => Ok(Known::default()),
+        false => Known::find(connected, &args.backups, global).await,
+    }
 }
 
 /// The columns whose rows belong to somebody.

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context as _;
 use atrest_core::{KeyId, Keyring};
 use atrest_engine::RunOptions;
-use atrest_engine::backup::BackupNeeds;
+use atrest_engine::backup::{BackupError, BackupNeeds};
 use atrest_engine::subjects::Standing;
 use atrest_keys::keyring::{KeyringError, KeyringFile, check};
 use atrest_media::folder;
@@ -39,12 +38,10 @@ pub(super) async fn run(args: &DrillArgs, global: &Global) -> anyhow::Result<Out
     let keyring = session.keyring().clone();
     let mut read = Vec::new();
     for path in &args.backup {
-        let needs = BackupNeeds::of(path, &keyring).with_context(|| {
-            format!(
-                "the backup {} does not open by these shares",
-                path.display()
-            )
-        })?;
+        let needs = match BackupNeeds::of(path, &keyring) {
+            Err(error @ BackupError::Io { .. }) => return Err(error.into()),
+            needs => needs.map_err(|error| error.to_string()),
+        };
         read.push((path.as_path(), needs));
     }
     let nothing = session.policy.columns.is_empty() && session.policy.files.is_empty();
@@ -53,7 +50,8 @@ pub(super) async fn run(args: &DrillArgs, global: &Global) -> anyhow::Result<Out
     if !nothing {
         let connected = session.connect_to_read(global).await?;
         if let Some(subjects) = &connected.subjects {
-            let elsewhere = read.iter().flat_map(|(_, needs)| needs.elsewhere.keys());
+            let opened = read.iter().filter_map(|(_, needs)| needs.as_ref().ok());
+            let elsewhere = opened.flat_map(|needs| needs.elsewhere.keys());
             standing = subjects.standing(&elsewhere.copied().collect()).await?;
         }
         columns = verify::read(&connected, &RunOptions::default(), global).await?;
@@ -64,7 +62,10 @@ pub(super) async fn run(args: &DrillArgs, global: &Global) -> anyhow::Result<Out
     }
     let backups = read.iter();
     let backups: Vec<_> = backups
-        .map(|(path, needs)| drilled(path, needs, &keyring, &standing))
+        .map(|(path, needs)| match needs {
+            Ok(needs) => drilled(path, needs, &keyring, &standing),
+            Err(problem) => (json!({"path": path, "problem": problem}), false),
+        })
         .collect();
     let mut clean = backups.iter().all(|(_, clean)| *clean);
     let backups: Vec<Value> = backups.into_iter().map(|(told, _)| told).collect();
@@ -148,6 +149,7 @@ fn drilled(
     let clean = missing.is_empty() && undecryptable == 0 && needs.closed;
     let told = json!({
         "path": path,
+        "problem": null,
         "rows": needs.rows,
         "closed": needs.closed,
         "missing_keys": missing,
@@ -160,6 +162,10 @@ fn drilled(
 }
 
 fn show(backup: &Value) {
+    if let Some(problem) = backup["problem"].as_str() {
+        line(problem);
+        return;
+    }
     let number = |name: &str| backup[name].as_u64().unwrap_or(0);
     line(&format!(
         "backup {}: {} rows read to its end",

@@ -1,9 +1,11 @@
 //! `atrest key retire`: a key that nothing needs is destroyed.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::bail;
 use atrest_core::KeyId;
+use atrest_engine::journal::LostRecords;
 use atrest_keys::keyring::{KeyPurpose, KeyState, KeyringError};
 use jiff::Timestamp;
 
@@ -14,6 +16,57 @@ use crate::backups::Known;
 use crate::output::{line, warn};
 use crate::session::{Connected, Session};
 
+/// A key that is nowhere: what the journal has under it keeps runs from beginning.
+async fn lost(args: &RetireArgs, id: KeyId, global: &Global) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let connected = Connected::open(global).await?;
+    let lost = match &connected.engine() {
+        Ok(engine) => engine.journal_to_read().await?.lost(id),
+        Err(_) => LostRecords::default(),
+    };
+    if lost.records == 0 {
+        return Err(KeyringError::NoSuchKey { id }.into());
+    }
+    let named = |columns: BTreeSet<String>| Vec::from_iter(columns).join(", ");
+    let mut needed = vec![format!(
+        "{} records of the journal, of {}: which types the columns had, so that --apply-schema does not restore them, and which backups there are",
+        lost.records,
+        named(lost.columns)
+    )];
+    if !lost.runs.is_empty() {
+        needed.push(format!(
+            "how far an interrupted run over {} had come: the next one begins anew",
+            named(lost.runs)
+        ));
+    }
+    if !args.force {
+        bail!(
+            "key {id} is not at hand, and nothing was changed. If it is lost for good, --force removes what is under it: {}. What it encrypted stays as it is and opens under no key",
+            needed.join("; ")
+        );
+    }
+    for what in &needed {
+        warn(&format!("will be lost: {what}"));
+    }
+    let question = format!("Is key {id} lost for good? Then remove this for ever?");
+    crate::verbs::confirm_for_ever(&question, args.yes, global)?;
+    connected.engine()?.remove_lost(id).await?;
+    connected.close().await;
+    if global.json {
+        super::envelope("key retire", true, begin.elapsed().as_secs_f64())
+            .with("keyring", None::<String>)?
+            .with("generation", None::<u64>)?
+            .with("key", id.to_string())?
+            .with("lost", needed)?
+            .print()?;
+        return Ok(Outcome::Clean);
+    }
+    line(&format!(
+        "The journal names key {id} no more. What it encrypted opens under no key: atrest verify counts that"
+    ));
+    Ok(Outcome::Clean)
+}
+
 /// Runs the verb.
 pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
@@ -22,8 +75,15 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
         bail!("a key is destroyed for all columns and files; leave --only out");
     }
     let session = Session::load(global)?;
-    let entry = session.opened()?.entry(id);
-    let entry = entry.ok_or(KeyringError::NoSuchKey { id })?;
+    if session.keyring().get(id).is_some() && session.opened().is_err() {
+        bail!(
+            "key {id} comes from {}, which the policy names: to be rid of it take that out of [keys], when `atrest key list` says that the key can retire",
+            session.origin(id)
+        );
+    }
+    let Some(entry) = session.opened().ok().and_then(|opened| opened.entry(id)) else {
+        return lost(args, id, global).await;
+    };
     let (state, purpose, changed) = (entry.state, entry.purpose, entry.changed);
     if purpose == KeyPurpose::Index {
         return Err(KeyringError::NotRotated(purpose).into());
@@ -91,8 +151,12 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
         return Ok(Outcome::Clean);
     }
     line(&format!(
-        "{}: key {id} is destroyed, and copies of the keyring beside it that held it are removed",
-        after.origin()
+        "{}: key {id} is destroyed{}",
+        after.origin(),
+        match session.policy.keys.in_database() {
+            true => "",
+            false => ", and copies of the keyring beside it that held it are removed",
+        }
     ));
     line("Copies that you made yourself still hold it.");
     Ok(Outcome::Clean)

@@ -109,10 +109,15 @@ impl Served<'_> {
                             why,
                             "the keys are not given any more: every request for an object is refused until they are"
                         );
-                    } else {
+                    } else if open {
                         tracing::error!(
                             why,
                             "the keys could not be read again, and those in force stay"
+                        );
+                    } else {
+                        tracing::error!(
+                            why,
+                            "the keys could not be read again: every request for an object is still refused"
                         );
                     }
                 }
