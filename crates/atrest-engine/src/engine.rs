@@ -10,7 +10,7 @@ use atrest_core::{ExternalKeys, KeyId, Keyring};
 
 use crate::EngineError;
 use crate::column::Column;
-use crate::journal::{Journal, Scribe};
+use crate::journal::{Journal, JournalError, Scribe};
 use crate::observe::{Observer, Silent, Stop};
 use crate::policy::ColumnPolicy;
 use crate::report::{ColumnReport, OpenRun, Tally};
@@ -244,7 +244,9 @@ impl Engine {
         .await
     }
 
-    /// Classifies every value of a column: `verify` and `status`.
+    /// Classifies every value of a column: `verify` and `status`. What the journal says of
+    /// it under a key that is not at hand is left out, with a note; where no value opens
+    /// either, the keys are the wrong ones.
     ///
     /// # Errors
     /// The database's; [`EngineError::ContextChanged`]; [`crate::journal::JournalError`].
@@ -257,13 +259,17 @@ impl Engine {
         let journal = self.journal_to_read().await?;
         let column = self.column(policy, &journal).await?;
         let tally = self.scan(&column, Operation::Encrypt, options).await?;
+        let unread = journal.lost_of(&policy.id());
+        if let (Some(key), true) = (unread.first(), tally.opens_nothing()) {
+            let key = (*key).to_owned();
+            return Err(JournalError::UnknownKey { key }.into());
+        }
         let mut report = ColumnReport::new(
             &policy.id(),
             policy.suite.to_string(),
             policy.context(),
             tally,
         );
-        let unread = journal.lost_of(&policy.id());
         report.notes.extend(unread.into_iter().map(|key| {
             format!(
                 "{}: what the journal says of it is under key {key}, which is not at hand, so whether a run was interrupted is not known here: if keys were rotated just now, run this again; if that key is lost for good, atrest key retire {key} --force removes it from there",

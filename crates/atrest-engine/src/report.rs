@@ -113,6 +113,11 @@ impl Tally {
         self.sealed.values().sum::<u64>() + self.by_subject
     }
 
+    /// Values name keys that are not at hand, and none opens.
+    pub(crate) fn opens_nothing(&self) -> bool {
+        self.unknown_total() > 0 && self.sealed_total() == 0
+    }
+
     /// Values that name a key which is not at hand.
     pub(crate) fn unknown_total(&self) -> u64 {
         self.unknown_keys.values().sum()
