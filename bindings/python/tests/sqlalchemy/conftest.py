@@ -27,6 +27,13 @@ def sqlite(tmp_path):
 
 
 @pytest.fixture
+def postgresql(tmp_path):
+    database = Database("postgresql", tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture
 def mariadb(tmp_path):
     database = Database("mariadb", tmp_path)
     yield database

@@ -204,6 +204,58 @@ def test_batch_mode_takes_the_rows_along(sqlite, tmp_path, atrest_on):
         assert connection.execute(sa.select(clear)).mappings().all() == [{**row, "id": n} for n in (1, 2)]
 
 
+def test_postgresql_goes_back_with_the_using_that_the_documentation_shows(postgresql, tmp_path, atrest_on):
+    """PostgreSQL casts no text to another type by itself, and Alembic writes no USING."""
+    import datetime as dt
+
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    from atrest.sqlalchemy import Encrypted
+
+    kinds = {
+        "text": (sa.String(50), None, "x"),
+        "data": (sa.LargeBinary(), None, b"\0"),
+        "flag": (sa.Boolean(), "boolean", True),
+        "number": (sa.Integer(), "integer", 7),
+        "ratio": (sa.Double(), "double precision", 0.1),
+        "doc": (sa.JSON(), "json", {"a": 1}),
+        "docb": (JSONB(), "jsonb", [1]),
+        "day": (sa.Date(), "date", dt.date(2026, 1, 2)),
+        "letter": (sa.Enum("a", "b", name="letters"), "letters", "a"),
+    }
+
+    def model(of):
+        columns = [sa.Column(name, of(type_)) for name, (type_, _, _) in kinds.items()]
+        return sa.Table("notes", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), *columns)
+
+    clear, sealed = model(lambda type_: type_), model(lambda type_: Encrypted(type_, allow_plaintext=True))
+    row = {"id": 1, **{name: value for name, (_, _, value) in kinds.items()}}
+    clear.metadata.create_all(postgresql.engine)
+    with postgresql.engine.begin() as connection:
+        connection.execute(sa.insert(clear), row)
+    migrations = Migrations(postgresql, tmp_path, sealed.metadata)
+    migrations.autogenerate()
+    migrations.upgrade()
+    at = atrest_on(postgresql, *(("notes", name) for name in kinds))
+    at.run("encrypt", backup=False)
+    at.run("decrypt", backup=False)
+    postgresql.engine.dispose()
+    with pytest.raises(sa.exc.ProgrammingError, match="cannot be cast automatically"):
+        migrations.downgrade()
+
+    (script,) = (migrations.folder / "versions").glob("*.py")
+    up, back = script.read_text().split("def downgrade()")
+    for name, (_, kind, _) in kinds.items():
+        if kind:
+            back = back.replace(f"'{name}',", f"'{name}', postgresql_using=\"{name}::{kind}\",")
+    script.write_text(f"{up}def downgrade(){back}")
+    migrations.downgrade()
+    with postgresql.engine.connect() as connection:
+        assert connection.execute(sa.select(clear)).mappings().one() == row
+    documentation = (Path(__file__).resolve().parents[4] / "docs/sqlalchemy.md").read_text()
+    assert 'postgresql_using="flag::boolean"' in documentation
+
+
 def test_only_the_same_column_is_copied_behind_alembics_name():
     from atrest.sqlalchemy import Encrypted, EncryptedQueryError
 
