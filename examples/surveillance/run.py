@@ -163,7 +163,7 @@ class Example:
             raise SystemExit("the command atrest is not in PATH; install it, or name it in ATREST_BIN")
         shown = " ".join(f"'{a}'" if " " in a else a for a in arguments)
         print(f"  $ atrest {shown}")
-        done = subprocess.run([binary, "--json", *arguments], cwd=self.folder, capture_output=True, text=True)
+        done = subprocess.run([os.path.abspath(binary), "--json", *arguments], cwd=self.folder, capture_output=True, text=True)
         assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout)
 

@@ -47,7 +47,7 @@ impl<'py> Options<'py> {
                 continue;
             }
             match name.extract::<String>()?.as_str() {
-                "only" => all.only = value.extract()?,
+                "only" => all.only = some(&value)?,
                 "batch_size" => all.run.batch_size = Some(positive(&value, "batch_size")?),
                 "workers" => all.run.workers = Some(positive(&value, "workers")?),
                 "progress" => all.progress = Some(value),
@@ -60,6 +60,17 @@ impl<'py> Options<'py> {
         }
         Ok(all)
     }
+}
+
+/// A list that came up empty is not every column.
+fn some(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let only: Vec<String> = value.extract()?;
+    if only.is_empty() {
+        return Err(PyValueError::new_err(
+            "only names no column; name some, or leave it out for all of the policy",
+        ));
+    }
+    Ok(only)
 }
 
 fn positive(value: &Bound<'_, PyAny>, name: &str) -> PyResult<usize> {

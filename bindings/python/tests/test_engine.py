@@ -101,6 +101,14 @@ def test_rotation(engine, folder, environment, key):
         engine.encrypt()
 
 
+@pytest.mark.parametrize("verb", ["plan", "encrypt", "rotate", "decrypt", "verify", "status"])
+def test_a_list_of_columns_that_came_up_empty_is_not_every_column(engine, folder, verb):
+    before = stored(folder)
+    with pytest.raises(ValueError, match="only names no column"):
+        getattr(engine, verb)(only=[])
+    assert stored(folder) == before
+
+
 def test_only_and_inspect(engine, folder):
     done = engine.encrypt(only=["people.notes"], batch_size=10, workers=1)
     assert [column["column"] for column in done["columns"]] == ["people.notes"]

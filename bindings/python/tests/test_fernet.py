@@ -142,6 +142,19 @@ def test_arguments():
     assert Mine(KEY).decrypt(OURS.encrypt(b"x")) == b"x"
 
 
+def subclass(module, method):
+    """With an argument of its own. pyca's Fernet takes its key as it is initialized, ours as it is made."""
+
+    def __init__(self, key, more):
+        super(made, self).__init__(key)
+
+    def __new__(cls, key, more):
+        return super(made, cls).__new__(cls, key)
+
+    made = type("Mine", (module.Fernet,), {method: locals()[method]})
+    return made
+
+
 #: docs/python.md, "In place of pyca's Fernet": what each does.
 DIFFERENCES = {
     "backend": (lambda m: m.Fernet(KEY, backend=None).encrypt(b""), None, TypeError),
@@ -152,6 +165,11 @@ DIFFERENCES = {
     "white space": (lambda m: m.Fernet(KEY).decrypt(THEIRS.encrypt(b"") + b"\n"), None, atrest.InvalidToken),
     "not ASCII": (lambda m: m.Fernet(KEY).decrypt("é"), ValueError, atrest.InvalidToken),
     "bytearray": (lambda m: m.Fernet(KEY).encrypt(bytearray(b"")), TypeError, None),
+    "bytearray token": (lambda m: m.Fernet(KEY).decrypt(bytearray(THEIRS.encrypt(b""))), TypeError, None),
+    "memoryview token": (lambda m: m.Fernet(KEY).extract_timestamp(memoryview(THEIRS.encrypt(b""))), TypeError, None),
+    "key without padding": (lambda m: m.Fernet(KEY.rstrip(b"=")), ValueError, None),
+    "__init__ of its own": (lambda m: subclass(m, "__init__")(KEY, "more"), None, TypeError),
+    "__new__ of its own": (lambda m: subclass(m, "__new__")(KEY, "more").decrypt(THEIRS.encrypt(b"")), TypeError, None),
     "hexadecimal key": (lambda m: m.Fernet("00" * 32), ValueError, None),
     "no key": (lambda m: m.Fernet(b"aa"), ValueError, atrest.KeySourceError),
 }

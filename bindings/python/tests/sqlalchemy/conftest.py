@@ -26,6 +26,20 @@ def sqlite(tmp_path):
     database.close()
 
 
+@pytest.fixture
+def postgresql(tmp_path):
+    database = Database("postgresql", tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def mariadb(tmp_path):
+    database = Database("mariadb", tmp_path)
+    yield database
+    database.close()
+
+
 @pytest.fixture(autouse=True)
 def keyring():
     """A key for all columns of a test."""

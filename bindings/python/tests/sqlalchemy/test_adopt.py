@@ -194,3 +194,44 @@ def test_json_columns_of_their_own_type(database, atrest_on):
     at.command("decrypt", "--apply-schema", "--no-backup")
     kind = database.raw("SELECT data_type FROM information_schema.columns WHERE table_name = 't' AND column_name = 'v'")[0][0]
     assert kind in ("jsonb", "json", "longtext")
+
+
+def test_json_columns_of_django_in_sqlite_once_django_has_altered_the_field(sqlite, atrest_on, monkeypatch):
+    """They have a CHECK there, which no token passes (docs/adopt.md)."""
+    from old_systems import django_fernet_encrypted_json, encrypted_fields
+
+    from django.db import connections, models
+
+    from atrest.django import EncryptedJSONField
+
+    class Row(models.Model):
+        v = encrypted_fields.EncryptedJSONField(null=True)
+
+        class Meta:
+            app_label, db_table = "ward", "t"
+
+    system = django_fernet_encrypted_json()
+    described = {**connections["default"].settings_dict, "NAME": sqlite.engine.url.database}
+    monkeypatch.setitem(connections.settings, "other", described)
+    django = connections["other"]
+    with django.schema_editor() as editor:
+        editor.create_model(Row)
+    with sqlite.engine.begin() as connection:
+        for n, (token, _) in enumerate(system.values, 1):
+            connection.execute(sa.text("INSERT INTO t VALUES (:id, :v)"), {"id": n, "v": token})
+    at = atrest_on(sqlite, ("t", "v"))
+    refused = at.command("adopt", *system.flags, "--apply-schema", status=2, **system.environment)
+    assert "a CHECK constraint of table t uses t.v" in refused["error"]
+
+    altered = EncryptedJSONField(null=True)
+    altered.set_attributes_from_name("v")
+    with django.schema_editor() as editor:
+        editor.alter_field(Row, Row._meta.get_field("v"), altered)
+    django.close()
+    del connections["other"]
+    at.command("adopt", *system.flags, **system.environment)
+    table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", Encrypted(sa.JSON)))
+    sqlite.engine.dispose()
+    with sqlite.engine.connect() as connection:
+        read = connection.scalars(sa.select(table.c.v).order_by(table.c.id)).all()
+    assert read == [json.loads(clear) for _, clear in system.values]

@@ -114,6 +114,38 @@ def test_a_table_under_change_while_the_application_reads_both(database, atrest_
     assert at.run("verify")["ok"]
 
 
+def test_mariadbs_float_is_read_as_its_32_bits_and_what_was_written_as_it_was(mariadb, atrest_on):
+    """`encrypt` seals all digits that a FLOAT has as a DOUBLE: 0.1 is 0.10000000149011612."""
+    in_clear = [0.1, 0.97, -2.5e-10, 1e20, 0.5, 1e-45, 3e38, 123456.78125, 16777216.0]
+    shown = [0.1, 0.97, -2.5e-10, 1e20, 0.5, 1.4013e-45, 3e38, 123456.78, 16777216.0]
+    single, double = [{"v": (kind, [])} for kind in (sa.Float, mysql.FLOAT(53))]
+    clear, sealed = tables(single)
+    clear.create(mariadb.engine)
+    with mariadb.engine.begin() as connection:
+        connection.execute(sa.insert(clear), [{"id": n, "v": v} for n, v in enumerate(in_clear)])
+    before = read(mariadb, clear)
+    at = atrest_on(mariadb, ("t", "v"))
+    at.run("encrypt", apply_schema=True, backup=False)
+    mariadb.engine.dispose()
+    assert [row["v"] for row in read(mariadb, sealed)] == shown
+    assert read(mariadb, tables(double)[1])[0]["v"] == 0.10000000149011612
+
+    # What is written through the type has 64 bits, and 32 of them are enough for some.
+    written = [0.1, 0.10000000149011612, 123456.78125, 123456792, 123456792.0, 2.4999999292951713e-10, 1e20, -0.0]
+    with mariadb.engine.begin() as connection:
+        connection.execute(sa.insert(sealed), [{"id": 100 + n, "v": v} for n, v in enumerate(written)])
+    assert [row["v"] for row in read(mariadb, sealed)][len(shown) :] == written
+    exact = [decimal.Decimal("0.10000000149011612"), decimal.Decimal("0.5000000000000000000001"), decimal.Decimal("1E+400")]
+    with_decimals = tables({"v": (sa.Float(asdecimal=True), [])})[1]
+    with mariadb.engine.begin() as connection:
+        connection.execute(sa.insert(with_decimals), [{"id": 200 + n, "v": v} for n, v in enumerate(exact)])
+    assert [row["v"] for row in read(mariadb, with_decimals)][-len(exact) :] == exact
+    mariadb.execute("DELETE FROM t WHERE id >= 100")
+    at.run("decrypt", apply_schema=True, backup=False)
+    mariadb.engine.dispose()
+    assert read(mariadb, clear) == before
+
+
 @pytest.mark.parametrize("suite", ["fernet", "a256cbc-hs512", "xaes-256-gcm"])
 def test_in_every_suite_with_a_context_of_its_own(sqlite, atrest_on, suite):
     table = sa.Table(

@@ -103,6 +103,26 @@ COMPILED = {
     "in a tuple": lambda: sa.select(Person.id).where(sa.tuple_(Person.id, Person.email).in_([(1, "ada@example.org")])),
     "equal tuples": lambda: sa.select(Person.id).where(sa.tuple_(Person.id, Person.email) == sa.tuple_(1, "ada@example.org")),
     "in a list on the right": lambda: sa.select(Person.id).where(sa.literal("ada@example.org").in_([Person.email])),
+    "a part of it": lambda: sa.select(Person.id).where(sa.extract("year", Person.email) == 2000),
+    "what a case looks at": lambda: sa.select(sa.case({"ada@example.org": "hit"}, value=Person.email, else_="miss")),
+    "what a case looks for": lambda: sa.select(sa.case({Person.email: "hit"}, value=Person.name, else_="miss")),
+    "the ends of a range": lambda: sa.select(Person.id).where(sa.literal("ada@example.org").between(Person.email, Person.email)),
+    "an end of a range": lambda: sa.select(Person.id).where(Person.id.between(Person.email, 10)),
+    "outside of a range": lambda: sa.select(Person.id).where(sa.not_(Person.name.between(Person.email, Person.email))),
+    "a pattern to replace": lambda: sa.select(Person.name.regexp_replace(Person.email, "x")),
+    "a flag beside a pattern": lambda: sa.select(Person.name.regexp_replace("a", Person.email, flags="i")),
+    "one of three": lambda: sa.select(Person.name.concat(Person.email).concat("x")),
+    "in a tuple of a list": lambda: sa.select(Person.id).where(sa.tuple_(Person.id, Person.name).in_([sa.tuple_(Person.id, Person.email)])),
+    "in a tuple from a query": lambda: sa.select(Person.id).where(sa.tuple_(Person.id, Person.name).in_(sa.select(Person.id, Person.email))),
+    "not in a tuple from a query": lambda: sa.select(Person.id).where(sa.tuple_(Person.id, Person.name).not_in(sa.select(Person.id, Person.email))),
+    "in a tuple from two queries": lambda: sa.select(Person.id).where(
+        sa.tuple_(Person.id, Person.name).in_(sa.union_all(*[sa.select(Person.id, Person.email)] * 2))
+    ),
+    "a tuple that a query gives": lambda: sa.select(Person.id).where(
+        sa.tuple_(Person.id, Person.name) == sa.select(Person.id, Person.email).scalar_subquery()
+    ),
+    "any that a query gives": lambda: sa.select(Person.id).where(Person.name == sa.any_(sa.select(Person.email).scalar_subquery())),
+    "any of an array": lambda: sa.select(Person.id).where(Person.name == sa.any_(postgresql.array([Person.email]))),
     "ordered by its name": lambda: sa.select(Person.email).order_by("email"),
     "ordered by its name, of the entity": lambda: sa.select(Person).order_by("email"),
     "ordered by the name of what is not selected": lambda: sa.select(Person.id).order_by("email"),

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 #: Tables of the engine's, which no model has.
 _OURS = frozenset({"atrest_journal", "atrest_keys"})
@@ -42,17 +44,50 @@ def compare_type(
     context: Any, inspected_column: Any, metadata_column: Any, inspected_type: Any, metadata_type: Any
 ) -> bool | None:
     """For ``context.configure(compare_type=...)``: any text or binary type without a length
-    holds tokens, whichever of them ``atrest encrypt --apply-schema`` made; ``None``, which
-    leaves it to Alembic, for columns that are not encrypted."""
+    holds tokens, whichever of them ``atrest encrypt --apply-schema`` made, but for MySQL's and
+    MariaDB's that end too soon; ``None``, which leaves it to Alembic, for columns that are not
+    encrypted."""
     from .encrypted import Encrypted
 
     if not isinstance(metadata_type, Encrypted):
         return None
-    if metadata_type.binary:
-        return not isinstance(inspected_type, sa.types._Binary)
-    if isinstance(inspected_type, sa.Enum) or not isinstance(inspected_type, sa.String):
+    if isinstance(inspected_type, sa.Enum):
         return True
-    return not isinstance(inspected_type, sa.Text) and inspected_type.length is not None
+    if not isinstance(inspected_type, sa.types._Binary if metadata_type.binary else sa.String):
+        return True
+    if not isinstance(inspected_type, sa.Text) and getattr(inspected_type, "length", None) is not None:
+        return True
+    if context.dialect.name not in ("mysql", "mariadb"):
+        return False
+    return _ends_too_soon(inspected_type, metadata_type.type_) or _is_json(context, inspected_column)
+
+
+#: Characters whose token is within the 64 KiB of a TEXT: four bytes each, and a third more.
+_FIT_TEXT = 12_000
+
+
+def _ends_too_soon(inspected_type: Any, inner: Any) -> bool:
+    if isinstance(inspected_type, (mysql.TINYTEXT, mysql.TINYBLOB)):
+        return True
+    return isinstance(inspected_type, (sa.TEXT, sa.BLOB)) and _longest(inner) > _FIT_TEXT
+
+
+def _longest(inner: Any) -> float:
+    """How long a value may be; 0 for what is short: a number, a date."""
+    while isinstance(inner, sa.types.TypeDecorator):
+        inner = inner.impl_instance
+    if isinstance(inner, (sa.String, sa.types._Binary)):
+        length = getattr(inner, "length", None)
+        return math.inf if length is None else length
+    return math.inf if isinstance(inner, sa.JSON) else 0
+
+
+def _is_json(context: Any, column: Any) -> bool:
+    """MariaDB's JSON: a LONGTEXT with a CHECK, which takes no token."""
+    quote = context.dialect.identifier_preparer
+    shown = context.connection.exec_driver_sql(f"SHOW CREATE TABLE {quote.format_table(column.table)}")
+    # Names in a statement have their % twice.
+    return f"json_valid({quote.quote_identifier(column.name).replace('%%', '%')})" in shown.one()[1]
 
 
 def include_name(name: str | None, kind: str, parent_names: Any) -> bool:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import functools
 import json
 import math
 import operator
 import re
+import struct
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -127,11 +129,16 @@ def _number_text(value: float | decimal.Decimal) -> str:
 
 
 def _numeric(inner: Any) -> Codec:
+    single = functools.cache(lambda dialect: _is_single(inner, dialect))
+
     def encode(value: Any, dialect: Dialect) -> str:
         _expect((int, float, decimal.Decimal), value, "a number")
-        return _number_text(value)
+        text = _number_text(value)
+        return _marked(text) if single(dialect) else text
 
     def decode(text: str, dialect: Dialect) -> Any:
+        if single(dialect):
+            text = _short(text)
         if not inner.asdecimal:
             return float(text)
         try:
@@ -140,6 +147,44 @@ def _numeric(inner: Any) -> Codec:
             raise ValueError from None
 
     return Codec(encode, decode, "a number")
+
+
+# MySQL's and MariaDB's FLOAT has 32 bits. `atrest encrypt` seals them as a DOUBLE's digits,
+# 0.10000000149011612, and the application knows them as 0.1. What an application writes is
+# a DOUBLE: where it would be taken for such a one, a 0 at its end says that it is none.
+
+_SINGLE = re.compile(r"FLOAT(?:\((\d+)(, *\d+)?\))?( |$)")
+_MARKED = re.compile(r"\.\d*0(?:[eE]|$)")
+
+
+def _is_single(inner: Any, dialect: Dialect) -> bool:
+    if dialect.name not in ("mysql", "mariadb"):
+        return False
+    found = _SINGLE.match(inner.compile(dialect=dialect))
+    return found is not None and (found[1] is None or found[2] is not None or int(found[1]) <= 24)
+
+
+def _short(text: str) -> str:
+    """The fewest digits that are the same 32 bits, and no fewer than six, as the database shows them."""
+    value = float(text)
+    if _MARKED.search(text) or not math.isfinite(value) or _single(value) != value:
+        return text
+    return next((short for n in range(6, 10) if _single(float(short := f"{value:.{n}g}")) == value), text)
+
+
+def _single(value: float) -> float | None:
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return None
+
+
+def _marked(text: str) -> str:
+    short = _short(text)
+    if short == text or decimal.Decimal(short) == decimal.Decimal(text):
+        return text
+    zero = "0" if "." in text else ".0"
+    return re.sub("[eE]|$", lambda end: zero + end[0], text, count=1)
 
 
 def _written(inner: Any, value: Any, dialect: Dialect) -> str:

@@ -22,6 +22,9 @@ from sqlalchemy.sql.elements import (
     Cast,
     ClauseElement,
     ClauseList,
+    CollectionAggregate,
+    ExpressionClauseList,
+    Extract,
     FunctionFilter,
     Grouping,
     Label,
@@ -32,7 +35,7 @@ from sqlalchemy.sql.elements import (
     _textual_label_reference,
 )
 from sqlalchemy.sql.functions import Function
-from sqlalchemy.sql.selectable import CompoundSelect, Select
+from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, Select
 
 from .encrypted import Encrypted
 from .queries import EncryptedQueryError, is_null, refused
@@ -51,6 +54,8 @@ def install() -> None:
     compiles(BooleanClauseList)(_all_of)
     compiles(FunctionFilter)(_filter)
     compiles(Over)(_over)
+    compiles(ExpressionClauseList)(_chain)
+    compiles(Extract)(_extract)
 
 
 def _binary(element: BinaryExpression[Any], compiler: Any, **kw: Any) -> str:
@@ -62,11 +67,16 @@ def _binary(element: BinaryExpression[Any], compiler: Any, **kw: Any) -> str:
 
 
 def _not_compared(side: Any) -> None:
-    """Of a column, or of a list or tuple with one in it."""
-    if isinstance(side, Grouping):
-        side = side.element
-    for clause in side.clauses if isinstance(side, ClauseList) else [side]:
-        _not(clause, "compare it or compute with it")
+    """Of a column, or of what has one in it: a list, a tuple, the ends of a range, ANY, a SELECT."""
+    _not(side, "compare it or compute with it")
+    if isinstance(side, (Grouping, CollectionAggregate)):
+        _not_compared(side.element)
+    elif isinstance(side, (ClauseList, ExpressionClauseList)):
+        for clause in side.clauses:
+            _not_compared(clause)
+    elif isinstance(side, ScalarSelect):
+        for column in side.element.selected_columns:
+            _not(column, "compare it or compute with it")
 
 
 def _not(clause: Any, what: str) -> None:
@@ -84,6 +94,17 @@ def _conditions(clauses: Iterable[Any]) -> None:
 def _all_of(element: BooleanClauseList, compiler: Any, **kw: Any) -> str:
     _conditions(element.clauses)
     return str(compiler.visit_expression_clauselist(element, **kw))
+
+
+def _chain(element: ExpressionClauseList[Any], compiler: Any, **kw: Any) -> str:
+    """One operator between more than two: ``a + b + c``."""
+    _not_compared(element)
+    return str(compiler.visit_expression_clauselist(element, **kw))
+
+
+def _extract(element: Extract, compiler: Any, **kw: Any) -> str:
+    _not(element.expr, "compute a part of it")
+    return str(compiler.visit_extract(element, **kw))
 
 
 def _filter(element: FunctionFilter[Any], compiler: Any, **kw: Any) -> str:
@@ -124,7 +145,12 @@ def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
 
 
 def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
-    _conditions(when for when, _ in element.whens)
+    whens = [when for when, _ in element.whens]
+    if element.value is None:
+        _conditions(whens)
+    else:
+        for compared in (element.value, *whens):
+            _not_compared(compared)
     values = [then for _, then in element.whens] + [element.else_]
     if isinstance(element.type, Encrypted):
         _tokens(element.type, values)
