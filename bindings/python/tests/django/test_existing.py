@@ -410,6 +410,14 @@ def test_a_change_behind_a_rename_of_the_same_run_is_seen(bound, then, named):
     assert bound.raw() == before
 
 
+def test_bytes_that_stop_being_encrypted_are_seen(bound):
+    before = bound.raw()
+    clear = "migrations.AlterField('patient', 'binary', models.BinaryField(null=True))"
+    bound.step("0002_clear", "0001_initial", clear)
+    assert "would stop being encrypted" in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert bound.raw() == before
+
+
 def test_a_rename_behind_the_encryption_of_the_same_run_is_seen(project):
     project.manage("clear", "makemigrations", "ward")
     project.manage("clear", "migrate", "ward", "-v0")

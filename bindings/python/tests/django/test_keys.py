@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from clinic.models import Patient
+from clinic.models import Everything, Patient
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
@@ -120,6 +120,15 @@ def test_wrong_keys_are_told_before_anything_is_served(alias):
             prove_keys(alias)
         with pytest.raises(atrest.KeyNotFound):
             Patient.objects.using(alias).get().email
+
+
+def test_wrong_keys_are_told_of_bytes(alias):
+    Everything.objects.using(alias).create(binary=b"\x00\xff")
+    assert errors(databases=[alias]) == {}
+    with configured(KEYS=atrest.generate_key()):
+        assert errors(databases=[alias])["atrest.E011"].obj.name == "binary"
+        with pytest.raises(ImproperlyConfigured, match="Everything.binary: none of the values"):
+            prove_keys(alias)
 
 
 def test_a_key_that_is_rotated_under_a_running_process_is_picked_up(default, tmp_path, stored):

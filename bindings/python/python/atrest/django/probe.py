@@ -62,9 +62,16 @@ def _raw(connection: Any, queryset: Any, field: Any) -> list[Any]:
 
 def _raw_query(queryset: Any, field: Any) -> Any:
     """The stored values, not opened: a cast to the column's own type has no converter of ours."""
-    clear = models.BinaryField() if field.codec is BYTES else models.TextField()
+    clear = _Bytes() if field.codec is BYTES else models.TextField()
     chosen = queryset.filter(**{f"{field.name}__isnull": False}).annotate(atrest_raw=Cast(Stored(field.name), clear))
     return chosen.values_list("atrest_raw", flat=True)
+
+
+class _Bytes(models.BinaryField):
+    """What bytes are cast to: MySQL has a word of its own for that, which Django does not know."""
+
+    def cast_db_type(self, connection: Any) -> str | None:
+        return "binary" if connection.vendor == "mysql" else super().cast_db_type(connection)
 
 
 def _bytes(value: Any) -> Any:
