@@ -238,6 +238,24 @@ def test_a_column_that_is_too_narrow_or_no_text(alias):
     assert "atrest.W011" not in ids(checks.run_checks(databases=[alias]))
 
 
+@pytest.mark.parametrize(
+    ("type", "there", "back"),
+    [("text[]", "ARRAY[notes]", "notes[1]"), ("point", "NULL", "''"), ("citext", "notes", "notes")],
+)
+def test_a_column_of_a_type_that_django_does_not_know(type, there, back):
+    with connections["postgres"].cursor() as cursor:
+        alter = "ALTER TABLE clinic_patient ALTER notes DROP NOT NULL, ALTER notes TYPE {} USING {}"
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS citext")
+        cursor.execute(alter.format(type, there))
+        try:
+            found = [m for m in checks.run_checks(databases=["postgres"]) if m.id == "atrest.W011"]
+            assert [m.obj for m in found] == [Patient._meta.get_field("notes")] and "no field of Django" in found[0].msg
+            assert "migrate" in found[0].hint
+        finally:
+            cursor.execute(alter.format("text", back))
+            cursor.execute("ALTER TABLE clinic_patient ALTER notes SET NOT NULL")
+
+
 def policy(tmp_path, *columns):
     path = tmp_path / "atrest.toml"
     path.write_text('[keys]\nprimary = "env:POLICY_KEY"\n' + "".join(f"[[column]]\n{c}\n" for c in columns))

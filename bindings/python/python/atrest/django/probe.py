@@ -30,7 +30,10 @@ def narrow(connection: Any, field: Any) -> str | None:
     column = next((c for c in described if c.name == field.column), None)
     if column is None:
         return "is not there yet"
-    kind = connection.introspection.get_field_type(column.type_code, column)
+    try:
+        kind = connection.introspection.get_field_type(column.type_code, column)
+    except KeyError:  # an array, or what an extension brought
+        return "has a type that no field of Django has, which holds no tokens"
     if kind in ("TextField", "BinaryField"):
         return None
     if kind != "CharField":
