@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, models
+from django.db import DatabaseError, Error, connections, models
 from django.db.models.functions import Cast
 
 from atrest.django.codecs import BYTES
@@ -47,19 +49,45 @@ def narrow(connection: Any, field: Any) -> str | None:
 
 
 def wrong_keys(connection: Any, field: Any) -> bool:
-    """Whether the column holds tokens, and of those looked at none opens."""
+    """Whether the column holds tokens, and of those looked at none opens. Raises where that cannot be asked."""
     native = field.column_values.native()
     objects = field.model._base_manager.using(connection.alias).order_by()
     seen = opened = 0
-    for order in ("pk", "-pk"):
-        for stored in _raw(connection, objects.order_by(order), field):
-            kind = native.inspect(stored).kind
-            seen += kind in ("sealed", "undecryptable")
-            opened += kind == "sealed"
+    with _what_is_there(connection):
+        for order in ("pk", "-pk"):
+            for stored in _raw(objects.order_by(order), field):
+                kind = native.inspect(stored).kind
+                seen += kind in ("sealed", "undecryptable")
+                opened += kind == "sealed"
     return seen > 0 and opened == 0
 
 
-def _raw(connection: Any, queryset: Any, field: Any) -> list[Any]:
+def cannot_be_asked(alias: str, error: Exception) -> str:
+    """What a look that failed says."""
+    return f"database {alias!r} cannot be asked whether the keys open what is stored: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def _what_is_there(connection: Any) -> Iterator[None]:
+    """Passes over a table or column that is not there yet. Nothing else that fails is taken for that."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not _is_not_there(connection.vendor, error.__cause__):
+            raise
+
+
+def _is_not_there(vendor: str, error: Any) -> bool:
+    """Whether that is a driver's error for a table or column that is not there."""
+    if vendor == "postgresql":
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        return state in ("42P01", "42703", "3F000")  # a table, a column, a schema
+    if vendor == "mysql":
+        return error.args[:1] in ((1146,), (1054,))  # a table, a column
+    return vendor == "sqlite" and str(error).startswith(("no such table", "no such column"))
+
+
+def _raw(queryset: Any, field: Any) -> list[Any]:
     return [_bytes(value) for value in _raw_query(queryset, field)[:SAMPLES]]
 
 
@@ -86,15 +114,16 @@ def prove_keys(*aliases: str) -> None:
 
     For wsgi.py and asgi.py, behind get_wsgi_application(): a server with the wrong keys
     then does not start. Without aliases, all databases are looked at. Raises
-    KeySourceError when there are no keys.
+    KeySourceError when there are no keys, and the database's error when it cannot be
+    asked. A table or column that is not there yet is passed over.
     """
     in_force.keyring()
     for alias in aliases or connections:
         for field in all_fields(alias):
             try:
                 wrong = wrong_keys(connections[alias], field)
-            except DatabaseError:
-                continue  # no table yet
+            except Error as error:
+                raise type(error)(f"{field}: {cannot_be_asked(alias, error)}") from error
             if wrong:
                 raise ImproperlyConfigured(
                     f"{field}: none of the values in database {alias!r} opens with the keys in force "
@@ -106,17 +135,15 @@ def holds_tokens(connection: Any, field: Any) -> bool:
     """Whether any value of the column is a token, or looks like one. Reads until the first."""
     native = field.column_values.native()
     objects = field.model._base_manager.using(connection.alias)
-    try:
+    with _what_is_there(connection):
         values = _raw_query(objects, field).iterator(chunk_size=1000)
         return any(native.inspect(_bytes(value)).kind in ("sealed", "undecryptable") for value in values)
-    except DatabaseError:
-        return False  # no such table: a database that is made anew
+    return False  # no such table: a database that is made anew
 
 
 def holds_values(connection: Any, field: Any) -> bool:
     """Whether the column holds anything but NULL."""
     objects = field.model._base_manager.using(connection.alias)
-    try:
+    with _what_is_there(connection):
         return bool(objects.filter(**{f"{field.name}__isnull": False}).exists())
-    except DatabaseError:
-        return False  # no such table: a database that is made anew
+    return False  # no such table: a database that is made anew
