@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from clinic.models import Everything, Patient
+from clinic.models import Everything, Mixed, Patient
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
@@ -129,6 +129,44 @@ def test_wrong_keys_are_told_of_bytes(alias):
         assert errors(databases=[alias])["atrest.E011"].obj.name == "binary"
         with pytest.raises(ImproperlyConfigured, match="Everything.binary: none of the values"):
             prove_keys(alias)
+
+
+LOOKALIKE = atrest.Field(atrest.Keyring(atrest.generate_key()), "other.notes").seal("pasted")
+
+
+def fill(alias, model, name, values, overwrite):
+    """Rows whose stored values are these."""
+    field = model._meta.get_field(name)
+    for value in values:
+        overwrite(alias, field, model.objects.using(alias).create(**{name: "x"}).pk, value)
+
+
+def test_a_lookalike_among_clear_values_is_no_wrong_key(alias, overwrite, caplog):
+    fill(alias, Mixed, "value", [*(f"note {n}" for n in range(30)), LOOKALIKE, "the last"], overwrite)
+    found = [m for m in checks.run_checks(databases=[alias]) if m.id in ("atrest.E011", "atrest.W015")]
+    assert [(m.id, m.level, m.obj.name) for m in found] == [("atrest.W015", checks.WARNING, "value")]
+    assert in_force.keyring().primary_id in found[0].msg and "encrypt_fields --accept-lookalikes" in found[0].hint
+    prove_keys(alias)
+    assert "clinic.Mixed.value: " in caplog.text and "--accept-lookalikes" in caplog.text
+    call_command("encrypt_fields", "--no-backup", "--accept-lookalikes", database=alias, model="Mixed", verbosity=0)
+    assert not [m for m in checks.run_checks(databases=[alias]) if m.id in ("atrest.E011", "atrest.W015")]
+    assert Mixed.objects.using(alias).order_by("pk")[30].value == LOOKALIKE
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "values"),
+    [
+        (Mixed, "value", [LOOKALIKE]),
+        (Mixed, "value", [LOOKALIKE] * 20 + ["clear"] * 20),  # a run that stopped on its way
+        (Mixed, "value", ["clear"] * 20 + [LOOKALIKE] * 20),  # new rows, sealed by the application
+        (Patient, "email", ["clear"] * 3 + [LOOKALIKE]),  # which reads no clear values
+    ],
+)
+def test_tokens_that_clear_values_do_not_explain_are_under_another_key(alias, overwrite, model, name, values):
+    fill(alias, model, name, values, overwrite)
+    assert errors(databases=[alias])["atrest.E011"].obj.name == name
+    with pytest.raises(ImproperlyConfigured, match="none of the values"):
+        prove_keys(alias)
 
 
 def test_a_key_that_is_rotated_under_a_running_process_is_picked_up(default, tmp_path, stored):

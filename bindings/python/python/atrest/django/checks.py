@@ -18,6 +18,7 @@
 | W012 | clear values are still read (allow_plaintext) |
 | W013 | the policy lists a column that no model encrypts, or lacks one |
 | W014 | the admin's list can be sorted by it |
+| W015 | values look encrypted, and do not open, among clear ones that are still read (with --database) |
 
 Those about models are made in `model_checks.py`, those about the admin in `admin_checks.py`.
 """
@@ -37,7 +38,7 @@ from atrest.django.admin_checks import check_admin
 from atrest.django.columns import all_fields
 from atrest.django.keys import in_force
 from atrest.django.model_checks import check_models
-from atrest.django.probe import cannot_be_asked, narrow, wrong_keys
+from atrest.django.probe import Doubt, cannot_be_asked, doubt, lookalikes, narrow
 from atrest.django.words import in_django
 
 
@@ -156,7 +157,12 @@ def _check_column(alias: str, field: Any) -> Iterator[checks.CheckMessage]:
             obj=field,
             id="atrest.W011",
         )
-    elif wrong_keys(connections[alias], field):
+        return
+    doubted = doubt(connections[alias], field)
+    if doubted is Doubt.LOOKALIKES:
+        text, hint = lookalikes(alias)
+        yield checks.Warning(text, hint=hint, obj=field, id="atrest.W015")
+    elif doubted:
         yield checks.Error(
             f"None of the values looked at in database {alias!r} opens with the keys in force "
             f"({', '.join(in_force.keyring().ids)}).",

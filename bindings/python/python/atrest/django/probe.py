@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +16,8 @@ from atrest.django.codecs import BYTES
 from atrest.django.columns import all_fields
 from atrest.django.expressions import Stored
 from atrest.django.keys import in_force
+
+logger = logging.getLogger("atrest.django")
 
 #: Values that are looked at from each end of the primary key.
 SAMPLES = 20
@@ -48,18 +52,45 @@ def narrow(connection: Any, field: Any) -> str | None:
     return None
 
 
-def wrong_keys(connection: Any, field: Any) -> bool:
-    """Whether the column holds tokens, and of those looked at none opens. Raises where that cannot be asked."""
+class Doubt(Enum):
+    """What tokens say of the keys, of which none opens."""
+
+    WRONG_KEYS = 1
+    #: A few among clear values, where those are read: perhaps text of the application's own.
+    LOOKALIKES = 2
+
+
+def doubt(connection: Any, field: Any) -> Doubt | None:
+    """What there is to say where the column holds tokens, and of those looked at none opens.
+
+    Raises the database's error where it cannot be asked.
+    """
     native = field.column_values.native()
     objects = field.model._base_manager.using(connection.alias).order_by()
-    seen = opened = 0
+    ends: list[set[str]] = []
     with _what_is_there(connection):
         for order in ("pk", "-pk"):
-            for stored in _raw(objects.order_by(order), field):
-                kind = native.inspect(stored).kind
-                seen += kind in ("sealed", "undecryptable")
-                opened += kind == "sealed"
-    return seen > 0 and opened == 0
+            ends.append({native.inspect(stored).kind for stored in _raw(objects.order_by(order), field)})
+    kinds = {kind for end in ends for kind in end}
+    if "sealed" in kinds or "undecryptable" not in kinds:
+        return None
+    # A run encrypts from one end on, and new rows come at the other: an end of tokens is no chance.
+    among_clear = field.reads_plaintext and all("plaintext" in end for end in ends)
+    return Doubt.LOOKALIKES if among_clear else Doubt.WRONG_KEYS
+
+
+def lookalikes(alias: str) -> tuple[str, str]:
+    """What `Doubt.LOOKALIKES` says, and what to do."""
+    text = (
+        f"Some values in database {alias!r} look encrypted, and none of them opens with the keys in force "
+        f"({', '.join(in_force.keyring().ids)}); those beside them are clear."
+    )
+    advice = (
+        "If a key is missing, give it before anything is served. If they are the application's own text, `manage.py "
+        "encrypt_fields --accept-lookalikes` encrypts them; what looks like a Fernet token (gAAAAA...) is to be "
+        "emptied, written anew or taken over, see docs/django.md."
+    )
+    return text, advice
 
 
 def cannot_be_asked(alias: str, error: Exception) -> str:
@@ -115,16 +146,19 @@ def prove_keys(*aliases: str) -> None:
     For wsgi.py and asgi.py, behind get_wsgi_application(): a server with the wrong keys
     then does not start. Without aliases, all databases are looked at. Raises
     KeySourceError when there are no keys, and the database's error when it cannot be
-    asked. A table or column that is not there yet is passed over.
+    asked. A table or column that is not there yet is passed over. What may be lookalikes
+    among clear values is logged.
     """
     in_force.keyring()
     for alias in aliases or connections:
         for field in all_fields(alias):
             try:
-                wrong = wrong_keys(connections[alias], field)
+                doubted = doubt(connections[alias], field)
             except Error as error:
                 raise type(error)(f"{field}: {cannot_be_asked(alias, error)}") from error
-            if wrong:
+            if doubted is Doubt.LOOKALIKES:
+                logger.warning("%s: %s", field, " ".join(lookalikes(alias)))
+            elif doubted:
                 raise ImproperlyConfigured(
                     f"{field}: none of the values in database {alias!r} opens with the keys in force "
                     f"({', '.join(in_force.keyring().ids)}). Give the keys that the data was encrypted with."
