@@ -1,5 +1,6 @@
 """Where the keys come from, and what happens when they change, are missing or wrong."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db.backends.signals import connection_created
 from django.test import override_settings
 
 import atrest
@@ -129,6 +131,28 @@ def test_wrong_keys_are_told_of_bytes(alias):
         assert errors(databases=[alias])["atrest.E011"].obj.name == "binary"
         with pytest.raises(ImproperlyConfigured, match="Everything.binary: none of the values"):
             prove_keys(alias)
+
+
+def test_wrong_keys_are_told_where_an_event_loop_runs(alias):
+    """As in an asgi.py that `uvicorn --workers` or `--reload` imports."""
+    Patient.objects.using(alias).create(name="a", email="a@example.org")
+    made = []
+
+    def note(connection, **_):
+        made.append((threading.get_ident(), connection))
+
+    async def serve():
+        prove_keys(alias)
+
+    connection_created.connect(note)
+    try:
+        asyncio.run(serve())
+        with configured(KEYS=atrest.generate_key()), pytest.raises(ImproperlyConfigured, match="none of the values"):
+            asyncio.run(serve())
+    finally:
+        connection_created.disconnect(note)
+    assert len(made) == 2 and all(thread != threading.get_ident() for thread, _ in made)
+    assert [connection.connection for _, connection in made] == [None, None]
 
 
 LOOKALIKE = atrest.Field(atrest.Keyring(atrest.generate_key()), "other.notes").seal("pasted")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -150,6 +152,24 @@ def prove_keys(*aliases: str) -> None:
     among clear values is logged.
     """
     in_force.keyring()
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        _prove(aliases)
+    else:
+        # Django asks no database where an event loop runs: an asgi.py may be imported in one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_prove_and_close, aliases).result()
+
+
+def _prove_and_close(aliases: tuple[str, ...]) -> None:
+    try:
+        _prove(aliases)
+    finally:
+        connections.close_all()  # those of this thread
+
+
+def _prove(aliases: tuple[str, ...]) -> None:
     for alias in aliases or connections:
         for field in all_fields(alias):
             try:
