@@ -1,5 +1,7 @@
 """System checks about models, admin, policy and columns."""
 
+import os
+
 import django
 import pytest
 from clinic.admin import PatientAdmin
@@ -8,7 +10,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, models
+from django.db import OperationalError, ProgrammingError, connections, models
 from django.db.models import F, Q
 from django.db.models.functions import Concat, Lower
 from django.db.models.lookups import Exact
@@ -16,8 +18,9 @@ from django.test import override_settings
 from django.test.utils import isolate_apps
 
 import atrest
-from atrest.django import EncryptedCharField, EncryptedTextField, encrypt
-from atrest.django.checks import check_admin, check_models, check_policy
+from atrest.django import EncryptedCharField, EncryptedTextField, encrypt, prove_keys
+from atrest.django.checks import check_admin, check_columns, check_models, check_policy
+from atrest.django.probe import holds_tokens, holds_values
 
 
 def ids(messages):
@@ -156,6 +159,7 @@ def check(condition):
 
 
 CONDITION = "condition" if django.VERSION >= (5, 1) else "check"
+BLIND = f"atrest_blind_{os.getpid()}"
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,79 @@ def test_a_column_that_is_too_narrow_or_no_text(alias):
         with connection.schema_editor() as editor:
             editor.alter_field(Patient, after, before)
     assert "atrest.W011" not in ids(checks.run_checks(databases=[alias]))
+
+
+@pytest.mark.parametrize(
+    ("type", "there", "back"),
+    [("text[]", "ARRAY[notes]", "notes[1]"), ("point", "NULL", "''"), ("citext", "notes", "notes")],
+)
+def test_a_column_of_a_type_that_django_does_not_know(type, there, back):
+    with connections["postgres"].cursor() as cursor:
+        alter = "ALTER TABLE clinic_patient ALTER notes DROP NOT NULL, ALTER notes TYPE {} USING {}"
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS citext")
+        cursor.execute(alter.format(type, there))
+        try:
+            found = [m for m in checks.run_checks(databases=["postgres"]) if m.id == "atrest.W011"]
+            assert [m.obj for m in found] == [Patient._meta.get_field("notes")] and "no field of Django" in found[0].msg
+            assert "migrate" in found[0].hint
+        finally:
+            cursor.execute(alter.format("text", back))
+            cursor.execute("ALTER TABLE clinic_patient ALTER notes SET NOT NULL")
+
+
+@pytest.fixture
+def unreachable(alias):
+    """A database that does not answer: a closed port, a folder that is not there."""
+    connection = connections[alias]
+    name, elsewhere = ("NAME", "/nowhere/app.db") if alias == "sqlite" else ("PORT", "1")
+    before = connection.settings_dict[name]
+    connection.close()
+    connection.settings_dict[name] = elsewhere
+    yield connection
+    connection.close()
+    connection.settings_dict[name] = before
+
+
+def test_a_database_that_does_not_answer_is_told(unreachable):
+    (found,) = check_columns(None, databases=[unreachable.alias])
+    assert found.id == "atrest.E014" and repr(unreachable.alias) in found.msg and found.hint
+    with pytest.raises(OperationalError, match=f"{unreachable.alias!r} cannot be asked whether the keys open"):
+        prove_keys(unreachable.alias)
+    for look in (holds_tokens, holds_values):
+        with pytest.raises(OperationalError):
+            look(unreachable, Patient._meta.get_field("email"))
+
+
+def test_a_table_that_may_not_be_read_is_told():
+    with connections["postgres"].cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {BLIND}")
+        try:
+            cursor.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {BLIND}")
+            cursor.execute(f"REVOKE ALL ON clinic_visit FROM {BLIND}")
+            cursor.execute(f"SET ROLE {BLIND}")
+            (found,) = check_columns(None, databases=["postgres"])
+            with pytest.raises(ProgrammingError, match=r"clinic\.Visit\.reason: .* permission denied"):
+                prove_keys("postgres")
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute(f"DROP OWNED BY {BLIND}")
+            cursor.execute(f"DROP ROLE {BLIND}")
+    assert found.id == "atrest.E014" and "permission denied" in found.msg and found.obj.name == "reason"
+
+
+@pytest.mark.parametrize("gone", ["table", "column"])
+def test_what_is_still_to_be_migrated_is_no_error(alias, gone):
+    connection, email = connections[alias], Patient._meta.get_field("email")
+    away = "RENAME TO away" if gone == "table" else "RENAME COLUMN email TO away"
+    back = "ALTER TABLE away RENAME TO clinic_patient"
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE clinic_patient {away}")
+        try:
+            assert {m.id for m in check_columns(None, databases=[alias])} <= {"atrest.W011"}
+            prove_keys(alias)
+            assert not holds_tokens(connection, email) and not holds_values(connection, email)
+        finally:
+            cursor.execute(back if gone == "table" else "ALTER TABLE clinic_patient RENAME COLUMN away TO email")
 
 
 def policy(tmp_path, *columns):

@@ -22,6 +22,7 @@ from atrest.django import EncryptedTextField
 from atrest.django.migrations import DecryptColumns, DiscardTokens, EncryptColumns
 
 HERE = Path(__file__).parent / "hospital"
+BLIND = f"atrest_blind_{os.getpid()}"
 
 
 class Project:
@@ -408,6 +409,34 @@ def test_a_change_behind_a_rename_of_the_same_run_is_seen(bound, then, named):
     bound.step("0003_lost", "0002_bound", then)
     assert named in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
     assert bound.raw() == before
+
+
+def test_bytes_that_stop_being_encrypted_are_seen(bound):
+    before = bound.raw()
+    clear = "migrations.AlterField('patient', 'binary', models.BinaryField(null=True))"
+    bound.step("0002_clear", "0001_initial", clear)
+    assert "would stop being encrypted" in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert bound.raw() == before
+
+
+@pytest.mark.parametrize("alias", ["postgres"], indirect=True)
+def test_values_that_may_not_be_read_are_not_made_clear(bound):
+    before = bound.raw()
+    bound.step("0002_clear", "0001_initial", "migrations.AlterField('patient', 'text', models.TextField(null=True))")
+    database = {**json.loads(bound.environment["WARD_DATABASE"]), "OPTIONS": {"options": f"-c role={BLIND}"}}
+    with bound.connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {BLIND}")
+        try:
+            cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {BLIND}")
+            cursor.execute(f"REVOKE ALL ON ward_patient FROM {BLIND}")
+            blind = {"WARD_DATABASE": json.dumps(database)}
+            assert "atrest.E014" in bound.manage("sealed", "migrate", "ward", "-v0", status=1, **blind)
+            out = bound.manage("sealed", "migrate", "ward", "-v0", "--skip-checks", status=1, **blind)
+        finally:
+            cursor.execute(f"DROP OWNED BY {BLIND}")
+            cursor.execute(f"DROP ROLE {BLIND}")
+    assert "ward.Patient.text would stop being encrypted, and" in out and "permission denied" in out
+    assert "Traceback" not in out and bound.raw() == before
 
 
 def test_a_rename_behind_the_encryption_of_the_same_run_is_seen(project):

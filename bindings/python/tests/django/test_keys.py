@@ -1,16 +1,18 @@
 """Where the keys come from, and what happens when they change, are missing or wrong."""
 
+import asyncio
 import os
 import signal
 import sys
 import threading
 
 import pytest
-from clinic.models import Patient
+from clinic.models import Everything, Mixed, Patient
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db.backends.signals import connection_created
 from django.test import override_settings
 
 import atrest
@@ -120,6 +122,75 @@ def test_wrong_keys_are_told_before_anything_is_served(alias):
             prove_keys(alias)
         with pytest.raises(atrest.KeyNotFound):
             Patient.objects.using(alias).get().email
+
+
+def test_wrong_keys_are_told_of_bytes(alias):
+    Everything.objects.using(alias).create(binary=b"\x00\xff")
+    assert errors(databases=[alias]) == {}
+    with configured(KEYS=atrest.generate_key()):
+        assert errors(databases=[alias])["atrest.E011"].obj.name == "binary"
+        with pytest.raises(ImproperlyConfigured, match="Everything.binary: none of the values"):
+            prove_keys(alias)
+
+
+def test_wrong_keys_are_told_where_an_event_loop_runs(alias):
+    """As in an asgi.py that `uvicorn --workers` or `--reload` imports."""
+    Patient.objects.using(alias).create(name="a", email="a@example.org")
+    made = []
+
+    def note(connection, **_):
+        made.append((threading.get_ident(), connection))
+
+    async def serve():
+        prove_keys(alias)
+
+    connection_created.connect(note)
+    try:
+        asyncio.run(serve())
+        with configured(KEYS=atrest.generate_key()), pytest.raises(ImproperlyConfigured, match="none of the values"):
+            asyncio.run(serve())
+    finally:
+        connection_created.disconnect(note)
+    assert len(made) == 2 and all(thread != threading.get_ident() for thread, _ in made)
+    assert [connection.connection for _, connection in made] == [None, None]
+
+
+LOOKALIKE = atrest.Field(atrest.Keyring(atrest.generate_key()), "other.notes").seal("pasted")
+
+
+def fill(alias, model, name, values, overwrite):
+    """Rows whose stored values are these."""
+    field = model._meta.get_field(name)
+    for value in values:
+        overwrite(alias, field, model.objects.using(alias).create(**{name: "x"}).pk, value)
+
+
+def test_a_lookalike_among_clear_values_is_no_wrong_key(alias, overwrite, caplog):
+    fill(alias, Mixed, "value", [*(f"note {n}" for n in range(30)), LOOKALIKE, "the last"], overwrite)
+    found = [m for m in checks.run_checks(databases=[alias]) if m.id in ("atrest.E011", "atrest.W015")]
+    assert [(m.id, m.level, m.obj.name) for m in found] == [("atrest.W015", checks.WARNING, "value")]
+    assert in_force.keyring().primary_id in found[0].msg and "encrypt_fields --accept-lookalikes" in found[0].hint
+    prove_keys(alias)
+    assert "clinic.Mixed.value: " in caplog.text and "--accept-lookalikes" in caplog.text
+    call_command("encrypt_fields", "--no-backup", "--accept-lookalikes", database=alias, model="Mixed", verbosity=0)
+    assert not [m for m in checks.run_checks(databases=[alias]) if m.id in ("atrest.E011", "atrest.W015")]
+    assert Mixed.objects.using(alias).order_by("pk")[30].value == LOOKALIKE
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "values"),
+    [
+        (Mixed, "value", [LOOKALIKE]),
+        (Mixed, "value", [LOOKALIKE] * 20 + ["clear"] * 20),  # a run that stopped on its way
+        (Mixed, "value", ["clear"] * 20 + [LOOKALIKE] * 20),  # new rows, sealed by the application
+        (Patient, "email", ["clear"] * 3 + [LOOKALIKE]),  # which reads no clear values
+    ],
+)
+def test_tokens_that_clear_values_do_not_explain_are_under_another_key(alias, overwrite, model, name, values):
+    fill(alias, model, name, values, overwrite)
+    assert errors(databases=[alias])["atrest.E011"].obj.name == name
+    with pytest.raises(ImproperlyConfigured, match="none of the values"):
+        prove_keys(alias)
 
 
 def test_a_key_that_is_rotated_under_a_running_process_is_picked_up(default, tmp_path, stored):

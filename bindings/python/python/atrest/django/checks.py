@@ -12,23 +12,25 @@
 | E011 | none of a column's values opens with these keys (with --database) |
 | E012 | the policy binds or names a column otherwise than the model |
 | E013 | ATREST["SUITE"] is no suite |
+| E014 | a database cannot be asked what its columns hold (with --database) |
 | W010 | what deserves a word about the keys |
 | W011 | a column is no text column yet, or too narrow: migrate (with --database) |
 | W012 | clear values are still read (allow_plaintext) |
 | W013 | the policy lists a column that no model encrypts, or lacks one |
 | W014 | the admin's list can be sorted by it |
+| W015 | values look encrypted, and do not open, among clear ones that are still read (with --database) |
 
 Those about models are made in `model_checks.py`, those about the admin in `admin_checks.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 import atrest
 from atrest.django import conf, policy, toml
@@ -36,7 +38,7 @@ from atrest.django.admin_checks import check_admin
 from atrest.django.columns import all_fields
 from atrest.django.keys import in_force
 from atrest.django.model_checks import check_models
-from atrest.django.probe import narrow, wrong_keys
+from atrest.django.probe import Doubt, cannot_be_asked, doubt, lookalikes, narrow
 from atrest.django.words import in_django
 
 
@@ -127,30 +129,54 @@ def check_policy(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 def check_columns(app_configs: Any, databases: Iterable[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
     """The columns as they are in the databases. Runs with `check --database` and `migrate`."""
-    found: list[checks.CheckMessage] = []
-    for alias in databases or ():
-        connection = connections[alias]
-        for field in all_fields(alias):
-            try:
-                if (why := narrow(connection, field)) is not None:
-                    found.append(
-                        checks.Warning(
-                            f"The column in database {alias!r} {why}.",
-                            hint="Run `manage.py makemigrations` and `migrate`.",
-                            obj=field,
-                            id="atrest.W011",
-                        )
-                    )
-                elif wrong_keys(connection, field):
-                    found.append(
-                        checks.Error(
-                            f"None of the values looked at in database {alias!r} opens with the keys in force "
-                            f"({', '.join(in_force.keyring().ids)}).",
-                            hint="These are not the keys that the data was encrypted with. Serve nothing before they are.",
-                            obj=field,
-                            id="atrest.E011",
-                        )
-                    )
-            except (DatabaseError, atrest.AtrestError, ImproperlyConfigured):
-                continue  # no table yet, or E010 says it
-    return found
+    return [message for alias in databases or () for message in _check_database(alias)]
+
+
+def _check_database(alias: str) -> Iterator[checks.CheckMessage]:
+    fields = list(all_fields(alias))
+    try:
+        if fields:
+            connections[alias].ensure_connection()
+    except (Error, ImproperlyConfigured) as error:
+        yield _unanswered(alias, error)
+        return
+    for field in fields:
+        try:
+            yield from _check_column(alias, field)
+        except Error as error:
+            yield _unanswered(alias, error, field)
+        except (atrest.AtrestError, ImproperlyConfigured):
+            continue  # E010 or E013 says it
+
+
+def _check_column(alias: str, field: Any) -> Iterator[checks.CheckMessage]:
+    if (why := narrow(connections[alias], field)) is not None:
+        yield checks.Warning(
+            f"The column in database {alias!r} {why}.",
+            hint="Run `manage.py makemigrations` and `migrate`.",
+            obj=field,
+            id="atrest.W011",
+        )
+        return
+    doubted = doubt(connections[alias], field)
+    if doubted is Doubt.LOOKALIKES:
+        text, hint = lookalikes(alias)
+        yield checks.Warning(text, hint=hint, obj=field, id="atrest.W015")
+    elif doubted:
+        yield checks.Error(
+            f"None of the values looked at in database {alias!r} opens with the keys in force "
+            f"({', '.join(in_force.keyring().ids)}).",
+            hint="These are not the keys that the data was encrypted with. Serve nothing before they are.",
+            obj=field,
+            id="atrest.E011",
+        )
+
+
+def _unanswered(alias: str, error: Exception, field: Any = None) -> checks.CheckMessage:
+    return checks.Error(
+        f"The {cannot_be_asked(alias, error)}",
+        hint="Have it answer, and its account read the tables of encrypted fields; then check again. "
+        "Serve nothing before.",
+        obj=field,
+        id="atrest.E014",
+    )

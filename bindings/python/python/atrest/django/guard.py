@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.core.management.base import CommandError
-from django.db import connections
+from django.db import Error, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import (
     AddField,
@@ -65,8 +65,17 @@ def _before(*, app_config: Any, using: str, plan: list[Any], **_: Any) -> None:
     connection = connections[using]
     loader = MigrationLoader(connection)
     for change in _changes(loader, plan):
-        if (found := _trouble(change)) is not None and _tokens_at_stake(connection, loader, change):
-            trouble, advice = found
+        if (found := _trouble(change)) is None:
+            continue
+        trouble, advice = found
+        try:
+            at_stake = _tokens_at_stake(connection, loader, change)
+        except Error as error:
+            raise CommandError(
+                f"{change.before} {trouble}, and the database does not say whether its column still holds encrypted "
+                f"values: {' '.join(str(error).split())}. Give its account SELECT on the table, then migrate again"
+            ) from error
+        if at_stake:
             raise CommandError(f"{change.before} {trouble}, and its column still holds encrypted values. {advice}")
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import Enum
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, models
+from django.db import DatabaseError, Error, connections, models
 from django.db.models.functions import Cast
 
 from atrest.django.codecs import BYTES
 from atrest.django.columns import all_fields
 from atrest.django.expressions import Stored
 from atrest.django.keys import in_force
+
+logger = logging.getLogger("atrest.django")
 
 #: Values that are looked at from each end of the primary key.
 SAMPLES = 20
@@ -30,7 +38,10 @@ def narrow(connection: Any, field: Any) -> str | None:
     column = next((c for c in described if c.name == field.column), None)
     if column is None:
         return "is not there yet"
-    kind = connection.introspection.get_field_type(column.type_code, column)
+    try:
+        kind = connection.introspection.get_field_type(column.type_code, column)
+    except KeyError:  # an array, or what an extension brought
+        return "has a type that no field of Django has, which holds no tokens"
     if kind in ("TextField", "BinaryField"):
         return None
     if kind != "CharField":
@@ -43,28 +54,88 @@ def narrow(connection: Any, field: Any) -> str | None:
     return None
 
 
-def wrong_keys(connection: Any, field: Any) -> bool:
-    """Whether the column holds tokens, and of those looked at none opens."""
+class Doubt(Enum):
+    """What tokens say of the keys, of which none opens."""
+
+    WRONG_KEYS = 1
+    #: A few among clear values, where those are read: perhaps text of the application's own.
+    LOOKALIKES = 2
+
+
+def doubt(connection: Any, field: Any) -> Doubt | None:
+    """What there is to say where the column holds tokens, and of those looked at none opens.
+
+    Raises the database's error where it cannot be asked.
+    """
     native = field.column_values.native()
     objects = field.model._base_manager.using(connection.alias).order_by()
-    seen = opened = 0
-    for order in ("pk", "-pk"):
-        for stored in _raw(connection, objects.order_by(order), field):
-            kind = native.inspect(stored).kind
-            seen += kind in ("sealed", "undecryptable")
-            opened += kind == "sealed"
-    return seen > 0 and opened == 0
+    ends: list[set[str]] = []
+    with _what_is_there(connection):
+        for order in ("pk", "-pk"):
+            ends.append({native.inspect(stored).kind for stored in _raw(objects.order_by(order), field)})
+    kinds = {kind for end in ends for kind in end}
+    if "sealed" in kinds or "undecryptable" not in kinds:
+        return None
+    # A run encrypts from one end on, and new rows come at the other: an end of tokens is no chance.
+    among_clear = field.reads_plaintext and all("plaintext" in end for end in ends)
+    return Doubt.LOOKALIKES if among_clear else Doubt.WRONG_KEYS
 
 
-def _raw(connection: Any, queryset: Any, field: Any) -> list[Any]:
+def lookalikes(alias: str) -> tuple[str, str]:
+    """What `Doubt.LOOKALIKES` says, and what to do."""
+    text = (
+        f"Some values in database {alias!r} look encrypted, and none of them opens with the keys in force "
+        f"({', '.join(in_force.keyring().ids)}); those beside them are clear."
+    )
+    advice = (
+        "If a key is missing, give it before anything is served. If they are the application's own text, `manage.py "
+        "encrypt_fields --accept-lookalikes` encrypts them; what looks like a Fernet token (gAAAAA...) is to be "
+        "emptied, written anew or taken over, see docs/django.md."
+    )
+    return text, advice
+
+
+def cannot_be_asked(alias: str, error: Exception) -> str:
+    """What a look that failed says."""
+    return f"database {alias!r} cannot be asked whether the keys open what is stored: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def _what_is_there(connection: Any) -> Iterator[None]:
+    """Passes over a table or column that is not there yet. Nothing else that fails is taken for that."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not _is_not_there(connection.vendor, error.__cause__):
+            raise
+
+
+def _is_not_there(vendor: str, error: Any) -> bool:
+    """Whether that is a driver's error for a table or column that is not there."""
+    if vendor == "postgresql":
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        return state in ("42P01", "42703", "3F000")  # a table, a column, a schema
+    if vendor == "mysql":
+        return error.args[:1] in ((1146,), (1054,))  # a table, a column
+    return vendor == "sqlite" and str(error).startswith(("no such table", "no such column"))
+
+
+def _raw(queryset: Any, field: Any) -> list[Any]:
     return [_bytes(value) for value in _raw_query(queryset, field)[:SAMPLES]]
 
 
 def _raw_query(queryset: Any, field: Any) -> Any:
     """The stored values, not opened: a cast to the column's own type has no converter of ours."""
-    clear = models.BinaryField() if field.codec is BYTES else models.TextField()
+    clear = _Bytes() if field.codec is BYTES else models.TextField()
     chosen = queryset.filter(**{f"{field.name}__isnull": False}).annotate(atrest_raw=Cast(Stored(field.name), clear))
     return chosen.values_list("atrest_raw", flat=True)
+
+
+class _Bytes(models.BinaryField):
+    """What bytes are cast to: MySQL has a word of its own for that, which Django does not know."""
+
+    def cast_db_type(self, connection: Any) -> str | None:
+        return "binary" if connection.vendor == "mysql" else super().cast_db_type(connection)
 
 
 def _bytes(value: Any) -> Any:
@@ -76,16 +147,38 @@ def prove_keys(*aliases: str) -> None:
 
     For wsgi.py and asgi.py, behind get_wsgi_application(): a server with the wrong keys
     then does not start. Without aliases, all databases are looked at. Raises
-    KeySourceError when there are no keys.
+    KeySourceError when there are no keys, and the database's error when it cannot be
+    asked. A table or column that is not there yet is passed over. What may be lookalikes
+    among clear values is logged.
     """
     in_force.keyring()
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        _prove(aliases)
+    else:
+        # Django asks no database where an event loop runs: an asgi.py may be imported in one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_prove_and_close, aliases).result()
+
+
+def _prove_and_close(aliases: tuple[str, ...]) -> None:
+    try:
+        _prove(aliases)
+    finally:
+        connections.close_all()  # those of this thread
+
+
+def _prove(aliases: tuple[str, ...]) -> None:
     for alias in aliases or connections:
         for field in all_fields(alias):
             try:
-                wrong = wrong_keys(connections[alias], field)
-            except DatabaseError:
-                continue  # no table yet
-            if wrong:
+                doubted = doubt(connections[alias], field)
+            except Error as error:
+                raise type(error)(f"{field}: {cannot_be_asked(alias, error)}") from error
+            if doubted is Doubt.LOOKALIKES:
+                logger.warning("%s: %s", field, " ".join(lookalikes(alias)))
+            elif doubted:
                 raise ImproperlyConfigured(
                     f"{field}: none of the values in database {alias!r} opens with the keys in force "
                     f"({', '.join(in_force.keyring().ids)}). Give the keys that the data was encrypted with."
@@ -96,17 +189,15 @@ def holds_tokens(connection: Any, field: Any) -> bool:
     """Whether any value of the column is a token, or looks like one. Reads until the first."""
     native = field.column_values.native()
     objects = field.model._base_manager.using(connection.alias)
-    try:
+    with _what_is_there(connection):
         values = _raw_query(objects, field).iterator(chunk_size=1000)
         return any(native.inspect(_bytes(value)).kind in ("sealed", "undecryptable") for value in values)
-    except DatabaseError:
-        return False  # no such table: a database that is made anew
+    return False  # no such table: a database that is made anew
 
 
 def holds_values(connection: Any, field: Any) -> bool:
     """Whether the column holds anything but NULL."""
     objects = field.model._base_manager.using(connection.alias)
-    try:
+    with _what_is_there(connection):
         return bool(objects.filter(**{f"{field.name}__isnull": False}).exists())
-    except DatabaseError:
-        return False  # no such table: a database that is made anew
+    return False  # no such table: a database that is made anew
