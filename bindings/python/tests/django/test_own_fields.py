@@ -11,12 +11,13 @@ import types
 import uuid
 
 import pytest
+from django.contrib.postgres.fields import ArrayField, HStoreField, IntegerRangeField
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DataError, connections, models
 from django.test.utils import isolate_apps
 
 import atrest
-from atrest.django import EncryptedTextField, encrypt
+from atrest.django import EncryptedTextField, arrays, encrypt
 
 
 class Hand:
@@ -177,7 +178,12 @@ CASES = {
     "list": (ListField, {}, [["ab", "c"], None], "ab,c"),
     "cents": (CentsField, {}, [12.5, -0.01, None], "1250"),
     "none": (NoneIsEmptyField, {}, [3, 0], "3"),
-    "space": (SpaceField, {}, [types.SimpleNamespace(a=[1, None], b="é"), [1], None], '{"a": [1, null], "b": "\\u00e9"}'),
+    "space": (
+        SpaceField,
+        {},
+        [types.SimpleNamespace(a=[1, None], b="é"), [1], None],
+        '{"a": [1, null], "b": "\\u00e9"}',
+    ),
     "bytes": (PickyBytesField, {}, ["zoë", "", None], "zoë".encode()),
     "address": (AddressField, {}, [ipaddress.ip_address("2001:db8::1"), None], "2001:db8::1"),
     "answer": (AnswerField, {}, ["yes", "no", None], "1"),
@@ -332,6 +338,140 @@ def test_an_empty_boolean_is_null_as_in_the_clear_column(alias, made, stored):
     assert stored(alias, model._meta.get_field("value")) == [None]
 
 
+class FixedField(models.CharField):
+    """With a type of column of its own, as in Django's documentation."""
+
+    def db_type(self, connection):
+        return "char(25)"
+
+
+class FixedWithoutBaseField(models.Field):
+    def db_type(self, connection):
+        return "char(25)"
+
+
+def test_a_column_type_of_its_own_becomes_the_tokens(alias, made, stored):
+    model = made("fixed", encrypt(FixedField(max_length=25, null=True)))
+    field = model._meta.get_field("value")
+    text = models.TextField().db_type(connections[alias])
+    assert field.db_type(connections[alias]) == field.db_parameters(connections[alias])["type"] == text
+    row = model.objects.using(alias).create(value="short")
+    row.value = "other"
+    model.objects.using(alias).bulk_update([row], ["value"])
+    assert model.objects.using(alias).get().value == "other"
+    with pytest.raises(DataError, match="at most 25"):
+        model.objects.using(alias).create(value="x" * 26)
+
+
+WORDS = ["a", "", "NULL", "null", 'say "no"', "back\\slash", "b,c", "{d}", " e ", "zoë 🦊\n", None, "(f)"]
+ARRAYS = {
+    "words": (models.CharField(max_length=20, null=True), [WORDS, [], ["x"], None]),
+    "nested": (ArrayField(models.IntegerField(null=True)), [[[1, -2], [3, None]], [], [[1]], None]),
+    "floats": (models.FloatField(), [[0.1, float("inf"), 1.0], None]),
+    "booleans": (models.BooleanField(), [[True, False], None]),
+    "moments": (models.DateTimeField(), [[MOMENT], None]),
+    "dates": (models.DateField(), [[datetime.date(1, 1, 1), datetime.date(2026, 1, 2)]]),
+    "durations": (models.DurationField(), [[datetime.timedelta(days=2, microseconds=1)], [-DAY * 3]]),
+    "decimals": (models.DecimalField(max_digits=9, decimal_places=2), [[decimal.Decimal("-1.50")]]),
+    "uuids": (models.UUIDField(), [[uuid.UUID(int=7)]]),
+    "bytes": (models.BinaryField(), [[b"\xff\x00", b""]]),
+    "addresses": (models.GenericIPAddressField(), [["2001:db8::1", "192.0.2.1"]]),
+    "json": (models.JSONField(), [[{"a": ['"', None]}, 1.5, "x"]]),
+    "tags": (TagsField(), [[["a", "b"], ["c"]], None]),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_array_is_sealed_whole(alias, made, stored, name):
+    base, values = ARRAYS[name]
+    model = made("array", encrypt(ArrayField(base, null=True)))
+    for value in values:
+        model.objects.using(alias).create(value=value)
+    read = [row.value for row in model.objects.using(alias).order_by("pk")]
+    assert read == values and type(read[0]) is list and type(read[0][0]) is type(values[0][0])
+    raw = stored(alias, model._meta.get_field("value"))
+    assert all(t is None or t.startswith("ar1.") for t in raw)
+    rows = list(model.objects.using(alias).order_by("pk"))
+    for row, value in zip(rows, reversed(values)):
+        row.value = value
+    model.objects.using(alias).bulk_update(rows, ["value"])
+    model.objects.using(alias).filter(pk=rows[0].pk).update(value=values[0])
+    assert [r.value for r in model.objects.using(alias).order_by("pk")] == [values[0], *values[::-1][1:]]
+
+
+@pytest.mark.parametrize("alias", ["postgres"])
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_array_that_is_there_is_encrypted_in_place_and_comes_back(alias, made, stored, name):
+    from atrest.django import policy
+
+    connection, (base, values) = connections[alias], ARRAYS[name]
+    model = made("there", ArrayField(base, null=True))
+    clear = model._meta.get_field("value")
+    for value in values:
+        model.objects.using(alias).create(value=value)
+    before = stored(alias, clear)
+    with isolate_apps("clinic"):
+        sealed = model_of("there", encrypt(ArrayField(base, null=True), allow_plaintext=True))
+    field = sealed._meta.get_field("value")
+    with connection.schema_editor() as editor:
+        editor.alter_field(model, clear, field)
+
+    def read():
+        return [row.value for row in sealed.objects.using(alias).order_by("pk")]
+
+    assert read() == values
+    made_policy = policy.compose(connection, [field])
+    engine = atrest.Engine(made_policy.text, directory=made_policy.directory, environment=made_policy.environment)
+    assert engine.encrypt(backup=False)["ok"]
+    assert all(t is None or t.startswith("ar1.") for t in stored(alias, field)) and read() == values
+    for row in sealed.objects.using(alias).all():
+        row.save()
+    assert engine.decrypt(backup=False)["ok"] and read() == values
+    with connection.schema_editor() as editor:
+        editor.alter_field(sealed, field, clear)
+    assert stored(alias, clear) == before
+    assert [row.value for row in model.objects.using(alias).order_by("pk")] == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "{", "}", "{a", "{a}}", "{a}b", "{a,}", "{,a}", "{a{b}}", '{a"b"}', "{{a}b}", "{a},{b}", '{"a}', "{}{}"],
+)
+def test_what_is_no_array_does_not_pass_for_one(text):
+    with pytest.raises(ValueError, match="no array"):
+        arrays.read(text, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("{}", []),
+        ("[0:1]={a,b}", ["a", "b"]),
+        ("[1:1][-2:-1]={{1,2}}", [["1", "2"]]),
+        ('{"NULL",NULL,"","a\\"\\\\b"}', ["NULL", None, "", 'a"\\b']),
+    ],
+)
+def test_arrays_as_postgres_writes_them(text, items):
+    assert arrays.read(text, str) == items
+
+
+def test_inner_arrays_of_different_sizes_are_refused(default):
+    with isolate_apps("clinic"):
+        model = model_of("ragged", encrypt(ArrayField(ArrayField(models.IntegerField()))))
+    with pytest.raises(DataError, match="sends a list"):
+        model._meta.get_field("value").get_db_prep_save([[1, 2], [3]], connections[default])
+
+
+def test_an_element_that_is_too_long_is_refused(default):
+    """A way back would cut it."""
+    with isolate_apps("clinic"):
+        model = model_of("long", encrypt(ArrayField(models.CharField(max_length=3))))
+    field = model._meta.get_field("value")
+    assert field.get_db_prep_save(["abc"], connections[default]).startswith("ar1.")
+    with pytest.raises(DataError, match="at most 3 characters, and got 4"):
+        field.get_db_prep_save(["abcd"], connections[default])
+
+
 class PlaceholderField(models.TextField):
     def get_placeholder_sql(self, value, compiler, connection):
         return "UPPER(%s)", [value]
@@ -351,6 +491,11 @@ class UnknownField(models.Field):
     [
         (PlaceholderField, "get_placeholder_sql.*ciphertext"),
         (SelectField, "select_format.*ciphertext"),
+        (FixedWithoutBaseField, "FixedWithoutBaseField cannot be encrypted.*get_internal_type"),
+        (HStoreField, "HStoreField cannot be encrypted.*EncryptedJSONField"),
+        (IntegerRangeField, "IntegerRangeField cannot be encrypted"),
+        (lambda: ArrayField(HStoreField()), "HStoreField cannot be encrypted"),
+        (lambda: ArrayField(EncryptedTextField()), "elements .* encrypted already"),
         (UnknownField, "UnknownField cannot be encrypted.*get_internal_type"),
     ],
 )

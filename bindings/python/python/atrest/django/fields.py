@@ -14,7 +14,7 @@ from django.utils.functional import cached_property
 
 import atrest
 from atrest.django import conf, own
-from atrest.django.codecs import BYTES, CODECS, Codec
+from atrest.django.codecs import BYTES, Codec
 from atrest.django.column import Column
 from atrest.django.expressions import EncryptedCol, NullTest
 from atrest.django.lookups import OnlyNull, OnlyNullCaseless, check_expression, refuse_lookup
@@ -57,6 +57,8 @@ class EncryptedField:
                 f"{cls.__name__}.from_db_value() would not be called: values are opened before it. Give it to a "
                 f"field class that is not encrypted, and encrypt() that"
             )
+        if hasattr(cls, "get_placeholder_sql") and not issubclass(cls, models.BinaryField):
+            cls.get_placeholder_sql = _plain_placeholder  # not `%s::varchar[]`
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
@@ -109,7 +111,7 @@ class EncryptedField:
     @property
     def codec(self) -> Codec:
         """The canonical text of that column's values."""
-        return CODECS[self.column_class]
+        return own.codec_of(self.column_class)
 
     def get_internal_type(self) -> str:
         return "BinaryField" if self.codec is BYTES else "TextField"
@@ -119,7 +121,16 @@ class EncryptedField:
         # holds tokens as well, so it stays one.
         if connection.vendor == "sqlite" and self.column_class is models.FloatField:
             return connection.data_types["FloatField"]
-        return super().db_type(connection)
+        return models.Field.db_type(self, connection)  # not a class's own, which is the clear column's
+
+    def cast_db_type(self, connection: Any) -> str | None:
+        return models.Field.cast_db_type(self, connection)
+
+    def db_check(self, connection: Any) -> None:
+        """Nothing that the database could check."""
+
+    def db_parameters(self, connection: Any) -> dict[str, Any]:
+        return {**super().db_parameters(connection), "type": self.db_type(connection), "check": None}
 
     @cached_property
     def column_id(self) -> str:
@@ -274,6 +285,13 @@ class EncryptedField:
 
     def get_transform(self, lookup_name: str) -> Any:
         refuse_lookup(self, lookup_name)
+
+
+def _plain_placeholder(self: Any, value: Any, compiler: Any, connection: Any) -> tuple[str, tuple[Any]]:
+    """Since Django 6.1; only for a class whose clear form has one."""
+    if hasattr(value, "as_sql"):
+        return compiler.compile(value)
+    return "%s", (value,)
 
 
 class EncryptedTextField(EncryptedField, models.TextField):

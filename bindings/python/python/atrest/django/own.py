@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import decimal
 import json
+import sys
 from functools import cache
 from typing import Any, NoReturn
 
@@ -18,7 +19,8 @@ from django.db import DataError, models
 from django.db.backends.utils import format_number
 from django.utils.duration import duration_microseconds
 
-from atrest.django.codecs import BYTES, CODECS, TEXT
+from atrest.django import arrays
+from atrest.django.codecs import BYTES, CODECS, TEXT, Codec
 
 #: The methods by which a class says what its column holds.
 CONVERSIONS = (
@@ -41,15 +43,32 @@ def converts_itself(clear_class: type[models.Field]) -> bool:
     return any(_is_foreign(clear_class, name) for name in CONVERSIONS)
 
 
+def codec_of(column_class: type[models.Field]) -> Codec:
+    """The canonical text of the column's values; an array's is made here."""
+    return CODECS.get(column_class, TEXT)
+
+
 def column_class(clear_class: type[models.Field], field: models.Field) -> type[models.Field]:
-    """The class in CODECS that has the same column. Raises ImproperlyConfigured if none is known."""
+    """Django's class that has the same column: one in CODECS, or ArrayField.
+
+    Raises ImproperlyConfigured if none is known.
+    """
+    if (array := _array_field()) is not None and issubclass(clear_class, array):
+        _check_elements(field.base_field)
+    return _column_class(clear_class, clear_class.get_internal_type(field))
+
+
+@cache
+def _column_class(clear_class: type[models.Field], internal_type: str) -> type[models.Field]:
     for name in IN_SQL:
         if _is_foreign(clear_class, name):
             raise ImproperlyConfigured(
                 f"{clear_class.__name__} cannot be encrypted: the database would compute its {name}() of ciphertexts. "
                 f"Convert values in Python (get_prep_value, from_db_value) in its place"
             )
-    named = getattr(models, clear_class.get_internal_type(field), None)
+    if (array := _array_field()) is not None and issubclass(clear_class, array):
+        return array
+    named = getattr(models, internal_type, None)
     for known in (named, clear_class):
         for base in known.__mro__ if isinstance(known, type) else ():
             if base in CODECS:
@@ -62,10 +81,27 @@ def column_class(clear_class: type[models.Field], field: models.Field) -> type[m
     )
 
 
+def _array_field() -> type[models.Field] | None:
+    """PostgreSQL's ArrayField, if anything has imported it: that takes its driver."""
+    module = sys.modules.get("django.contrib.postgres.fields.array")
+    return getattr(module, "ArrayField", None)
+
+
+def _check_elements(base: models.Field) -> None:
+    """Raises ImproperlyConfigured if the elements of an array have no text, or are encrypted themselves."""
+    if hasattr(base, "token_context"):
+        raise ImproperlyConfigured(f"the elements of the ArrayField are encrypted already: {type(base).__name__}")
+    if base.is_relation:
+        raise ImproperlyConfigured("an ArrayField of a relation cannot be encrypted")
+    column_class(type(base), base)
+
+
 def _is_foreign(clear_class: type, name: str) -> bool:
     """Whether the class has such a method from elsewhere than Django's fields."""
     definer = next((c for c in clear_class.__mro__ if name in vars(c)), None)
-    return definer is not None and not definer.__module__.startswith("django.db.models.")
+    if definer is None or definer is _array_field() and name in IN_SQL:
+        return False
+    return not definer.__module__.startswith("django.db.models.")
 
 
 def sent(clear: models.Field, value: Any, connection: Any, prepared: bool) -> str | bytes | None:
@@ -91,17 +127,27 @@ def as_text(clear: models.Field, value: Any, connection: Any) -> str | bytes:
 def from_text(clear: models.Field, text: Any, connection: Any) -> Any:
     """What the database gives the clear field where its column holds this. Raises ValueError for what it cannot hold."""
     kind = column_class(type(clear), clear)
+    if kind is _array_field():
+        return arrays.read(text, lambda element: _from_element(_element(clear), element, connection))
     if kind is models.JSONField:
         json.loads(text, parse_constant=_no_json)
         return text  # its fields get the text
-    read = CODECS[kind].read
-    value = text if read is None else read(clear, text, connection)
+    value = _value(kind, clear, text, connection)
     if kind is models.DurationField and not connection.features.has_native_duration_field:
         return duration_microseconds(value)
     return value
 
 
+def _value(kind: type[models.Field], clear: models.Field, text: Any, connection: Any) -> Any:
+    read = CODECS[kind].read
+    return text if read is None else read(clear, text, connection)
+
+
 def _text(kind: type[models.Field], clear: Any, value: Any, connection: Any) -> str | bytes:
+    if kind is _array_field():
+        if not isinstance(value, (list, tuple)):
+            _no_text(value)
+        return arrays.write(value, lambda element: _to_element(_element(clear), element, connection))
     value = _unwrapped(value)
     codec = CODECS[kind]
     if codec is BYTES:
@@ -109,7 +155,7 @@ def _text(kind: type[models.Field], clear: Any, value: Any, connection: Any) -> 
     if isinstance(value, str):
         return str.__str__(value)
     if kind is models.BooleanField:
-        return {False: "0", True: "1"}[value] if isinstance(value, int) else _no_text(value)
+        return {0: "0", 1: "1"}[value] if isinstance(value, int) else _no_text(value)
     if isinstance(value, int) and not (isinstance(value, bool) and codec is TEXT):
         return int.__repr__(value)
     if kind is models.DecimalField and isinstance(value, decimal.Decimal):
@@ -119,6 +165,32 @@ def _text(kind: type[models.Field], clear: Any, value: Any, connection: Any) -> 
     if kind is models.UUIDField:
         return str(value)
     return codec.write(clear, value, connection)
+
+
+def _element(array: Any) -> models.Field:
+    """The field of what stands in the innermost arrays."""
+    base = array.base_field
+    return _element(base) if hasattr(base, "base_field") else base
+
+
+def _to_element(base: models.Field, value: Any, connection: Any) -> str:
+    text = as_text(base, value, connection)
+    limit = base.max_length if column_class(type(base), base) is models.CharField else None
+    if limit is not None and len(text) > limit:
+        raise DataError(f"an element of {base} takes at most {limit} characters, and got {len(text)}")
+    return f"\\x{text.hex()}" if isinstance(text, bytes) else text
+
+
+def _from_element(base: models.Field, text: str, connection: Any) -> Any:
+    """What PostgreSQL gives for an element."""
+    kind = column_class(type(base), base)
+    if kind is models.DurationField:
+        return _value(kind, base, text, connection)
+    if codec_of(kind) is not BYTES:
+        return from_text(base, text, connection)
+    if not text.startswith("\\x"):
+        raise ValueError("the decrypted text is no array of bytes")
+    return bytes.fromhex(text[2:])
 
 
 def _unwrapped(value: Any) -> Any:
