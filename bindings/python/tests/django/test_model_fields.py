@@ -154,6 +154,27 @@ def test_an_expression_that_would_store_clear_text_is_refused(alias, value, stor
     assert [v[:4] for v in stored(alias, field(Patient, "email"))] == ["ar1."]
 
 
+def json_null():
+    return models.JSONNull() if hasattr(models, "JSONNull") else Value(None, models.JSONField())
+
+
+def test_the_null_of_json_is_refused_and_that_of_sql_is_not(alias, stored):
+    """The first would stand in the column as `null`, in clear."""
+    objects = Everything.objects.using(alias)
+    row = objects.create(json={"a": 1})
+    for write in (
+        lambda: objects.create(json=json_null()),
+        lambda: objects.bulk_create([Everything(json=json_null()), Everything(json=1)]),
+        lambda: objects.update(json=json_null()),
+        lambda: objects.bulk_update([Everything(pk=row.pk, json=json_null())], ["json"]),
+    ):
+        with pytest.raises(FieldError, match="is encrypted.*None"):
+            write()
+    assert [v[:4] for v in stored(alias, field(Everything, "json"))] == ["ar1."]
+    objects.update(json=Value(None))
+    assert objects.get().json is None and stored(alias, field(Everything, "json")) == [None]
+
+
 def test_bulk_create_bulk_update_and_update(alias, stored):
     objects = Everything.objects.using(alias)
     objects.bulk_create([Everything(text=f"t{n}", integer=n, binary=bytes([n])) for n in range(30)], batch_size=7)

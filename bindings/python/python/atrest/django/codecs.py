@@ -62,7 +62,7 @@ def _read_decimal(field: Any, text: str, connection: Any) -> decimal.Decimal:
         value = decimal.Decimal(text)
     except decimal.InvalidOperation:
         raise ValueError("the decrypted text is no decimal") from None
-    places = field.decimal_places
+    places = getattr(field, "decimal_places", None)
     # SQLite drops trailing zeros of a clear column.
     if places is not None and value.is_finite() and value.as_tuple().exponent > -places:
         value = value.quantize(decimal.Decimal(1).scaleb(-places), context=decimal.Context(prec=1000))
@@ -115,21 +115,10 @@ def _write_json(field: Any, value: Any, connection: Any) -> str:
     return json.dumps(value, cls=field.encoder, allow_nan=False)
 
 
-def _write_any(field: Any, value: Any, connection: Any) -> str:
-    """The text that Django's serializers write: `value_to_string`, whose way back is `to_python`."""
-
-    class Holder:
-        pass
-
-    setattr(Holder, field.attname, value)
-    return field.value_to_string(Holder)
-
-
 TEXT = Codec(_write_text, None)
 BYTES = Codec(lambda field, value, connection: value, None)
-ANY = Codec(_write_any, lambda field, text, connection: field.to_python(text))
 
-#: By Django's class; the nearest in a field's MRO counts.
+#: By Django's class; `own.column_class` finds that of a field.
 CODECS: dict[type, Codec] = {
     models.CharField: TEXT,
     models.TextField: TEXT,
@@ -148,8 +137,3 @@ CODECS: dict[type, Codec] = {
     models.GenericIPAddressField: Codec(lambda f, v, c: str(v), lambda f, t, c: t.partition("/")[0]),
     models.JSONField: Codec(_write_json, lambda f, t, c: json.loads(t, cls=f.decoder)),
 }
-
-
-def codec_of(field_class: type) -> Codec:
-    """The codec for a field class."""
-    return next((CODECS[base] for base in field_class.__mro__ if base in CODECS), ANY)

@@ -13,8 +13,8 @@ from django.db import DataError, models
 from django.utils.functional import cached_property
 
 import atrest
-from atrest.django import conf
-from atrest.django.codecs import BYTES, codec_of
+from atrest.django import conf, own
+from atrest.django.codecs import BYTES, Codec
 from atrest.django.column import Column
 from atrest.django.expressions import EncryptedCol, NullTest
 from atrest.django.lookups import OnlyNull, OnlyNullCaseless, check_expression, refuse_lookup
@@ -48,10 +48,17 @@ class EncryptedField:
         # Not `context`: that is a DecimalField's own arithmetic context.
         self.token_context, self.suite, self.allow_plaintext = context, suite, allow_plaintext
         super().__init__(*args, **kwargs)
+        _ = self.column_class  # raises where there is none
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.codec = codec_of(cls)
+        if cls.from_db_value is not EncryptedField.from_db_value:
+            raise ImproperlyConfigured(
+                f"{cls.__name__}.from_db_value() would not be called: values are opened before it. Give it to a "
+                f"field class that is not encrypted, and encrypt() that"
+            )
+        if hasattr(cls, "get_placeholder_sql") and not issubclass(cls, models.BinaryField):
+            cls.get_placeholder_sql = _plain_placeholder  # not `%s::varchar[]`
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
@@ -61,7 +68,7 @@ class EncryptedField:
 
     def contribute_to_class(self, cls: type[models.Model], name: str, **kwargs: Any) -> None:
         super().contribute_to_class(cls, name, **kwargs)
-        for cached in ("column_values", "column_id"):
+        for cached in ("column_values", "column_id", "clear_twin"):
             self.__dict__.pop(cached, None)
 
     def check(self, **kwargs: Any) -> list[Any]:
@@ -81,7 +88,30 @@ class EncryptedField:
         _, _, args, kwargs = self.deconstruct()
         return self.clear_class(*args, **{k: v for k, v in kwargs.items() if k not in OPTIONS})
 
+    @cached_property
+    def clear_twin(self) -> models.Field:
+        """The same with this field's name and model, which its conversions may ask for."""
+        twin = self.clear_field()
+        twin.set_attributes_from_name(self.name)
+        twin.model = self.model
+        return twin
+
+    @cached_property
+    def converts_itself(self) -> bool:
+        """Whether the class converts values in its own way, which then holds: see `own`."""
+        return own.converts_itself(self.clear_class)
+
     # --- the column ----------------------------------------------------------------------
+
+    @cached_property
+    def column_class(self) -> type[models.Field]:
+        """Django's class that has the clear field's column."""
+        return own.column_class(self.clear_class, self)
+
+    @property
+    def codec(self) -> Codec:
+        """The canonical text of that column's values."""
+        return own.codec_of(self.column_class)
 
     def get_internal_type(self) -> str:
         return "BinaryField" if self.codec is BYTES else "TextField"
@@ -89,9 +119,18 @@ class EncryptedField:
     def db_type(self, connection: Any) -> str | None:
         # SQLite keeps 15 digits of a float that it turns into text. A column of floats
         # holds tokens as well, so it stays one.
-        if connection.vendor == "sqlite" and isinstance(self, models.FloatField):
+        if connection.vendor == "sqlite" and self.column_class is models.FloatField:
             return connection.data_types["FloatField"]
-        return super().db_type(connection)
+        return models.Field.db_type(self, connection)  # not a class's own, which is the clear column's
+
+    def cast_db_type(self, connection: Any) -> str | None:
+        return models.Field.cast_db_type(self, connection)
+
+    def db_check(self, connection: Any) -> None:
+        """Nothing that the database could check."""
+
+    def db_parameters(self, connection: Any) -> dict[str, Any]:
+        return {**super().db_parameters(connection), "type": self.db_type(connection), "check": None}
 
     @cached_property
     def column_id(self) -> str:
@@ -126,6 +165,8 @@ class EncryptedField:
         """One function for the rows of a query. It returns an Unreadable for what does not open."""
         column, codec_read = self.column_values, self.codec.read
         read = column.reader()
+        if self.converts_itself:
+            return [self._own_converter(column, read, connection)]
         if codec_read is None:
 
             def convert(stored: Any, expression: Any, connection: Any) -> Any:
@@ -148,10 +189,37 @@ class EncryptedField:
             try:
                 return codec_read(self, clear, connection)
             except ValueError:
-                kind = self.clear_class.__name__
-                return Unreadable(atrest.DecryptionError(f"it opens, and is no value of a {kind}"), self)
+                return self._no_value()
 
         return [convert_typed]
+
+    def _own_converter(self, column: Column, read: Any, connection: Any) -> Any:
+        """The same, with what the clear field does to what comes from the database; to NULL, too."""
+        twin = self.clear_twin
+        converters = twin.get_db_converters(connection)
+
+        def convert_own(stored: Any, expression: Any, connection: Any) -> Any:
+            value = None
+            if stored is not None:
+                try:
+                    value = read(stored)
+                except (atrest.DecryptionError, TypeError):
+                    value = column.reread(stored)
+                    if type(value) is Unreadable:
+                        return value
+                try:
+                    value = own.from_text(twin, value, connection)
+                except ValueError:
+                    return self._no_value()
+            for converter in converters:
+                value = converter(value, expression, connection)
+            return value
+
+        return convert_own
+
+    def _no_value(self) -> Unreadable:
+        kind = self.clear_class.__name__
+        return Unreadable(atrest.DecryptionError(f"it opens, and is no value of a {kind}"), self)
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """One value; queries take get_db_converters."""
@@ -160,17 +228,23 @@ class EncryptedField:
     # --- writing -------------------------------------------------------------------------
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        if value is None:
-            return None
         if type(value) is Unreadable:
             raise_for(value)
-        if not prepared:
-            value = self.get_prep_value(value)
-        clear = self.codec.write(self, value, connection)
+        clear = self._clear_text(value, connection, prepared)
+        if clear is None:
+            return None
         if self.limits_length and len(clear) > self.max_length:
             raise DataError(f"{self} takes at most {self.max_length} characters, and got {len(clear)}")
         stored = self.column_values.seal(clear)
         return connection.Database.Binary(stored) if self.codec is BYTES else stored
+
+    def _clear_text(self, value: Any, connection: Any, prepared: bool) -> Any:
+        """What is sealed for a value; None for NULL."""
+        if self.converts_itself:
+            return own.sent(self.clear_twin, value, connection, prepared)
+        if not prepared and value is not None:
+            value = self.get_prep_value(value)
+        return None if value is None else self.codec.write(self, value, connection)
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         if type(value) is not Unreadable and hasattr(value, "as_sql"):
@@ -183,13 +257,13 @@ class EncryptedField:
         if hasattr(value, "as_sql"):
             check_expression(self, value)
             return "%s"
-        placeholder = getattr(super(), "get_placeholder", None)
+        placeholder = getattr(super(), "get_placeholder", None) if self.codec is BYTES else None
         return placeholder(value, compiler, connection) if placeholder else "%s"
 
     @cached_property
     def limits_length(self) -> bool:
         """Whether the clear column would refuse what is longer than max_length."""
-        return self.max_length is not None and isinstance(self, models.CharField)
+        return self.max_length is not None and self.column_class is models.CharField
 
     # --- in queries ----------------------------------------------------------------------
 
@@ -211,6 +285,13 @@ class EncryptedField:
 
     def get_transform(self, lookup_name: str) -> Any:
         refuse_lookup(self, lookup_name)
+
+
+def _plain_placeholder(self: Any, value: Any, compiler: Any, connection: Any) -> tuple[str, tuple[Any]]:
+    """Since Django 6.1; only for a class whose clear form has one."""
+    if hasattr(value, "as_sql"):
+        return compiler.compile(value)
+    return "%s", (value,)
 
 
 class EncryptedTextField(EncryptedField, models.TextField):

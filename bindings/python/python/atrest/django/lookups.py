@@ -45,14 +45,16 @@ def check_expression(field: Any, expression: Any) -> None:
     """Raises FieldError unless each result of the expression is a value of this very field.
 
     `bulk_update` makes such expressions (CASE WHEN pk = .. THEN value). Anything else
-    (`F("other")`, `Lower(..)`, a plain `Value`) would write clear text into the column.
+    (`F("other")`, `Lower(..)`, a plain `Value`) would write clear text into the column,
+    and so would the null of JSON. `Value(None)` is NULL.
     """
     for result in _results(expression):
-        if not (isinstance(result, Value) and (result.value is None or _is_of(field, result))):
+        if not (isinstance(result, Value) and (_is_null(result) or _is_of(field, result))):
             raise FieldError(
                 f"{field} is encrypted, so the database cannot compute its value "
                 f"({type(result).__name__}): it would be stored in clear. Read the rows, assign "
-                f"the value in Python, and save them with save() or bulk_update()."
+                f"the value in Python, and save them with save() or bulk_update(). None, which is "
+                f"NULL, can be assigned and updated to; the null of JSON only inside of a value."
             )
 
 
@@ -64,6 +66,11 @@ def _results(expression: Any) -> list[Any]:
     if isinstance(expression, Cast):
         return _results(expression.get_source_expressions()[0])
     return [expression]
+
+
+def _is_null(value: Value) -> bool:
+    """Whether the database gets NULL: a type could make something else of None."""
+    return value.value is None and value._output_field_or_none is None
 
 
 def _is_of(field: Any, value: Value) -> bool:
