@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from clinic.models import Profile
+from clinic.models import Employee, Locker, LongProfile, Member, Profile, ProfileProxy
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
@@ -125,10 +125,147 @@ def test_instances_that_hang_together_show_the_same(profile):
     assert user.profile.encrypted_email == "new@example.org"
 
 
+@pytest.fixture(params=["keep", "empty"])
+def either(request):
+    """A profile in either mode, its originals as they are to be."""
+    profile = request.getfixturevalue("profile" if request.param == "keep" else "emptying")
+    if request.param == "empty":
+        command("--empty-originals")
+    return profile
+
+
+def in_step(profile, email):
+    """Both sides show this, by every class, and the original's column what it should hold."""
+    pk = profile.user_id
+    assert [c.objects.get(pk=pk).email for c in (User, Member)] == [email] * 2
+    assert [c.objects.get(user=pk).encrypted_email for c in (Profile, ProfileProxy)] == [email] * 2
+    assert column("email", pk) == ("" if getattr(Profile, "mirrors_originals", "keep") == "empty" else email)
+    assert command()[0] == 0
+
+
+def hired(user):
+    """The user's row in the child's table, as Django makes one for a parent that is there."""
+    employee = Employee(user_ptr=user, number="7")
+    employee.save_base(raw=True)
+    return Employee.objects.get(pk=user.pk)
+
+
+def test_a_proxy_of_the_originals_model_is_in_step(either):
+    member = Member.objects.get(pk=either.user_id)
+    assert (member.email, member.first_name, member.get_short_name()) == ("ada@example.org", "Ada", "Ada")
+    member.email = "new@example.org"
+    member.save()
+    in_step(either, "new@example.org")
+    member.refresh_from_db()
+    assert member.email == "new@example.org"
+    member.email = ""
+    member.save(update_fields=["email"])
+    in_step(either, "")
+
+
+def test_a_child_of_the_originals_model_is_in_step(either):
+    employee = hired(either.user)
+    assert (employee.email, employee.first_name) == ("ada@example.org", "Ada")
+    employee.email, employee.number = "new@example.org", "8"
+    employee.save()
+    in_step(either, "new@example.org")
+    deferred = Employee.objects.only("number").get()
+    assert (deferred.email, deferred.number) == ("new@example.org", "8")
+    deferred.email = "newer@example.org"
+    deferred.save()
+    in_step(either, "newer@example.org")
+    # Stale by now: takes the value that is stored.
+    employee.number = "9"
+    employee.save()
+    in_step(either, "newer@example.org")
+    assert Employee.objects.get().number == "9"
+
+
+def test_a_new_child_moves_as_soon_as_there_is_a_profile(either):
+    employee = Employee.objects.create(username="bob", email="bob@example.org")
+    assert column("email", employee.pk) == "bob@example.org"
+    in_step(Profile.objects.create(user=employee.user_ptr), "bob@example.org")
+    assert Employee.objects.get().email == "bob@example.org"
+
+
+@pytest.mark.parametrize("model", [ProfileProxy, LongProfile])
+def test_a_proxy_and_a_child_of_the_copies_model_are_in_step(either, model):
+    if model is LongProfile:
+        LongProfile(profile_ptr=either, history="long").save_base(raw=True)
+    copy = model.objects.get(pk=either.pk)
+    assert copy.encrypted_email == "ada@example.org"
+    copy.encrypted_email = "new@example.org"
+    copy.save()
+    in_step(either, "new@example.org")
+    user = User.objects.create_user("bob", email="bob@example.org")
+    model.objects.create(user=user)
+    in_step(Profile.objects.get(user=user), "bob@example.org")
+
+
+def test_a_class_that_is_made_later_is_in_step(either):
+    class Latecomer(User):  # as in an admin module
+        class Meta:
+            proxy = True
+            app_label = "clinic"
+
+    try:
+        user = Latecomer.objects.get(pk=either.user_id)
+        assert user.email == "ada@example.org"
+        user.email = "new@example.org"
+        user.save()
+        in_step(either, "new@example.org")
+    finally:
+        from django.apps import apps
+
+        del apps.all_models["clinic"]["latecomer"]
+        apps.clear_cache()
+
+
+def test_a_save_of_a_child_sends_once(either):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def written(model):
+        instance = model.objects.get(pk=either.user_id)
+        instance.email = f"{model.__name__}@example.org"
+        with CaptureQueriesContext(connection) as queries:
+            instance.save()
+        return [q["sql"].split()[1] for q in queries if q["sql"].startswith("UPDATE")]
+
+    hired(either.user)
+    of_user = written(User)
+    assert written(Member) == of_user and of_user.count('"clinic_profile"') == 1
+    assert sorted(written(Employee)) == sorted([*of_user, '"clinic_employee"'])
+
+
+def test_originals_that_the_mirrored_model_has_from_its_parent(default):
+    employee = Employee.objects.create(username="bob", number="7", last_name="King")
+    Locker.objects.create(owner=employee)
+
+    def both():
+        locker, employee = Locker.objects.get(), Employee.objects.get()
+        assert (locker.encrypted_number, locker.encrypted_last_name) == (employee.number, employee.last_name)
+        return employee.number, employee.last_name
+
+    assert both() == ("7", "King")
+    for model in (User, Member):
+        user = model.objects.get()
+        user.last_name = model.__name__
+        user.save()
+        assert both() == ("7", model.__name__)
+    locker = Locker.objects.get()
+    locker.encrypted_number, locker.encrypted_last_name = "8", "Lovelace"
+    locker.save()
+    assert both() == ("8", "Lovelace")
+    User.objects.create_user("nobody", last_name="x").save()
+    assert both() == ("8", "Lovelace")
+
+
 def command(*args):
     out = StringIO()
+    chosen = () if "--model" in args else ("--model", "Profile")
     try:
-        call_command("mirror_fields", *args, stdout=out)
+        call_command("mirror_fields", *args, *chosen, stdout=out)
         return 0, out.getvalue()
     except CommandError as error:
         return error.returncode, out.getvalue() + str(error)

@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
+from django.db.models.base import ModelBase
 
 from atrest.django.fields import EncryptedField
 
@@ -32,9 +33,42 @@ class Mirror:
         """What an emptied original holds."""
         return None if self.original_model._meta.get_field(original).null else ""
 
-    def copies_of(self, owner: Any, using: str) -> Any:
+    @property
+    def key(self) -> str:
+        """What no other mirror is called."""
+        return f"{self.model._meta.label}.{self.relation.name}"
+
+    def copies_of(self, owner: Any, using: str | None) -> Any:
         """The rows that mirror this original, as a queryset (of one row at most)."""
-        return self.model._base_manager.using(using).filter(**{self.relation.name: owner.pk})
+        ((name, key),) = row_of(self.original_model, owner).items()
+        return self.model._base_manager.using(using).filter(**{f"{self.relation.name}__{name}": key})
+
+    def copies_beside(self, owner: Any) -> Any:
+        """The row that mirrors this original, as it hangs on the instance; None without one."""
+        name = self.relation.remote_field.get_accessor_name()
+        if hasattr(type(owner), name):
+            return getattr(owner, name, None)
+        # Of a parent of the model that the relation points to.
+        return self.copies_of(owner, owner._state.db).first()
+
+
+def row_of(model: type[models.Model], instance: models.Model) -> dict[str, Any]:
+    """The model's row that the instance is, or is a part of, as a filter.
+
+    The instance is of the model, of a proxy or child of it, or of what it is itself a proxy or
+    child of: the key is the one of what both have.
+    """
+    common = next(c for c in model.__mro__ if is_concrete(c) and isinstance(instance, c))
+    pk = common._meta.pk
+    key = getattr(instance, pk.attname)
+    if key is None and (link := instance._meta.get_ancestor_link(common._meta.concrete_model)):
+        key = getattr(instance, link.attname)  # of a child that is not saved yet
+    return {pk.name: key}
+
+
+def is_concrete(cls: type) -> bool:
+    """Whether it is a model with rows."""
+    return isinstance(cls, ModelBase) and cls is not models.Model and not cls._meta.abstract
 
 
 def declared_by(model: type[models.Model]) -> Iterator[Mirror]:
