@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from clinic.models import Employee, Locker, LongProfile, Member, Profile, ProfileProxy
+from clinic.models import Employee, Locker, LongProfile, Member, Nametag, Profile, ProfileProxy, Sash
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
@@ -261,6 +261,74 @@ def test_originals_that_the_mirrored_model_has_from_its_parent(default):
     assert both() == ("8", "Lovelace")
 
 
+def test_mirrors_of_an_abstract_base_are_those_of_its_children():
+    from atrest.django.mirror.declared import all_mirrors
+
+    declared = {m.model: m.pairs for m in all_mirrors()}
+    assert declared[Nametag] == declared[Sash] == (("last_name", "encrypted_last_name"),)
+    # A child and a proxy of a model with rows share its mirrors.
+    assert len(declared) == 4 and declared.keys() >= {Profile, Locker}
+
+
+def test_a_child_adds_to_the_mirrors_of_its_parent(default, monkeypatch):
+    from atrest.django.mirror.declared import declared_by
+
+    more = {**Profile.mirrors, "user.last_name": "encrypted_first_name"}
+    monkeypatch.setattr(LongProfile, "mirrors", more, raising=False)
+    assert [m.pairs for m in declared_by(LongProfile)] == [(("last_name", "encrypted_first_name"),)]
+
+
+def test_a_model_with_several_mirrors_sends_each_its_own(either):
+    user = User.objects.get(pk=either.user_id)
+    tag = Nametag.objects.create(user=user)
+    user.email, user.last_name = "new@example.org", "King"
+    user.save()
+    in_step(either, "new@example.org")
+    tag.refresh_from_db()
+    assert tag.encrypted_last_name == "King" and not Sash.objects.exists()
+    tag.encrypted_last_name = "Lovelace"
+    tag.save()
+    assert User.objects.get(pk=user.pk).last_name == "Lovelace"
+    in_step(either, "new@example.org")
+
+
+@pytest.fixture
+def worn_empty(default):
+    """mirrors_originals = "empty" on all that mirror the last name."""
+    yield from in_mode("empty", "last_name", Nametag, Sash, Locker)
+
+
+def test_a_field_that_several_models_empty_is_read_where_the_copy_is(worn_empty):
+    names = {"ada": Nametag, "bob": Sash, "eve": None, "kim": Locker}
+    for name, model in names.items():
+        if model is Locker:
+            Locker.objects.create(owner=Employee.objects.create(username=name, last_name=name))
+            continue
+        user = User.objects.create_user(name, last_name=name)
+        if model:
+            model.objects.create(user=user)
+    for name, model in names.items():
+        user = User.objects.get(username=name)
+        assert user.last_name == name
+        assert column("last_name", user.pk) == ("" if model else name)
+        user.last_name = f"{name} King"
+        user.save()
+        assert column("last_name", user.pk) == ("" if model else f"{name} King")
+        assert User.objects.get(username=name).last_name == f"{name} King"
+    copies = [m.objects.get().encrypted_last_name for m in (Nametag, Sash, Locker)]
+    assert copies == ["ada King", "bob King", "kim King"]
+
+
+def test_a_field_is_not_emptied_by_one_model_and_kept_by_another(monkeypatch):
+    from django.core.exceptions import ImproperlyConfigured
+
+    from atrest.django.mirror.declared import all_mirrors
+
+    monkeypatch.setattr(Sash, "mirrors_originals", "empty", raising=False)
+    with pytest.raises(ImproperlyConfigured, match="last_name.*clinic.Locker keeps.*clinic.Sash empties"):
+        all_mirrors()
+
+
 def command(*args):
     out = StringIO()
     chosen = () if "--model" in args else ("--model", "Profile")
@@ -307,15 +375,14 @@ def test_emptying_before_the_model_says_so_is_refused(profile):
     assert fresh(profile)[1].email == "ada@example.org"
 
 
-@pytest.fixture
-def emptying(profile):
-    """mirrors_originals = "empty" on the model; signals and attributes as they were afterwards."""
+def in_mode(mode, names, *models):
+    """mirrors_originals on these models; signals and attributes as they were afterwards."""
     from django.db.models import signals
 
     from atrest.django.mirror import sync
 
     before = {s: list(s.receivers) for s in (signals.post_init, signals.pre_save, signals.post_save)}
-    names = {n: User.__dict__[n] for n in ("email", "first_name")}
+    attributes = {n: User.__dict__[n] for n in names.split()}
 
     def reset():
         for signal, receivers in before.items():
@@ -323,17 +390,30 @@ def emptying(profile):
             signal.sender_receivers_cache.clear()
 
     reset()
-    Profile.mirrors_originals = "empty"
-    sync.register()
+    for model in models:
+        model.mirrors_originals = mode
+    try:
+        sync.register()
+        yield
+    finally:
+        reset()
+        for signal, receivers in before.items():
+            signal.receivers = receivers
+            signal.sender_receivers_cache.clear()
+        for model in models:
+            del model.mirrors_originals
+        for name, attribute in attributes.items():
+            setattr(User, name, attribute)
+            User._meta.get_field(name).__dict__.pop("pre_save", None)
+
+
+@pytest.fixture
+def emptying(profile):
+    """A profile whose user's originals are emptied."""
+    modes = in_mode("empty", "email first_name", Profile)
+    next(modes)
     yield profile
-    reset()
-    for signal, receivers in before.items():
-        signal.receivers = receivers
-        signal.sender_receivers_cache.clear()
-    del Profile.mirrors_originals
-    for name, attribute in names.items():
-        setattr(User, name, attribute)
-        User._meta.get_field(name).__dict__.pop("pre_save", None)
+    next(modes, None)
 
 
 def column(name, pk):

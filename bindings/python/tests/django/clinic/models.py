@@ -132,3 +132,23 @@ class Locker(models.Model):
     encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")
 
     mirrors = {"owner.number": "encrypted_number", "owner.last_name": "encrypted_last_name"}
+
+
+class Worn(models.Model):
+    """What its children mirror, each for itself."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")
+
+    mirrors = {"user.last_name": "encrypted_last_name"}
+
+    class Meta:
+        abstract = True
+
+
+class Nametag(Worn):
+    pass
+
+
+class Sash(Worn):
+    colour = models.CharField(max_length=10, blank=True)

@@ -76,8 +76,8 @@ def declared_by(model: type[models.Model]) -> Iterator[Mirror]:
 
     Raises ImproperlyConfigured for a declaration that cannot be followed.
     """
-    declared = model.__dict__.get("mirrors")
-    if not isinstance(declared, dict):
+    declared = _own(model)
+    if not declared:
         return
     originals = getattr(model, "mirrors_originals", "keep")
     if originals not in ("keep", "empty"):
@@ -105,6 +105,15 @@ def declared_by(model: type[models.Model]) -> Iterator[Mirror]:
         yield Mirror(model, relation, tuple(pairs), originals == "empty")
 
 
+def _own(model: type[models.Model]) -> dict[str, str]:
+    """What the model itself or its abstract bases declare; the rest is its parents' with rows, and followed there."""
+    declared, *theirs = (getattr(c, "mirrors", None) for c in model.__mro__ if is_concrete(c))
+    if not isinstance(declared, dict):
+        return {}
+    pairs = {pair for parents in theirs if isinstance(parents, dict) for pair in parents.items()}
+    return {source: copy for source, copy in declared.items() if (source, copy) not in pairs}
+
+
 def _field(model: type[models.Model], name: str) -> Any:
     try:
         return model._meta.get_field(name)
@@ -113,5 +122,19 @@ def _field(model: type[models.Model], name: str) -> Any:
 
 
 def all_mirrors() -> list[Mirror]:
-    """Every mirror of the project."""
-    return [mirror for model in apps.get_models() for mirror in declared_by(model)]
+    """Every mirror of the project.
+
+    Raises ImproperlyConfigured also where one model empties what another keeps.
+    """
+    mirrors = [mirror for model in apps.get_models() for mirror in declared_by(model)]
+    first: dict[Any, Mirror] = {}
+    for mirror in mirrors:
+        for original, _ in mirror.pairs:
+            field = mirror.original_model._meta.get_field(original)
+            keeps, empties = sorted((first.setdefault(field, mirror), mirror), key=lambda m: m.empties)
+            if keeps.empties != empties.empties:
+                raise ImproperlyConfigured(
+                    f"{field} is in the mirrors of two models, and {keeps.model._meta.label} keeps what "
+                    f"{empties.model._meta.label} empties; give both the same mirrors_originals"
+                )
+    return mirrors
