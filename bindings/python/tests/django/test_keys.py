@@ -1,7 +1,10 @@
 """Where the keys come from, and what happens when they change, are missing or wrong."""
 
+import importlib.metadata
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 
@@ -304,3 +307,34 @@ def test_a_suite_that_is_none_is_found_by_check(default):
             Patient.objects.create(name="a", email="a@example.org")
     with configured(KEYS=atrest.generate_key(), SUITE="fernet"):
         assert "atrest.E013" not in errors()
+
+
+WITHOUT_TOML = """
+import sys
+sys.modules["tomllib"] = sys.modules["tomli"] = None
+import atrest
+from django.conf import settings
+settings.configure(ATREST={"KEYS": atrest.generate_key()}, INSTALLED_APPS=["atrest.django"])
+import django
+django.setup()
+from django.core import checks
+from atrest.django.keys import in_force
+in_force.keyring()
+assert checks.run_checks() == []
+settings.ATREST = {"POLICY": sys.argv[1]}
+in_force.forget()
+in_force.keyring()
+"""
+
+
+def test_a_python_without_toml_needs_it_for_a_policy_only(tmp_path):
+    (tmp_path / "atrest.toml").write_text("[keys]\n")
+    command = [sys.executable, "-c", WITHOUT_TOML, str(tmp_path / "atrest.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    last = done.stderr.splitlines()[-1]
+    assert "ImproperlyConfigured" in last and "atrest.toml" in last and "pip install tomli" in last
+
+
+def test_the_wheel_asks_for_toml_where_python_has_none():
+    needed = [r for r in importlib.metadata.requires("atrest") if "extra ==" not in r]
+    assert len(needed) == 1 and re.match(r"tomli\W.*python_\w*version\W+3\.11\W*$", needed[0]), needed
