@@ -76,7 +76,9 @@ def test_a_policy_file_names_the_keys(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ({"KEYS": "too-short"}, "ATREST_KEY: the key"),
+        ({"KEYS": "too-short"}, r'settings.ATREST["KEYS"]: the key'),
+        ({"KEYS": ""}, 'settings.ATREST["KEYS"] is empty'),
+        ({"KEYS": ["5a" * 32, ""]}, 'settings.ATREST["KEYS"][1] is empty'),
         ({"KEYS": "env:NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE"),
         ({"KEYS": "file:/nowhere/key"}, "/nowhere/key"),
         ({"KEYS": []}, "empty"),
@@ -90,11 +92,24 @@ def test_a_policy_file_names_the_keys(tmp_path, monkeypatch):
 )
 def test_bad_keys_fail_the_check_and_every_use(default, names, says):
     with configured(**names):
-        with pytest.raises((atrest.AtrestError, ImproperlyConfigured, TypeError), match="(?i)" + says):
+        with pytest.raises((atrest.AtrestError, ImproperlyConfigured, TypeError), match="(?i)" + re.escape(says)):
             Patient.objects.create(name="a", email="a@example.org")
         if names.keys() <= {"KEYS", "POLICY"}:
             assert says.lower() in errors()["atrest.E010"].msg.lower()
     assert not Patient.objects.exists()
+
+
+@pytest.mark.parametrize("name", conf.OLD_NAMES)
+def test_a_bad_key_of_an_older_setting_is_named(name):
+    good, backup = atrest.generate_key(), f"{name}_BACKUP"
+    for old, says in (
+        ({name: "x" * 9}, f"settings.{name}: the key"),
+        ({name: [good, "x" * 9]}, f"settings.{name}[1]: the key"),
+        ({name: [good], backup: "x" * 9}, f"settings.{name}_BACKUP: the key"),
+        ({name: [good], backup: (atrest.generate_key(), "x" * 9)}, f"settings.{name}_BACKUP[1]: the key"),
+    ):
+        with override_settings(ATREST={}, **old):
+            assert says in errors()["atrest.E010"].msg
 
 
 def test_a_key_never_stands_in_a_message(default):
@@ -110,7 +125,9 @@ def test_a_key_file_that_others_can_read_fails_the_check(tmp_path):
     path.write_text(atrest.generate_key())
     path.chmod(0o644)
     with configured(KEYS=f"file:{path}"):
-        assert "chmod" in errors()["atrest.E010"].msg
+        message = errors()["atrest.E010"].msg
+    assert f"chmod 600 {path}" in message
+    assert 'in the [keys] of a policy (settings.ATREST["POLICY"])' in message
 
 
 def test_wrong_keys_are_told_before_anything_is_served(alias):
