@@ -13,7 +13,7 @@ from clinic.models import Patient
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 import atrest
@@ -110,6 +110,18 @@ def test_a_bad_key_of_an_older_setting_is_named(name):
     ):
         with override_settings(ATREST={}, **old):
             assert says in errors()["atrest.E010"].msg
+
+
+@pytest.mark.parametrize("given", ["secret", b"secret", ["secret"], 5, ""], ids=repr)
+def test_settings_that_are_no_dict_are_named_and_not_shown(default, given):
+    with override_settings(ATREST=given):
+        message = errors()["atrest.E010"].msg
+        assert f"settings.ATREST is a {type(given).__name__}" in message and "secret" not in message
+        with pytest.raises(ImproperlyConfigured, match="settings.ATREST is a"):
+            Patient.objects.create(name="a", email="a@example.org")
+        with pytest.raises(CommandError, match="settings.ATREST is a"):
+            call_command("encryption_status")
+    assert not Patient.objects.exists()
 
 
 def test_a_key_never_stands_in_a_message(default):

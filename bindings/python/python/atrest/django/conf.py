@@ -68,9 +68,16 @@ def is_source(text: str) -> bool:
 def get(name: str) -> Any:
     """One setting of ATREST, or its default.
 
-    Raises ImproperlyConfigured for a name in ATREST that is not known.
+    Raises ImproperlyConfigured for a name in ATREST that is not known, and where that is no dict.
     """
-    given = getattr(settings, "ATREST", None) or {}
+    given = getattr(settings, "ATREST", None)
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(
+            f"settings.ATREST is a {type(given).__name__}; write a dict, such as "
+            f'ATREST = {{"KEYS": "env:FIELD_ENCRYPTION_KEY"}}'
+        )
     for unknown in given.keys() - DEFAULTS.keys():
         near = get_close_matches(unknown, DEFAULTS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(DEFAULTS)}"
