@@ -7,6 +7,8 @@ from clinic.models import Employee, Locker, LongProfile, Member, Nametag, Profil
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+import atrest
+
 COPY = Profile._meta.get_field("encrypted_email")
 
 
@@ -591,3 +593,73 @@ def test_the_way_back(emptying):
     status, text = command("--restore-originals")
     assert status == 0 and "2 values written" in text
     assert (column("email", emptying.user_id), column("first_name", emptying.user_id)) == ("ada@example.org", "Ada")
+
+
+def damaged(name="encrypted_email"):
+    """Nobody's token in one of three profiles' copies, and the row's key."""
+    from django.db import connection
+
+    for n in range(2):
+        Profile.objects.bulk_create([Profile(user=User.objects.create_user(f"u{n}", email=f"u{n}@example.org"))])
+    bad = Profile.objects.get(user__username="u0")
+    token = atrest.Field(atrest.Keyring(atrest.generate_key()), f"clinic_profile.{name}").seal("x")
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE clinic_profile SET {name} = %s WHERE id = %s", [token, bad.pk])
+    return bad.pk, token
+
+
+def test_a_copy_that_does_not_open_is_named_and_the_others_are_done(profile, stored):
+    pk, token = damaged()
+    status, text = command()
+    assert status == 1 and "1 not copied" in text and "1 copies do not open" in text
+    assert f"encrypted_email of {pk}" in text and "verify_fields --field clinic.Profile.encrypted_email" in text
+    status, text = command("--fill", "--batch-size", "1")
+    assert status == 1 and "1 values written" in text and "1 copies do not open" in text
+    assert Profile.objects.get(user__username="u1").encrypted_email == "u1@example.org"
+    assert token in stored("default", COPY)
+
+
+def test_originals_beside_a_copy_that_does_not_open_stay_as_they_are(emptying):
+    pk, token = damaged()
+    assert command("--fill")[0] == 1
+    status, text = command("--empty-originals")
+    assert status == 1 and "1 originals are IN CLEAR" in text and "1 copies do not open" in text
+    bad = Profile.objects.get(pk=pk)
+    assert column("email", bad.user_id) == "u0@example.org"
+    assert column("email", emptying.user_id) == ""
+    # Written anew it is as any other.
+    bad.encrypted_email = "new@example.org"
+    bad.save()
+    assert command("--empty-originals")[0] == 0
+    assert User.objects.get(username="u0").email == "new@example.org"
+
+
+def test_restoring_passes_over_what_does_not_open(emptying):
+    command("--empty-originals")
+    Profile.mirrors_originals = "keep"
+    pk, _ = damaged()
+    User.objects.filter(username="u0").update(email="")
+    status, text = command("--restore-originals")
+    assert status == 1 and "1 copies do not open" in text
+    assert column("email", emptying.user_id) == "ada@example.org"
+    assert column("email", Profile.objects.get(pk=pk).user_id) == ""
+
+
+def test_what_cannot_run_says_so_and_ends_with_2(profile, monkeypatch, tmp_path):
+    from django.db import connections
+    from django.test import override_settings
+
+    status, text = command("--database", "nosuch")
+    assert status == 2 and "DATABASES has no 'nosuch'" in text
+    with override_settings(ATREST={"KEYS": "env:NOT_SET_ANYWHERE"}):
+        status, text = command()
+    assert status == 2 and "NOT_SET_ANYWHERE" in text
+    monkeypatch.setattr(Profile, "mirrors", {"email": "encrypted_email"})
+    status, text = command()
+    assert status == 2 and "relation.field" in text
+    monkeypatch.undo()
+    monkeypatch.setitem(connections["sqlite"].settings_dict, "NAME", f"{tmp_path}/none/none.db")
+    connections["sqlite"].close()
+    status, text = command("--database", "sqlite")
+    connections["sqlite"].close()
+    assert status == 2 and "'sqlite'" in text and "unable to open" in text

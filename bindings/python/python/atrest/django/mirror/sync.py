@@ -18,6 +18,7 @@ from django.db.models.signals import class_prepared, post_init, post_save, pre_s
 from django.dispatch import Signal
 
 from atrest.django.mirror.declared import Mirror, all_mirrors, row_of
+from atrest.django.unreadable import Unreadable
 
 # Kept in an instance's __dict__: what it was loaded with; what goes to the other side after
 # the save, by mirror; originals that were blanked on purpose; the mirrors that have a row for
@@ -185,7 +186,10 @@ class Side:
         if not self.is_copy and self.mirror.empties and not value:
             # An emptied original is blank in memory, too; whether that was assigned is noted.
             return name in instance.__dict__.get(_BLANKED, ())
-        return name not in loaded or (value is not loaded[name] and value != loaded[name])
+        if name not in loaded:
+            return True
+        before = loaded[name]
+        return value is not before and (type(before) is Unreadable or value != before)
 
     def _others(self, instance: Any, using: str) -> Any:
         mirror = self.mirror
