@@ -58,7 +58,7 @@ def row_of(model: type[models.Model], instance: models.Model) -> dict[str, Any]:
     The instance is of the model, of a proxy or child of it, or of what it is itself a proxy or
     child of: the key is the one of what both have.
     """
-    common = next(c for c in model.__mro__ if is_concrete(c) and isinstance(instance, c))
+    common: Any = next(c for c in model.__mro__ if is_concrete(c) and isinstance(instance, c))
     pk = common._meta.pk
     key = getattr(instance, pk.attname)
     if key is None and (link := instance._meta.get_ancestor_link(common._meta.concrete_model)):
@@ -66,7 +66,7 @@ def row_of(model: type[models.Model], instance: models.Model) -> dict[str, Any]:
     return {pk.name: key}
 
 
-def is_concrete(cls: type) -> bool:
+def is_concrete(cls: Any) -> bool:
     """Whether it is a model with rows."""
     return isinstance(cls, ModelBase) and cls is not models.Model and not cls._meta.abstract
 

@@ -78,12 +78,12 @@ def _wrap(model: type[Model], name: str, wrapper: Any) -> None:
     """Puts the wrapper around a model's method, once."""
     method = getattr(model, name)
     if not hasattr(method, "_atrest_mirrors"):
-        wrapped = wraps(method)(wrapper(model, method))
-        wrapped._atrest_mirrors = True
+        wrapped = wraps(method)(wrapper(method))
+        wrapped._atrest_mirrors = True  # type: ignore[attr-defined]
         setattr(model, name, wrapped)
 
 
-def _together(model: type[Model], save: Any) -> Any:
+def _together(save: Any) -> Any:
     """`save_base` in a transaction: the row and what goes to the other side, or neither."""
 
     def save_base(self: Any, raw: bool = False, *args: Any, **kwargs: Any) -> Any:
@@ -94,7 +94,7 @@ def _together(model: type[Model], save: Any) -> Any:
     return save_base
 
 
-def _signalling(model: type[Model], refresh: Any) -> Any:
+def _signalling(refresh: Any) -> Any:
     """`refresh_from_db` (which also loads deferred fields), and then the signal."""
 
     def refresh_from_db(self: Any, using: Any = None, fields: Any = None, **kwargs: Any) -> None:
