@@ -190,6 +190,18 @@ def test_a_new_child_moves_as_soon_as_there_is_a_profile(either):
     assert Employee.objects.get().email == "bob@example.org"
 
 
+def test_a_deleted_original_reads_nobodys_copy(default):
+    from clinic.models import Badge
+
+    from atrest.django.mirror.declared import Mirror
+
+    mirror = Mirror(Badge, Badge._meta.get_field("user"), (("last_name", "encrypted_last_name"),), True)
+    Badge.objects.create(encrypted_last_name="Nobody")
+    user = User.objects.create_user("ada")
+    user.delete()
+    assert not mirror.copies_of(user, "default").exists()
+
+
 @pytest.mark.parametrize("model", [ProfileProxy, LongProfile])
 def test_a_proxy_and_a_child_of_the_copies_model_are_in_step(either, model):
     if model is LongProfile:

@@ -41,7 +41,9 @@ class Mirror:
     def copies_of(self, owner: Any, using: str | None) -> Any:
         """The rows that mirror this original, as a queryset (of one row at most)."""
         ((name, key),) = row_of(self.original_model, owner).items()
-        return self.model._base_manager.using(using).filter(**{f"{self.relation.name}__{name}": key})
+        rows = self.model._base_manager.using(using)
+        # Without a key it would be those that belong to nobody.
+        return rows.none() if key is None else rows.filter(**{f"{self.relation.name}__{name}": key})
 
     def copies_beside(self, owner: Any) -> Any:
         """The row that mirrors this original, as it hangs on the instance; None without one."""
