@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import django
 import pytest
 from django.db import connections, models
 from django.db.migrations.autodetector import MigrationAutodetector
@@ -314,6 +315,54 @@ def test_rows_that_a_migration_made_are_encrypted_in_a_database_in_memory(tmp_pa
     (folder / "0004_data.py").write_text(DATA_STEP.format(atomic=False).replace("0002_encrypted", "0003_encrypted"))
     (tmp_path / "test_rows.py").write_text(ROWS_TEST)
     project.manage("sealed", "test", "test_rows")
+
+
+STAYS_STEP = """
+from django.db import migrations, models
+from atrest.django import EncryptedTextField
+
+class Migration(migrations.Migration):
+    dependencies = [("ward", "0001_initial")]
+    operations = [
+        migrations.CreateModel("Stay", [
+            ("pk", models.CompositePrimaryKey("room", "bed")),
+            ("room", models.IntegerField()),
+            ("bed", models.IntegerField()),
+            ("note", EncryptedTextField(allow_plaintext=True)),
+        ]),
+        migrations.RunSQL("INSERT INTO ward_stay (room, bed, note) VALUES (1, 1, 'a'), (1, 2, 'b'), (2, 1, 'c')", ""),
+    ]
+"""
+STAYS_TEST = """
+from django.core.management import call_command
+from django.db import connection
+from django.test import TransactionTestCase
+import atrest
+from atrest.django.keys import in_force
+
+class Stays(TransactionTestCase):
+    def notes(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT note FROM ward_stay ORDER BY room, bed")
+            return [note for (note,) in cursor.fetchall()]
+
+    def test_there_and_back(self):
+        assert connection.is_in_memory_db()
+        field = atrest.Field(in_force.keyring(), "ward_stay.note")
+        assert [field.open(note) for note in self.notes()] == ["a", "b", "c"]
+        call_command("migrate", "ward", "0002", verbosity=0)
+        assert self.notes() == ["a", "b", "c"]
+"""
+
+
+@pytest.mark.skipif(django.VERSION < (5, 2), reason="Django has no composite keys")
+def test_rows_of_a_composite_key_are_encrypted_in_a_database_in_memory(tmp_path):
+    project = Project("sqlite", tmp_path)
+    project.manage("clear", "makemigrations", "ward")
+    (tmp_path / "ward_migrations" / "0002_encrypted.py").write_text(STAYS_STEP)
+    (tmp_path / "ward_migrations" / "0003_data.py").write_text(DATA_STEP.format(atomic=False).replace("Patient", "Stay"))
+    (tmp_path / "test_stays.py").write_text(STAYS_TEST)
+    project.manage("clear", "test", "test_stays")
 
 
 def test_renaming_a_field_keeps_its_context_or_is_refused(project):

@@ -1,8 +1,11 @@
 """Where the keys come from, and what happens when they change, are missing or wrong."""
 
 import asyncio
+import importlib.metadata
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 
@@ -11,7 +14,7 @@ from clinic.models import Everything, Mixed, Patient
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.backends.signals import connection_created
 from django.test import override_settings
 
@@ -75,7 +78,9 @@ def test_a_policy_file_names_the_keys(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ({"KEYS": "too-short"}, "ATREST_KEY: the key"),
+        ({"KEYS": "too-short"}, r'settings.ATREST["KEYS"]: the key'),
+        ({"KEYS": ""}, 'settings.ATREST["KEYS"] is empty'),
+        ({"KEYS": ["5a" * 32, ""]}, 'settings.ATREST["KEYS"][1] is empty'),
         ({"KEYS": "env:NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE"),
         ({"KEYS": "file:/nowhere/key"}, "/nowhere/key"),
         ({"KEYS": []}, "empty"),
@@ -89,10 +94,35 @@ def test_a_policy_file_names_the_keys(tmp_path, monkeypatch):
 )
 def test_bad_keys_fail_the_check_and_every_use(default, names, says):
     with configured(**names):
-        with pytest.raises((atrest.AtrestError, ImproperlyConfigured, TypeError), match="(?i)" + says):
+        with pytest.raises((atrest.AtrestError, ImproperlyConfigured, TypeError), match="(?i)" + re.escape(says)):
             Patient.objects.create(name="a", email="a@example.org")
         if names.keys() <= {"KEYS", "POLICY"}:
             assert says.lower() in errors()["atrest.E010"].msg.lower()
+    assert not Patient.objects.exists()
+
+
+@pytest.mark.parametrize("name", conf.OLD_NAMES)
+def test_a_bad_key_of_an_older_setting_is_named(name):
+    good, backup = atrest.generate_key(), f"{name}_BACKUP"
+    for old, says in (
+        ({name: "x" * 9}, f"settings.{name}: the key"),
+        ({name: [good, "x" * 9]}, f"settings.{name}[1]: the key"),
+        ({name: [good], backup: "x" * 9}, f"settings.{name}_BACKUP: the key"),
+        ({name: [good], backup: (atrest.generate_key(), "x" * 9)}, f"settings.{name}_BACKUP[1]: the key"),
+    ):
+        with override_settings(ATREST={}, **old):
+            assert says in errors()["atrest.E010"].msg
+
+
+@pytest.mark.parametrize("given", ["secret", b"secret", ["secret"], 5, ""], ids=repr)
+def test_settings_that_are_no_dict_are_named_and_not_shown(default, given):
+    with override_settings(ATREST=given):
+        message = errors()["atrest.E010"].msg
+        assert f"settings.ATREST is a {type(given).__name__}" in message and "secret" not in message
+        with pytest.raises(ImproperlyConfigured, match="settings.ATREST is a"):
+            Patient.objects.create(name="a", email="a@example.org")
+        with pytest.raises(CommandError, match="settings.ATREST is a"):
+            call_command("encryption_status")
     assert not Patient.objects.exists()
 
 
@@ -109,7 +139,9 @@ def test_a_key_file_that_others_can_read_fails_the_check(tmp_path):
     path.write_text(atrest.generate_key())
     path.chmod(0o644)
     with configured(KEYS=f"file:{path}"):
-        assert "chmod" in errors()["atrest.E010"].msg
+        message = errors()["atrest.E010"].msg
+    assert f"chmod 600 {path}" in message
+    assert 'in the [keys] of a policy (settings.ATREST["POLICY"])' in message
 
 
 def test_wrong_keys_are_told_before_anything_is_served(alias):
@@ -375,3 +407,34 @@ def test_a_suite_that_is_none_is_found_by_check(default):
             Patient.objects.create(name="a", email="a@example.org")
     with configured(KEYS=atrest.generate_key(), SUITE="fernet"):
         assert "atrest.E013" not in errors()
+
+
+WITHOUT_TOML = """
+import sys
+sys.modules["tomllib"] = sys.modules["tomli"] = None
+import atrest
+from django.conf import settings
+settings.configure(ATREST={"KEYS": atrest.generate_key()}, INSTALLED_APPS=["atrest.django"])
+import django
+django.setup()
+from django.core import checks
+from atrest.django.keys import in_force
+in_force.keyring()
+assert checks.run_checks() == []
+settings.ATREST = {"POLICY": sys.argv[1]}
+in_force.forget()
+in_force.keyring()
+"""
+
+
+def test_a_python_without_toml_needs_it_for_a_policy_only(tmp_path):
+    (tmp_path / "atrest.toml").write_text("[keys]\n")
+    command = [sys.executable, "-c", WITHOUT_TOML, str(tmp_path / "atrest.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    last = done.stderr.splitlines()[-1]
+    assert "ImproperlyConfigured" in last and "atrest.toml" in last and "pip install tomli" in last
+
+
+def test_the_wheel_asks_for_toml_where_python_has_none():
+    needed = [r for r in importlib.metadata.requires("atrest") if "extra ==" not in r]
+    assert len(needed) == 1 and re.match(r"tomli\W.*python_\w*version\W+3\.11\W*$", needed[0]), needed

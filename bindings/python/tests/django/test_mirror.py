@@ -3,9 +3,11 @@
 from io import StringIO
 
 import pytest
-from clinic.models import Profile
+from clinic.models import Employee, Locker, LongProfile, Member, Nametag, Profile, ProfileProxy, Sash
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+
+import atrest
 
 COPY = Profile._meta.get_field("encrypted_email")
 
@@ -125,10 +127,227 @@ def test_instances_that_hang_together_show_the_same(profile):
     assert user.profile.encrypted_email == "new@example.org"
 
 
+@pytest.fixture(params=["keep", "empty"])
+def either(request):
+    """A profile in either mode, its originals as they are to be."""
+    profile = request.getfixturevalue("profile" if request.param == "keep" else "emptying")
+    if request.param == "empty":
+        command("--empty-originals")
+    return profile
+
+
+def in_step(profile, email):
+    """Both sides show this, by every class, and the original's column what it should hold."""
+    pk = profile.user_id
+    assert [c.objects.get(pk=pk).email for c in (User, Member)] == [email] * 2
+    assert [c.objects.get(user=pk).encrypted_email for c in (Profile, ProfileProxy)] == [email] * 2
+    assert column("email", pk) == ("" if getattr(Profile, "mirrors_originals", "keep") == "empty" else email)
+    assert command()[0] == 0
+
+
+def hired(user):
+    """The user's row in the child's table, as Django makes one for a parent that is there."""
+    employee = Employee(user_ptr=user, number="7")
+    employee.save_base(raw=True)
+    return Employee.objects.get(pk=user.pk)
+
+
+def test_a_proxy_of_the_originals_model_is_in_step(either):
+    member = Member.objects.get(pk=either.user_id)
+    assert (member.email, member.first_name, member.get_short_name()) == ("ada@example.org", "Ada", "Ada")
+    member.email = "new@example.org"
+    member.save()
+    in_step(either, "new@example.org")
+    member.refresh_from_db()
+    assert member.email == "new@example.org"
+    member.email = ""
+    member.save(update_fields=["email"])
+    in_step(either, "")
+
+
+def test_a_child_of_the_originals_model_is_in_step(either):
+    employee = hired(either.user)
+    assert (employee.email, employee.first_name) == ("ada@example.org", "Ada")
+    employee.email, employee.number = "new@example.org", "8"
+    employee.save()
+    in_step(either, "new@example.org")
+    deferred = Employee.objects.only("number").get()
+    assert (deferred.email, deferred.number) == ("new@example.org", "8")
+    deferred.email = "newer@example.org"
+    deferred.save()
+    in_step(either, "newer@example.org")
+    # Stale by now: takes the value that is stored.
+    employee.number = "9"
+    employee.save()
+    in_step(either, "newer@example.org")
+    assert Employee.objects.get().number == "9"
+
+
+def test_a_new_child_moves_as_soon_as_there_is_a_profile(either):
+    employee = Employee.objects.create(username="bob", email="bob@example.org")
+    assert column("email", employee.pk) == "bob@example.org"
+    in_step(Profile.objects.create(user=employee.user_ptr), "bob@example.org")
+    assert Employee.objects.get().email == "bob@example.org"
+
+
+def test_a_deleted_original_reads_nobodys_copy(default):
+    from clinic.models import Badge
+
+    from atrest.django.mirror.declared import Mirror
+
+    mirror = Mirror(Badge, Badge._meta.get_field("user"), (("last_name", "encrypted_last_name"),), True)
+    Badge.objects.create(encrypted_last_name="Nobody")
+    user = User.objects.create_user("ada")
+    user.delete()
+    assert not mirror.copies_of(user, "default").exists()
+
+
+@pytest.mark.parametrize("model", [ProfileProxy, LongProfile])
+def test_a_proxy_and_a_child_of_the_copies_model_are_in_step(either, model):
+    if model is LongProfile:
+        LongProfile(profile_ptr=either, history="long").save_base(raw=True)
+    copy = model.objects.get(pk=either.pk)
+    assert copy.encrypted_email == "ada@example.org"
+    copy.encrypted_email = "new@example.org"
+    copy.save()
+    in_step(either, "new@example.org")
+    user = User.objects.create_user("bob", email="bob@example.org")
+    model.objects.create(user=user)
+    in_step(Profile.objects.get(user=user), "bob@example.org")
+
+
+def test_a_class_that_is_made_later_is_in_step(either):
+    class Latecomer(User):  # as in an admin module
+        class Meta:
+            proxy = True
+            app_label = "clinic"
+
+    try:
+        user = Latecomer.objects.get(pk=either.user_id)
+        assert user.email == "ada@example.org"
+        user.email = "new@example.org"
+        user.save()
+        in_step(either, "new@example.org")
+    finally:
+        from django.apps import apps
+
+        del apps.all_models["clinic"]["latecomer"]
+        apps.clear_cache()
+
+
+def test_a_save_of_a_child_sends_once(either):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def written(model):
+        instance = model.objects.get(pk=either.user_id)
+        instance.email = f"{model.__name__}@example.org"
+        with CaptureQueriesContext(connection) as queries:
+            instance.save()
+        return [q["sql"].split()[1] for q in queries if q["sql"].startswith("UPDATE")]
+
+    hired(either.user)
+    of_user = written(User)
+    assert written(Member) == of_user and of_user.count('"clinic_profile"') == 1
+    assert sorted(written(Employee)) == sorted([*of_user, '"clinic_employee"'])
+
+
+def test_originals_that_the_mirrored_model_has_from_its_parent(default):
+    employee = Employee.objects.create(username="bob", number="7", last_name="King")
+    Locker.objects.create(owner=employee)
+
+    def both():
+        locker, employee = Locker.objects.get(), Employee.objects.get()
+        assert (locker.encrypted_number, locker.encrypted_last_name) == (employee.number, employee.last_name)
+        return employee.number, employee.last_name
+
+    assert both() == ("7", "King")
+    for model in (User, Member):
+        user = model.objects.get()
+        user.last_name = model.__name__
+        user.save()
+        assert both() == ("7", model.__name__)
+    locker = Locker.objects.get()
+    locker.encrypted_number, locker.encrypted_last_name = "8", "Lovelace"
+    locker.save()
+    assert both() == ("8", "Lovelace")
+    User.objects.create_user("nobody", last_name="x").save()
+    assert both() == ("8", "Lovelace")
+
+
+def test_mirrors_of_an_abstract_base_are_those_of_its_children():
+    from atrest.django.mirror.declared import all_mirrors
+
+    declared = {m.model: m.pairs for m in all_mirrors()}
+    assert declared[Nametag] == declared[Sash] == (("last_name", "encrypted_last_name"),)
+    # A child and a proxy of a model with rows share its mirrors.
+    assert len(declared) == 4 and declared.keys() >= {Profile, Locker}
+
+
+def test_a_child_adds_to_the_mirrors_of_its_parent(default, monkeypatch):
+    from atrest.django.mirror.declared import declared_by
+
+    more = {**Profile.mirrors, "user.last_name": "encrypted_first_name"}
+    monkeypatch.setattr(LongProfile, "mirrors", more, raising=False)
+    assert [m.pairs for m in declared_by(LongProfile)] == [(("last_name", "encrypted_first_name"),)]
+
+
+def test_a_model_with_several_mirrors_sends_each_its_own(either):
+    user = User.objects.get(pk=either.user_id)
+    tag = Nametag.objects.create(user=user)
+    user.email, user.last_name = "new@example.org", "King"
+    user.save()
+    in_step(either, "new@example.org")
+    tag.refresh_from_db()
+    assert tag.encrypted_last_name == "King" and not Sash.objects.exists()
+    tag.encrypted_last_name = "Lovelace"
+    tag.save()
+    assert User.objects.get(pk=user.pk).last_name == "Lovelace"
+    in_step(either, "new@example.org")
+
+
+@pytest.fixture
+def worn_empty(default):
+    """mirrors_originals = "empty" on all that mirror the last name."""
+    yield from in_mode("empty", "last_name", Nametag, Sash, Locker)
+
+
+def test_a_field_that_several_models_empty_is_read_where_the_copy_is(worn_empty):
+    names = {"ada": Nametag, "bob": Sash, "eve": None, "kim": Locker}
+    for name, model in names.items():
+        if model is Locker:
+            Locker.objects.create(owner=Employee.objects.create(username=name, last_name=name))
+            continue
+        user = User.objects.create_user(name, last_name=name)
+        if model:
+            model.objects.create(user=user)
+    for name, model in names.items():
+        user = User.objects.get(username=name)
+        assert user.last_name == name
+        assert column("last_name", user.pk) == ("" if model else name)
+        user.last_name = f"{name} King"
+        user.save()
+        assert column("last_name", user.pk) == ("" if model else f"{name} King")
+        assert User.objects.get(username=name).last_name == f"{name} King"
+    copies = [m.objects.get().encrypted_last_name for m in (Nametag, Sash, Locker)]
+    assert copies == ["ada King", "bob King", "kim King"]
+
+
+def test_a_field_is_not_emptied_by_one_model_and_kept_by_another(monkeypatch):
+    from django.core.exceptions import ImproperlyConfigured
+
+    from atrest.django.mirror.declared import all_mirrors
+
+    monkeypatch.setattr(Sash, "mirrors_originals", "empty", raising=False)
+    with pytest.raises(ImproperlyConfigured, match="last_name.*clinic.Locker keeps.*clinic.Sash empties"):
+        all_mirrors()
+
+
 def command(*args):
     out = StringIO()
+    chosen = () if "--model" in args else ("--model", "Profile")
     try:
-        call_command("mirror_fields", *args, stdout=out)
+        call_command("mirror_fields", *args, *chosen, stdout=out)
         return 0, out.getvalue()
     except CommandError as error:
         return error.returncode, out.getvalue() + str(error)
@@ -170,15 +389,14 @@ def test_emptying_before_the_model_says_so_is_refused(profile):
     assert fresh(profile)[1].email == "ada@example.org"
 
 
-@pytest.fixture
-def emptying(profile):
-    """mirrors_originals = "empty" on the model; signals and attributes as they were afterwards."""
+def in_mode(mode, names, *models):
+    """mirrors_originals on these models; signals and attributes as they were afterwards."""
     from django.db.models import signals
 
     from atrest.django.mirror import sync
 
     before = {s: list(s.receivers) for s in (signals.post_init, signals.pre_save, signals.post_save)}
-    names = {n: User.__dict__[n] for n in ("email", "first_name")}
+    attributes = {n: User.__dict__[n] for n in names.split()}
 
     def reset():
         for signal, receivers in before.items():
@@ -186,17 +404,30 @@ def emptying(profile):
             signal.sender_receivers_cache.clear()
 
     reset()
-    Profile.mirrors_originals = "empty"
-    sync.register()
+    for model in models:
+        model.mirrors_originals = mode
+    try:
+        sync.register()
+        yield
+    finally:
+        reset()
+        for signal, receivers in before.items():
+            signal.receivers = receivers
+            signal.sender_receivers_cache.clear()
+        for model in models:
+            del model.mirrors_originals
+        for name, attribute in attributes.items():
+            setattr(User, name, attribute)
+            User._meta.get_field(name).__dict__.pop("pre_save", None)
+
+
+@pytest.fixture
+def emptying(profile):
+    """A profile whose user's originals are emptied."""
+    modes = in_mode("empty", "email first_name", Profile)
+    next(modes)
     yield profile
-    reset()
-    for signal, receivers in before.items():
-        signal.receivers = receivers
-        signal.sender_receivers_cache.clear()
-    del Profile.mirrors_originals
-    for name, attribute in names.items():
-        setattr(User, name, attribute)
-        User._meta.get_field(name).__dict__.pop("pre_save", None)
+    next(modes, None)
 
 
 def column(name, pk):
@@ -374,3 +605,73 @@ def test_the_way_back(emptying):
     status, text = command("--restore-originals")
     assert status == 0 and "2 values written" in text
     assert (column("email", emptying.user_id), column("first_name", emptying.user_id)) == ("ada@example.org", "Ada")
+
+
+def damaged(name="encrypted_email"):
+    """Nobody's token in one of three profiles' copies, and the row's key."""
+    from django.db import connection
+
+    for n in range(2):
+        Profile.objects.bulk_create([Profile(user=User.objects.create_user(f"u{n}", email=f"u{n}@example.org"))])
+    bad = Profile.objects.get(user__username="u0")
+    token = atrest.Field(atrest.Keyring(atrest.generate_key()), f"clinic_profile.{name}").seal("x")
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE clinic_profile SET {name} = %s WHERE id = %s", [token, bad.pk])
+    return bad.pk, token
+
+
+def test_a_copy_that_does_not_open_is_named_and_the_others_are_done(profile, stored):
+    pk, token = damaged()
+    status, text = command()
+    assert status == 1 and "1 not copied" in text and "1 copies do not open" in text
+    assert f"encrypted_email of {pk}" in text and "verify_fields --field clinic.Profile.encrypted_email" in text
+    status, text = command("--fill", "--batch-size", "1")
+    assert status == 1 and "1 values written" in text and "1 copies do not open" in text
+    assert Profile.objects.get(user__username="u1").encrypted_email == "u1@example.org"
+    assert token in stored("default", COPY)
+
+
+def test_originals_beside_a_copy_that_does_not_open_stay_as_they_are(emptying):
+    pk, token = damaged()
+    assert command("--fill")[0] == 1
+    status, text = command("--empty-originals")
+    assert status == 1 and "1 originals are IN CLEAR" in text and "1 copies do not open" in text
+    bad = Profile.objects.get(pk=pk)
+    assert column("email", bad.user_id) == "u0@example.org"
+    assert column("email", emptying.user_id) == ""
+    # Written anew it is as any other.
+    bad.encrypted_email = "new@example.org"
+    bad.save()
+    assert command("--empty-originals")[0] == 0
+    assert User.objects.get(username="u0").email == "new@example.org"
+
+
+def test_restoring_passes_over_what_does_not_open(emptying):
+    command("--empty-originals")
+    Profile.mirrors_originals = "keep"
+    pk, _ = damaged()
+    User.objects.filter(username="u0").update(email="")
+    status, text = command("--restore-originals")
+    assert status == 1 and "1 copies do not open" in text
+    assert column("email", emptying.user_id) == "ada@example.org"
+    assert column("email", Profile.objects.get(pk=pk).user_id) == ""
+
+
+def test_what_cannot_run_says_so_and_ends_with_2(profile, monkeypatch, tmp_path):
+    from django.db import connections
+    from django.test import override_settings
+
+    status, text = command("--database", "nosuch")
+    assert status == 2 and "DATABASES has no 'nosuch'" in text
+    with override_settings(ATREST={"KEYS": "env:NOT_SET_ANYWHERE"}):
+        status, text = command()
+    assert status == 2 and "NOT_SET_ANYWHERE" in text
+    monkeypatch.setattr(Profile, "mirrors", {"email": "encrypted_email"})
+    status, text = command()
+    assert status == 2 and "relation.field" in text
+    monkeypatch.undo()
+    monkeypatch.setitem(connections["sqlite"].settings_dict, "NAME", f"{tmp_path}/none/none.db")
+    connections["sqlite"].close()
+    status, text = command("--database", "sqlite")
+    connections["sqlite"].close()
+    assert status == 2 and "'sqlite'" in text and "unable to open" in text

@@ -68,9 +68,16 @@ def is_source(text: str) -> bool:
 def get(name: str) -> Any:
     """One setting of ATREST, or its default.
 
-    Raises ImproperlyConfigured for a name in ATREST that is not known.
+    Raises ImproperlyConfigured for a name in ATREST that is not known, and where that is no dict.
     """
-    given = getattr(settings, "ATREST", None) or {}
+    given = getattr(settings, "ATREST", None)
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(
+            f"settings.ATREST is a {type(given).__name__}; write a dict, such as "
+            f'ATREST = {{"KEYS": "env:FIELD_ENCRYPTION_KEY"}}'
+        )
     for unknown in given.keys() - DEFAULTS.keys():
         near = get_close_matches(unknown, DEFAULTS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(DEFAULTS)}"
@@ -119,11 +126,11 @@ def key_config() -> KeyConfig:
         policy = toml.read(path)
         return KeyConfig(policy.get("keys", {}), os.environ, path.parent, str(path), policy.get("database", {}))
     if (keys := get("KEYS")) is not None:
-        return _from_values("ATREST_KEY", keys, (), 'settings.ATREST["KEYS"]')
+        return _from_values('settings.ATREST["KEYS"]', keys)
     for name in OLD_NAMES:
         if value := getattr(settings, name, None):
             backup = getattr(settings, f"{name}_BACKUP", None) or ()
-            return _from_values(name, value, backup, f"settings.{name}")
+            return _from_values(f"settings.{name}", value, backup)
     raise ImproperlyConfigured(
         "no encryption key is configured. Make one with `manage.py generate_encryption_key`, keep a "
         'copy where the database is not, and set ATREST = {"KEYS": "env:FIELD_ENCRYPTION_KEY"} '
@@ -143,17 +150,19 @@ def _listed(value: Any) -> list[str]:
     return [item.decode("ascii", "replace") if isinstance(item, bytes) else item for item in items]
 
 
-def _from_values(name: str, value: Any, backup: Any, origin: str) -> KeyConfig:
-    """Keys as they stand in settings reach the native module as variables."""
+def _from_values(origin: str, value: Any, backup: Any = ()) -> KeyConfig:
+    """Keys as they stand in settings reach the native module as variables, which its messages name: by their place."""
     given: dict[str, str] = {}
     sources: list[str] = []
-    old = _listed(backup) if backup else []
-    for number, item in enumerate(_listed(value) + old):
-        if is_source(item):
-            sources.append(item)
+    for place, keys in ((origin, value), (f"{origin}_BACKUP", backup)):
+        if place != origin and not keys:
             continue
-        variable = name if number == 0 else f"{name}_{number + 1}"
-        given[variable] = item
-        sources.append(f"env:{variable}")
+        for number, item in enumerate(_listed(keys)):
+            if is_source(item):
+                sources.append(item)
+                continue
+            variable = f"{place}[{number}]" if isinstance(keys, (list, tuple)) else place
+            given[variable] = item
+            sources.append(f"env:{variable}")
     table = {"primary": sources[0], "previous": sources[1:]}
     return KeyConfig(table, ChainMap(given, os.environ), base_dir(), origin)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from django.db.migrations.operations.base import Operation
 import atrest
 from atrest.django import policy
 from atrest.django.fields import EncryptedField
+from atrest.django.management.row_keys import parts
 
 
 class NamesFields(Operation):
@@ -122,14 +123,17 @@ class EncryptColumns(NamesFields):
 def _in_memory(connection: Any, field: Any, *, seal: bool) -> None:
     """What the engine does to a column, through Django's connection."""
     native, quote = field.column_values.native(), connection.ops.quote_name
-    table, column, pk = (quote(n) for n in (field.model._meta.db_table, field.column, field.model._meta.pk.column))
+    table, column, *keys = (
+        quote(n) for n in (field.model._meta.db_table, field.column, *(part.column for part in parts(field)))
+    )
+    row_is = " AND ".join(f"{key} = %s" for key in keys)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {pk}, {column} FROM {table} WHERE {column} IS NOT NULL")
-        for key, stored in cursor.fetchall():
+        cursor.execute(f"SELECT {column}, {', '.join(keys)} FROM {table} WHERE {column} IS NOT NULL")
+        for stored, *key in cursor.fetchall():
             clear, was_sealed = native.read(repr(stored) if isinstance(stored, (int, float)) else stored)
             if was_sealed != seal:
                 value = native.seal(clear) if seal else clear
-                cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {pk} = %s", [value, key])
+                cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {row_is}", [value, *key])
 
 
 class DecryptColumns(EncryptColumns):

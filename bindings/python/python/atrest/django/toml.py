@@ -9,20 +9,30 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib  # type: ignore[no-redef]
-
 
 def read(path: Path) -> dict[str, Any]:
     """The file as a dict. Raises ImproperlyConfigured; checking its names is the engine's."""
+    tomllib = _tomllib(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ImproperlyConfigured(f"the policy {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ImproperlyConfigured(f"the policy {path} is no TOML: {error}") from error
+
+
+def _tomllib(path: Path) -> Any:
+    """What reads TOML: imported here, as keys in settings need none."""
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        try:
+            import tomli as tomllib  # type: ignore[no-redef]
+        except ModuleNotFoundError as error:
+            raise ImproperlyConfigured(
+                f"the policy {path} cannot be read: Python 3.10 has no TOML of its own; pip install tomli"
+            ) from error
+    return tomllib
 
 
 def value(of: Any) -> str:

@@ -26,6 +26,8 @@ _PHRASES = (
     ("run with --apply-schema", "run `manage.py migrate`"),
     ("pass accept_lookalikes=True", "add --accept-lookalikes"),
     ('with backup="FILE"', "with --backup-file FILE"),
+    # Keys of settings have no such options.
+    ("in [keys]", 'in the [keys] of a policy (settings.ATREST["POLICY"])'),
     ("make the same call again", "run the same command again"),
 )
 

@@ -3,6 +3,7 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 
 from atrest.django import (
@@ -99,3 +100,55 @@ class Badge(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True)
     encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")
+
+
+class Member(User):
+    """The same rows under another class."""
+
+    class Meta:
+        proxy = True
+
+
+class Employee(User):
+    """A user with a table of its own beside."""
+
+    number = models.CharField(max_length=10, blank=True)
+
+
+class ProfileProxy(Profile):
+    class Meta:
+        proxy = True
+
+
+class LongProfile(Profile):
+    history = models.CharField(max_length=50, blank=True)
+
+
+class Locker(models.Model):
+    """Mirrors what the child's table has, and what the parent's."""
+
+    owner = models.OneToOneField(Employee, on_delete=models.CASCADE)
+    encrypted_number = EncryptedCharField(max_length=10, blank=True, default="")
+    encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")
+
+    mirrors = {"owner.number": "encrypted_number", "owner.last_name": "encrypted_last_name"}
+
+
+class Worn(models.Model):
+    """What its children mirror, each for itself."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")
+
+    mirrors = {"user.last_name": "encrypted_last_name"}
+
+    class Meta:
+        abstract = True
+
+
+class Nametag(Worn):
+    pass
+
+
+class Sash(Worn):
+    colour = models.CharField(max_length=10, blank=True)

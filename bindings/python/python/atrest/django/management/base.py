@@ -56,8 +56,7 @@ class ColumnCommand(BaseCommand):
     def chosen(self, options: dict[str, Any]) -> list[Any]:
         """The fields that `--app`, `--model` and `--field` choose in the database; all without them."""
         alias = options["database"]
-        if alias not in connections:
-            raise CommandError(f"DATABASES has no {alias!r}; there are: {', '.join(connections)}", returncode=2)
+        refuse_unknown(alias)
         return choose(alias, Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"])))
 
     def run(self, verb: str, options: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -150,6 +149,12 @@ def refuse_below_one(options: dict[str, Any], *names: str) -> None:
         if (value := options.get(name)) is not None and value < 1:
             flag = name.replace("_", "-")
             raise CommandError(f"--{flag} is {value}; give a whole number from 1 on, or leave it out", returncode=2)
+
+
+def refuse_unknown(alias: str) -> None:
+    """Raises CommandError if DATABASES has no such entry."""
+    if alias not in connections:
+        raise CommandError(f"DATABASES has no {alias!r}; there are: {', '.join(connections)}", returncode=2)
 
 
 class Progress:

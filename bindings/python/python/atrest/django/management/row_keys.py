@@ -8,18 +8,19 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 
-def _parts(field: Any) -> list[Any]:
+def parts(field: Any) -> list[Any]:
+    """The fields of the primary key: several where it is composite."""
     meta = field.model._meta
     return list(getattr(meta, "pk_fields", None) or [meta.pk])
 
 
 def stored(field: Any, typed: list[str], connection: Any) -> list[str]:
     """The key of a row of the field's model, from what somebody typed. Raises CommandError for what is none."""
-    parts = _parts(field)
-    if len(parts) != len(typed):
+    fields = parts(field)
+    if len(fields) != len(typed):
         return typed  # the engine says how many it takes
     try:
-        return [str(p.get_db_prep_value(p.to_python(text), connection)) for p, text in zip(parts, typed)]
+        return [str(p.get_db_prep_value(p.to_python(text), connection)) for p, text in zip(fields, typed)]
     except ValidationError as error:
         raise CommandError(
             f"--pk {' '.join(typed)} is no primary key of {field.model._meta.label}: {' '.join(error.messages)}",
@@ -29,10 +30,10 @@ def stored(field: Any, typed: list[str], connection: Any) -> list[str]:
 
 def shown(field: Any, key: str) -> str:
     """A key of a report, as the application writes it."""
-    parts = _parts(field)
-    if len(parts) != 1:
+    fields = parts(field)
+    if len(fields) != 1:
         return key
     try:
-        return str(parts[0].to_python(key))
+        return str(fields[0].to_python(key))
     except (ValidationError, ValueError):
         return key

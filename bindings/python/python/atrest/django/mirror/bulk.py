@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from atrest.django.mirror.declared import Mirror
+from atrest.django.unreadable import Unreadable
 
 
 @dataclass
@@ -27,6 +28,20 @@ class Counts:
     #: The original has a value, whatever the copy has.
     in_clear: int = 0
     first: list[Any] = field(default_factory=list)
+    #: Pairs of which one side does not open. Nothing is written to either.
+    unreadable: int = 0
+    unreadable_first: list[str] = field(default_factory=list)
+
+    def opens(self, owner: Any, row: Any, original: str, copy: str) -> bool:
+        """Whether both values of a pair do; counts it if one does not."""
+        closed = [n for n, of in ((original, owner), (copy, row)) if type(of.__dict__.get(n)) is Unreadable]
+        if closed:
+            self.unreadable += 1
+            if original not in closed:
+                self.in_clear += bool(owner.__dict__[original])
+            if len(self.unreadable_first) < 20:
+                self.unreadable_first.append(f"{closed[0]} of {row.pk}")
+        return not closed
 
     def note(self, pk: Any, original: Any, copy: Any) -> None:
         """Counts one pair."""
@@ -45,15 +60,15 @@ class Counts:
 
 def compare(mirror: Mirror, using: str, batch: int) -> Counts:
     """Counts only."""
-    return _each(mirror, using, batch, lambda owner, row: (set(), set()))
+    return _each(mirror, using, batch, lambda owner, row, pairs: (set(), set()))
 
 
 def fill(mirror: Mirror, using: str, batch: int) -> Counts:
     """Makes each copy what its original is. A blank original leaves its copy."""
 
-    def work(owner: Any, row: Any) -> tuple[set[str], set[str]]:
+    def work(owner: Any, row: Any, pairs: Pairs) -> tuple[set[str], set[str]]:
         copies = set()
-        for original, copy in mirror.pairs:
+        for original, copy in pairs:
             value = owner.__dict__[original]
             if value and value != getattr(row, copy):
                 setattr(row, copy, value)
@@ -66,9 +81,9 @@ def fill(mirror: Mirror, using: str, batch: int) -> Counts:
 def empty(mirror: Mirror, using: str, batch: int) -> Counts:
     """Empties the originals whose copy holds the same. Others are left, and counted as different."""
 
-    def work(owner: Any, row: Any) -> tuple[set[str], set[str]]:
+    def work(owner: Any, row: Any, pairs: Pairs) -> tuple[set[str], set[str]]:
         originals = set()
-        for original, copy in mirror.pairs:
+        for original, copy in pairs:
             if owner.__dict__[original] and owner.__dict__[original] == getattr(row, copy):
                 owner.__dict__[original] = mirror.blank(original)
                 originals.add(original)
@@ -80,9 +95,9 @@ def empty(mirror: Mirror, using: str, batch: int) -> Counts:
 def restore(mirror: Mirror, using: str, batch: int) -> Counts:
     """The way back: fills empty originals from their copies."""
 
-    def work(owner: Any, row: Any) -> tuple[set[str], set[str]]:
+    def work(owner: Any, row: Any, pairs: Pairs) -> tuple[set[str], set[str]]:
         originals = set()
-        for original, copy in mirror.pairs:
+        for original, copy in pairs:
             if getattr(row, copy) and not owner.__dict__[original]:
                 owner.__dict__[original] = getattr(row, copy)
                 originals.add(original)
@@ -91,7 +106,9 @@ def restore(mirror: Mirror, using: str, batch: int) -> Counts:
     return _each(mirror, using, batch, work)
 
 
-Work = Callable[[Any, Any], tuple[set[str], set[str]]]
+Pairs = list[tuple[str, str]]
+#: From an owner, its row, and the pairs that open: the names that changed, of originals and of copies.
+Work = Callable[[Any, Any, Pairs], tuple[set[str], set[str]]]
 
 
 def _each(mirror: Mirror, using: str, batch: int, work: Work) -> Counts:
@@ -102,9 +119,10 @@ def _each(mirror: Mirror, using: str, batch: int, work: Work) -> Counts:
         for row in rows:
             owner = getattr(row, mirror.relation.name)
             counts.rows += 1
-            for original, copy in mirror.pairs:
+            pairs = [pair for pair in mirror.pairs if counts.opens(owner, row, *pair)]
+            for original, copy in pairs:
                 counts.note(row.pk, owner.__dict__[original], getattr(row, copy))
-            originals, copies = work(owner, row)
+            originals, copies = work(owner, row, pairs)
             # update(), not save(): no signals, and these columns only.
             if copies:
                 mirror.model._base_manager.using(using).filter(pk=row.pk).update(**{c: getattr(row, c) for c in copies})

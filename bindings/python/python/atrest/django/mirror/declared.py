@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
+from django.db.models.base import ModelBase
 
 from atrest.django.fields import EncryptedField
 
@@ -32,9 +33,44 @@ class Mirror:
         """What an emptied original holds."""
         return None if self.original_model._meta.get_field(original).null else ""
 
-    def copies_of(self, owner: Any, using: str) -> Any:
+    @property
+    def key(self) -> str:
+        """What no other mirror is called."""
+        return f"{self.model._meta.label}.{self.relation.name}"
+
+    def copies_of(self, owner: Any, using: str | None) -> Any:
         """The rows that mirror this original, as a queryset (of one row at most)."""
-        return self.model._base_manager.using(using).filter(**{self.relation.name: owner.pk})
+        ((name, key),) = row_of(self.original_model, owner).items()
+        rows = self.model._base_manager.using(using)
+        # Without a key it would be those that belong to nobody.
+        return rows.none() if key is None else rows.filter(**{f"{self.relation.name}__{name}": key})
+
+    def copies_beside(self, owner: Any) -> Any:
+        """The row that mirrors this original, as it hangs on the instance; None without one."""
+        name = self.relation.remote_field.get_accessor_name()
+        if hasattr(type(owner), name):
+            return getattr(owner, name, None)
+        # Of a parent of the model that the relation points to.
+        return self.copies_of(owner, owner._state.db).first()
+
+
+def row_of(model: type[models.Model], instance: models.Model) -> dict[str, Any]:
+    """The model's row that the instance is, or is a part of, as a filter.
+
+    The instance is of the model, of a proxy or child of it, or of what it is itself a proxy or
+    child of: the key is the one of what both have.
+    """
+    common: Any = next(c for c in model.__mro__ if is_concrete(c) and isinstance(instance, c))
+    pk = common._meta.pk
+    key = getattr(instance, pk.attname)
+    if key is None and (link := instance._meta.get_ancestor_link(common._meta.concrete_model)):
+        key = getattr(instance, link.attname)  # of a child that is not saved yet
+    return {pk.name: key}
+
+
+def is_concrete(cls: Any) -> bool:
+    """Whether it is a model with rows."""
+    return isinstance(cls, ModelBase) and cls is not models.Model and not cls._meta.abstract
 
 
 def declared_by(model: type[models.Model]) -> Iterator[Mirror]:
@@ -42,8 +78,8 @@ def declared_by(model: type[models.Model]) -> Iterator[Mirror]:
 
     Raises ImproperlyConfigured for a declaration that cannot be followed.
     """
-    declared = model.__dict__.get("mirrors")
-    if not isinstance(declared, dict):
+    declared = _own(model)
+    if not declared:
         return
     originals = getattr(model, "mirrors_originals", "keep")
     if originals not in ("keep", "empty"):
@@ -71,6 +107,15 @@ def declared_by(model: type[models.Model]) -> Iterator[Mirror]:
         yield Mirror(model, relation, tuple(pairs), originals == "empty")
 
 
+def _own(model: type[models.Model]) -> dict[str, str]:
+    """What the model itself or its abstract bases declare; the rest is its parents' with rows, and followed there."""
+    declared, *theirs = (getattr(c, "mirrors", None) for c in model.__mro__ if is_concrete(c))
+    if not isinstance(declared, dict):
+        return {}
+    pairs = {pair for parents in theirs if isinstance(parents, dict) for pair in parents.items()}
+    return {source: copy for source, copy in declared.items() if (source, copy) not in pairs}
+
+
 def _field(model: type[models.Model], name: str) -> Any:
     try:
         return model._meta.get_field(name)
@@ -79,5 +124,19 @@ def _field(model: type[models.Model], name: str) -> Any:
 
 
 def all_mirrors() -> list[Mirror]:
-    """Every mirror of the project."""
-    return [mirror for model in apps.get_models() for mirror in declared_by(model)]
+    """Every mirror of the project.
+
+    Raises ImproperlyConfigured also where one model empties what another keeps.
+    """
+    mirrors = [mirror for model in apps.get_models() for mirror in declared_by(model)]
+    first: dict[Any, Mirror] = {}
+    for mirror in mirrors:
+        for original, _ in mirror.pairs:
+            field = mirror.original_model._meta.get_field(original)
+            keeps, empties = sorted((first.setdefault(field, mirror), mirror), key=lambda m: m.empties)
+            if keeps.empties != empties.empties:
+                raise ImproperlyConfigured(
+                    f"{field} is in the mirrors of two models, and {keeps.model._meta.label} keeps what "
+                    f"{empties.model._meta.label} empties; give both the same mirrors_originals"
+                )
+    return mirrors

@@ -7,76 +7,100 @@ does not write an old value back. A copy that was never filled is filled.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial, wraps
 from typing import Any
 
 from django.db import router, transaction
 from django.db.models import Model
 from django.db.models.query_utils import DeferredAttribute
-from django.db.models.signals import post_init, post_save, pre_save
+from django.db.models.signals import class_prepared, post_init, post_save, pre_save
 from django.dispatch import Signal
 
-from atrest.django.mirror.declared import Mirror, all_mirrors
+from atrest.django.mirror.declared import Mirror, all_mirrors, row_of
+from atrest.django.unreadable import Unreadable
 
 # Kept in an instance's __dict__: what it was loaded with; what goes to the other side after
-# the save; originals that were blanked on purpose; whether there is a row for the copies.
+# the save, by mirror; originals that were blanked on purpose; the mirrors that have a row for
+# the copies.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
 
 
 # Django has no signal for it; `update_fields` are the fields that were read anew.
 _refreshed = Signal()
 
+#: Both sides of every mirror.
+_sides: list[Side] = []
+
 
 def register() -> None:
     """Connects the signals of every mirror. Called when the app is ready."""
-    for mirror in all_mirrors():
-        for is_copy, model in ((True, mirror.model), (False, mirror.original_model)):
-            side = Side(mirror, is_copy)
+    _sides[:] = [Side(mirror, is_copy) for mirror in all_mirrors() for is_copy in (True, False)]
+    for side in _sides:
+        for model in side.owners:
             _wrap(model, "save_base", _together)
             _wrap(model, "refresh_from_db", _signalling)
-            for signal, receive in (
-                (post_init, side.loaded),
-                (_refreshed, side.loaded),
-                (pre_save, side.before),
-                (post_save, side.after),
-            ):
-                name = f"atrest.mirror.{mirror.model._meta.label}.{mirror.relation.name}.{is_copy}"
-                signal.connect(partial(_call, receive), sender=model, weak=False, dispatch_uid=name)
-        if mirror.empties:
-            for original, copy in mirror.pairs:
-                field = mirror.original_model._meta.get_field(original)
-                setattr(mirror.original_model, field.attname, EmptiedAttribute(field, mirror, copy))
-                field.pre_save = partial(_written, field, mirror)
+            for heir in _with_heirs(model):
+                _connect(side, heir)
+        if side.mirror.empties and not side.is_copy:
+            for original, copy in side.mirror.pairs:
+                EmptiedAttribute.put(side, side.mirror.original_model._meta.get_field(original), copy)
+    class_prepared.connect(_prepared, dispatch_uid="atrest.mirror")
+
+
+def _prepared(sender: type[Model], **_: Any) -> None:
+    """A model that is made later, such as a proxy in an admin module."""
+    for side in _sides:
+        if issubclass(sender, side.owners):
+            _connect(side, sender)
+
+
+def _connect(side: Side, model: type[Model]) -> None:
+    """Django sends an instance's signals for its own class: neither for that of its proxies nor its children."""
+    for signal, receive in (
+        (post_init, side.loaded),
+        (_refreshed, side.loaded),
+        (pre_save, side.before),
+        (post_save, side.after),
+    ):
+        uid = f"atrest.mirror.{side.key}"
+        signal.connect(partial(_call, receive), sender=model, weak=False, dispatch_uid=uid)
+
+
+def _with_heirs(model: type[Model]) -> Iterator[type[Model]]:
+    """The model, its proxies and its children."""
+    yield model
+    for heir in model.__subclasses__():
+        yield from _with_heirs(heir)
 
 
 def _wrap(model: type[Model], name: str, wrapper: Any) -> None:
-    """Puts the wrapper around a method of this very model, once."""
+    """Puts the wrapper around a model's method, once."""
     method = getattr(model, name)
-    if getattr(method, "_atrest_model", None) is not model:
-        wrapped = wraps(method)(wrapper(model, method))
-        wrapped._atrest_model = model
+    if not hasattr(method, "_atrest_mirrors"):
+        wrapped = wraps(method)(wrapper(method))
+        wrapped._atrest_mirrors = True  # type: ignore[attr-defined]
         setattr(model, name, wrapped)
 
 
-def _together(model: type[Model], save: Any) -> Any:
+def _together(save: Any) -> Any:
     """`save_base` in a transaction: the row and what goes to the other side, or neither."""
 
     def save_base(self: Any, raw: bool = False, *args: Any, **kwargs: Any) -> Any:
-        using = kwargs.get("using") or router.db_for_write(model, instance=self)
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         with transaction.atomic(using):
             return save(self, raw, *args, **kwargs)
 
     return save_base
 
 
-def _signalling(model: type[Model], refresh: Any) -> Any:
+def _signalling(refresh: Any) -> Any:
     """`refresh_from_db` (which also loads deferred fields), and then the signal."""
 
     def refresh_from_db(self: Any, using: Any = None, fields: Any = None, **kwargs: Any) -> None:
         fields = None if fields is None else list(fields)
         refresh(self, using=using, fields=fields, **kwargs)
-        if type(self) is model:  # as with Django's own
-            _refreshed.send(model, instance=self, update_fields=fields)
+        _refreshed.send(type(self), instance=self, update_fields=fields)
 
     return refresh_from_db
 
@@ -87,11 +111,6 @@ def _call(receive: Any, *, instance: Any, raw: bool = False, using: str | None =
         receive(instance, using=using, update_fields=kwargs.get("update_fields"))
 
 
-def _written(field: Any, mirror: Mirror, instance: Any, add: bool) -> Any:
-    """What goes into an emptied original's column: a blank, as soon as there is a row for the copy."""
-    return mirror.blank(field.name) if instance.__dict__.get(_HELD) else instance.__dict__[field.attname]
-
-
 class Side:
     """One side of a mirror: the copies (the profile), or the originals (the user)."""
 
@@ -99,6 +118,10 @@ class Side:
         self.mirror, self.is_copy = mirror, is_copy
         #: Names here, names on the other side.
         self.names = [(c, o) if is_copy else (o, c) for o, c in mirror.pairs]
+        self.key = f"{mirror.key}.{is_copy}"
+        model = mirror.model if is_copy else mirror.original_model
+        #: The models whose own these fields are: through them, their proxies and children they are saved.
+        self.owners = tuple({model._meta.get_field(here).model: None for here, _ in self.names})
 
     def loaded(self, instance: Any, update_fields: Any = None, **_: Any) -> None:
         """Remembers what the instance came with: all of it, or these fields."""
@@ -116,8 +139,9 @@ class Side:
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
         here, there = self._stored(instance, using, names) if names else ({}, None)
         changed = {h for h, _ in names if self._changed(instance, h)}
-        own[_PENDING] = pending = {}
-        own[_HELD] = there is not None
+        pending = own.setdefault(_PENDING, {})[self.key] = {}
+        held = own.setdefault(_HELD, set())
+        (held.discard if there is None else held.add)(self.key)
         for mine, theirs in names:
             if self.mirror.empties and not self.is_copy:
                 if mine in changed:
@@ -145,11 +169,11 @@ class Side:
     def after(self, instance: Any, using: str, update_fields: Any = None) -> None:
         """After the row was written: sends what changed."""
         own = instance.__dict__
-        pending = own.pop(_PENDING, {})
+        pending = own.get(_PENDING, {}).pop(self.key, {})
         if pending:
             self._others(instance, using).update(**pending)
             self._refresh_cached(instance, pending)
-        if self.mirror.empties and not self.is_copy and own.get(_HELD):
+        if self.mirror.empties and not self.is_copy and self.key in own.get(_HELD, ()):
             # As in the column: the next save must not take it for a new value.
             own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
         self.loaded(instance, update_fields)
@@ -162,26 +186,36 @@ class Side:
         if not self.is_copy and self.mirror.empties and not value:
             # An emptied original is blank in memory, too; whether that was assigned is noted.
             return name in instance.__dict__.get(_BLANKED, ())
-        return name not in loaded or (value is not loaded[name] and value != loaded[name])
+        if name not in loaded:
+            return True
+        before = loaded[name]
+        return value is not before and (type(before) is Unreadable or value != before)
 
     def _others(self, instance: Any, using: str) -> Any:
         mirror = self.mirror
         if not self.is_copy:
             return mirror.copies_of(instance, using)
-        owner = getattr(instance, mirror.relation.attname)
-        target = mirror.relation.target_field.attname
-        return mirror.original_model._base_manager.using(using).filter(**{target: owner})
+        originals = mirror.original_model._base_manager.using(using)
+        relation = mirror.relation
+        if hasattr(type(instance), relation.attname):
+            owner = getattr(instance, relation.attname)
+            return originals.filter(**{relation.target_field.attname: owner})
+        # The relation is in the table of a child of what was saved.
+        ((name, key),) = row_of(mirror.model, instance).items()
+        return originals.filter(**{f"{relation.related_query_name()}__{name}": key})
 
     def _stored(self, instance: Any, using: str, names: list[tuple[str, str]]) -> tuple[dict[str, Any], Any]:
         """What this row holds by now ({} for a new one), and the other side's (None without a row there)."""
-        if instance._state.adding or instance.pk is None:
-            if instance.pk is None and not self.is_copy:
+        mirror, relation = self.mirror, self.mirror.relation
+        model = mirror.model if self.is_copy else mirror.original_model
+        row_is = row_of(model, instance)
+        if instance._state.adding or None in row_is.values():
+            if None in row_is.values() and not (self.is_copy and hasattr(type(instance), relation.attname)):
                 return {}, None
             return {}, self._others(instance, using).values(*(t for _, t in names)).first()
-        relation = self.mirror.relation
         path = relation.name if self.is_copy else relation.related_query_name()
         wanted = [*(h for h, _ in names), f"{path}__pk", *(f"{path}__{t}" for _, t in names)]
-        row = type(instance)._base_manager.using(using).filter(pk=instance.pk).values(*wanted).first()
+        row = model._base_manager.using(using).filter(**row_is).values(*wanted).first()
         if row is None:
             return {}, None
         there = {t: row[f"{path}__{t}"] for _, t in names} if row[f"{path}__pk"] is not None else None
@@ -200,9 +234,26 @@ class Side:
 class EmptiedAttribute(DeferredAttribute):
     """An original whose column is empty: reads its value from the copy."""
 
-    def __init__(self, field: Any, mirror: Mirror, copy: str) -> None:
+    def __init__(self, field: Any) -> None:
         super().__init__(field)
-        self.mirror, self.copy = mirror, copy
+        #: The originals' side of each mirror that empties it, and the name of the copy there.
+        self.copies: dict[str, tuple[Side, str]] = {}
+
+    @classmethod
+    def put(cls, side: Side, field: Any, copy: str) -> None:
+        """In the place of the field's attribute; a field that several mirrors empty has one for all."""
+        attribute = vars(field.model).get(field.attname)
+        if not isinstance(attribute, cls):
+            attribute = cls(field)
+            setattr(field.model, field.attname, attribute)
+            field.pre_save = attribute.written
+        attribute.copies[side.key] = side, copy
+
+    def written(self, instance: Any, add: bool) -> Any:
+        """What goes into the column: a blank, as soon as there is a row for the copy."""
+        side, _ = next(iter(self.copies.values()))
+        held = not self.copies.keys().isdisjoint(instance.__dict__.get(_HELD, ()))
+        return side.mirror.blank(self.field.name) if held else instance.__dict__[self.field.attname]
 
     def __get__(self, instance: Any, cls: type | None = None) -> Any:
         if instance is None:
@@ -212,8 +263,10 @@ class EmptiedAttribute(DeferredAttribute):
         own = instance.__dict__
         if value or instance._state.adding or name in own.get(_BLANKED, ()):
             return value
-        copies = getattr(instance, self.mirror.relation.remote_field.get_accessor_name(), None)
-        return value if copies is None else getattr(copies, self.copy) or value
+        for side, copy in self.copies.values():
+            if (row := side.mirror.copies_beside(instance)) is not None and (there := getattr(row, copy)):
+                return there
+        return value
 
     def __set__(self, instance: Any, value: Any) -> None:
         name = self.field.attname

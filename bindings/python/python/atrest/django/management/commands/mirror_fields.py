@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError
 
+import atrest
 from atrest.django.columns import is_named
-from atrest.django.management.base import listed, refuse_below_one
+from atrest.django.management.base import listed, refuse_below_one, refuse_unknown
 from atrest.django.mirror import bulk
 from atrest.django.mirror.declared import Mirror, all_mirrors
+from atrest.django.words import in_django
 
 
 class Command(BaseCommand):
@@ -34,6 +37,22 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_below_one(options, "batch_size")
+        alias = options["database"]
+        refuse_unknown(alias)
+        try:
+            self.each(options)
+        except (atrest.AtrestError, ImproperlyConfigured) as error:
+            # Without a traceback.
+            raise CommandError(in_django(str(error)), returncode=2) from error
+        except (OperationalError, ProgrammingError) as error:
+            raise CommandError(
+                f"the database {alias!r} cannot be asked: {error}; see that it answers, and that `manage.py migrate` "
+                f"has made its tables",
+                returncode=2,
+            ) from error
+
+    def each(self, options: dict[str, Any]) -> None:
+        """One mirror after the other; raises CommandError with status 1 if something is left."""
         names = listed(options["model"])
         mirrors = [m for m in all_mirrors() if not names or is_named(m.model, names)]
         if not mirrors:
@@ -74,10 +93,16 @@ class Command(BaseCommand):
             self.stdout.write(f"  different, first keys: {', '.join(map(str, counts.first))}")
         if counts.without > 0:
             self.stdout.write(f"  {counts.without:,} of {mirror.original_model._meta.label} have no row to hold copies")
+        if counts.unreadable:
+            columns = " ".join(f"--field {mirror.model._meta.get_field(c)}" for _, c in mirror.pairs)
+            self.stdout.write(
+                f"  {counts.unreadable:,} copies do not open, and are left as they are, as are their originals: "
+                f"{', '.join(counts.unreadable_first)}; see why with `manage.py verify_fields {columns}`"
+            )
         left = counts.only_copy
         if mirror.empties and (left := counts.in_clear):
             self.stdout.write(
                 f"  {left:,} originals are IN CLEAR, and should be empty: --empty-originals empties those whose copy "
                 f"holds the same, --fill makes each copy what its original is"
             )
-        return counts.differ == counts.only_original == left == 0
+        return counts.differ == counts.only_original == counts.unreadable == left == 0
