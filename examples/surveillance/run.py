@@ -158,7 +158,7 @@ class Example:
     # --- what the steps are made of
 
     def atrest(self, *arguments: str, status: int = 0) -> dict:
-        binary = os.environ.get("ATREST_BIN") or shutil.which("atrest")
+        binary = shutil.which(os.environ.get("ATREST_BIN") or "atrest")
         if binary is None:
             raise SystemExit("the command atrest is not in PATH; install it, or name it in ATREST_BIN")
         shown = " ".join(f"'{a}'" if " " in a else a for a in arguments)

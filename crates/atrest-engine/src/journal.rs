@@ -349,6 +349,14 @@ pub struct Journal {
     unread: Vec<Unread>,
 }
 
+impl LostRecords {
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.identity && self.columns.is_empty()
+    }
+}
+
 /// A record under a key that is not at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unread {
@@ -372,9 +380,9 @@ impl Unread {
 /// What the journal has under a key that is not at hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LostRecords {
-    /// How many records.
-    pub records: usize,
-    /// The columns that they are about.
+    /// The journal's own identity.
+    pub identity: bool,
+    /// The columns that records are about.
     pub columns: BTreeSet<String>,
     /// The columns of which they say how far a run has come.
     pub runs: BTreeSet<String>,
@@ -456,7 +464,7 @@ impl Journal {
     pub fn lost(&self, key: KeyId) -> LostRecords {
         let mut lost = LostRecords::default();
         for unread in self.under(key) {
-            lost.records += 1;
+            lost.identity |= unread.name == name::IDENTITY;
             let target = unread.target().map(str::to_owned);
             lost.columns.extend(target.clone());
             if !unread.name.starts_with("column:") {

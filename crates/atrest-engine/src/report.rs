@@ -262,7 +262,7 @@ fn notes(column: &str, tally: &Tally) -> Vec<String> {
     }
     if tally.withheld > 0 {
         notes.push(format!(
-            "{column}: {} values in clear are not encrypted, since their subjects are being forgotten or have keys that do not open: delete those rows, take that back with atrest forget --undo, or put the keyring back that has the key",
+            "{column}: {} values in clear are not encrypted, since their subjects are being forgotten or have keys that do not open: delete those rows, take that back with atrest forget SUBJECT --undo, or put the keyring back that has the key",
             tally.withheld
         ));
     }

@@ -139,6 +139,12 @@ fn a_parameter_that_is_not_there_or_no_key_is_named() {
                 "put-parameter --type SecureString --name /atrest/absent",
             ],
         ),
+        // What is made anew has no version 9.
+        (
+            "/atrest/absent:9",
+            RemoteProblem::NotFound,
+            vec!["ParameterNotFound", "get-parameter-history"],
+        ),
         (
             &clear,
             RemoteProblem::Format,
@@ -199,7 +205,7 @@ fn a_secret_is_a_key_or_a_field_of_it() {
         (
             format!("{plain}?version-stage=AWSPREVIOUS"),
             NotFound,
-            vec!["version stage"],
+            vec!["version stage", "describe-secret"],
         ),
         (
             object.clone(),

@@ -207,7 +207,7 @@ fn what_is_missing_is_named() {
         (
             format!("secret/{path}?version=9"),
             NotFound,
-            vec!["vault kv put"],
+            vec!["vault kv metadata get", "leave `version` out"],
         ),
         (
             format!("secret/data/{path}"),

@@ -26,7 +26,7 @@ pub enum MediaError {
     Forgotten(KeyId),
     /// Its key is not used.
     #[error(
-        "its key {0} is not used, since the subject that its name says is to be forgotten; until that is done, atrest forget --undo takes it back"
+        "its key {0} is not used, since the subject that its name says is to be forgotten; until that is done, atrest forget SUBJECT --undo takes it back"
     )]
     ToBeForgotten(KeyId),
     /// The keys of the subject that its name says cannot be had.

@@ -272,8 +272,9 @@ impl Job {
         }
         let after = self.policy.keys.rotate_after;
         add_life(&mut usage, keys, of_subjects.as_ref(), after);
+        let lost: Vec<String> = journal.lost_keys().into_iter().map(str::to_owned).collect();
         let clean = runs.is_empty()
-            && journal.lost_keys().is_empty()
+            && lost.is_empty()
             && open.is_empty()
             && reports.iter().all(|it| it.is_clean(None));
         let records: Map<String, Value> = columns
@@ -282,6 +283,7 @@ impl Job {
             .collect();
         let mut envelope = envelope("status", clean, &reports, begin)?;
         envelope.insert("open_runs".to_owned(), json!(runs));
+        envelope.insert("lost_keys".to_owned(), json!(lost));
         tell(&open, &mut envelope);
         envelope.insert("keys".to_owned(), json!(usage));
         envelope.insert("journal".to_owned(), records.into());

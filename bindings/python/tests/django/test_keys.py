@@ -214,6 +214,8 @@ def test_a_lookalike_among_clear_values_is_no_wrong_key(alias, overwrite, caplog
     [
         (Mixed, "value", [LOOKALIKE]),
         (Mixed, "value", [LOOKALIKE] * 20 + ["clear"] * 20),  # a run that stopped on its way
+        (Mixed, "value", [*[LOOKALIKE] * 9, "clear", *[LOOKALIKE] * 9]),  # one that the run has not come to
+        (Mixed, "value", [LOOKALIKE, "clear"]),
         (Mixed, "value", ["clear"] * 20 + [LOOKALIKE] * 20),  # new rows, sealed by the application
         (Patient, "email", ["clear"] * 3 + [LOOKALIKE]),  # which reads no clear values
     ],

@@ -108,7 +108,7 @@ pub(super) fn restored(report: &FilesRestoreReport, wrote: bool) {
         (report.forgotten, "were forgotten, and are not brought back"),
         (
             report.to_be_forgotten,
-            "are to be forgotten: until that is done, atrest forget --undo takes it back, and they can be compared and put back",
+            "are to be forgotten: until that is done, atrest forget SUBJECT --undo takes it back, and they can be compared and put back",
         ),
     ] {
         if n > 0 {
@@ -176,7 +176,7 @@ fn details(report: &FilesReport) {
     }
     if report.to_be_forgotten > 0 {
         line(&format!(
-            "  {location}: {} files of subjects that are to be forgotten, whose keys are not used; until that is done, atrest forget --undo takes it back",
+            "  {location}: {} files of subjects that are to be forgotten, whose keys are not used; until that is done, atrest forget SUBJECT --undo takes it back",
             count(report.to_be_forgotten)
         ));
     }

@@ -237,7 +237,7 @@ fn show(state: &SubjectState) {
             "subject {tag} is to be forgotten, and the time to undo that ended {until}: its keys are not used, and the next atrest forget --due destroys them"
         ),
         (None, Some(until), _) => format!(
-            "subject {tag} is to be forgotten: its keys are not used from now on, and are destroyed by atrest forget --due after {until}; until then atrest forget --undo brings them back"
+            "subject {tag} is to be forgotten: its keys are not used from now on, and are destroyed by atrest forget --due after {until}; until then atrest forget SUBJECT --undo brings them back"
         ),
         (None, None, 0) if state.keys.is_empty() => {
             format!("subject {tag} has no key: nothing of it is encrypted under one of its own")

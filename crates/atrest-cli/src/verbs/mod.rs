@@ -187,7 +187,7 @@ fn keys_of(report: &atrest_engine::report::ColumnReport) {
     }
     if report.to_be_forgotten > 0 {
         line(&format!(
-            "  {}: {} values of subjects that are to be forgotten, whose keys are not used; until that is done, atrest forget --undo takes it back",
+            "  {}: {} values of subjects that are to be forgotten, whose keys are not used; until that is done, atrest forget SUBJECT --undo takes it back",
             report.column,
             count(report.to_be_forgotten)
         ));

@@ -182,7 +182,7 @@ pub(crate) fn show(reports: &[RestoreReport], wrote: bool) {
             ),
             (
                 report.to_be_forgotten,
-                "are of subjects that are to be forgotten, and were left: until that is done, atrest forget --undo takes it back",
+                "are of subjects that are to be forgotten, and were left: until that is done, atrest forget SUBJECT --undo takes it back",
             ),
             (
                 report.unopened,

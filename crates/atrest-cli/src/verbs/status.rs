@@ -46,8 +46,9 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         .filter_map(|policy| Some((policy.id(), journal.column(&policy.id())?)))
         .collect();
     let open = super::forget::open_erasures(&connected).await?;
+    let lost: Vec<String> = journal.lost_keys().into_iter().map(str::to_owned).collect();
     let clean = runs.is_empty()
-        && journal.lost_keys().is_empty()
+        && lost.is_empty()
         && open.is_empty()
         && reports.iter().all(|r| r.is_clean(None))
         && files.iter().all(|f| f.is_clean(None));
@@ -59,6 +60,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         Envelope::new("status", clean, reports, begin.elapsed().as_secs_f64())
             .files(&files)?
             .with("open_runs", &runs)?
+            .with("lost_keys", &lost)?
             .with("subjects_back", &open.back)?
             .with("subjects_begun", &open.begun)?
             .with("subjects_due", &open.due)?
@@ -98,6 +100,11 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Outcome> {
         }
     }
     open_runs(&runs);
+    for key in &lost {
+        line(&format!(
+            "the journal has records under key {key}, which is not at hand, so that no value can be changed: if it is lost for good, atrest key retire {key} --force says what goes with it, and removes them"
+        ));
+    }
     keys(&usage);
     Ok(Outcome::from_clean(clean))
 }

@@ -118,6 +118,7 @@ async fn every_verb_prints_what_the_documentation_lists() {
     let json = run(&["status"], 0);
     let more = [
         "open_runs",
+        "lost_keys",
         "subjects_back",
         "subjects_begun",
         "subjects_due",

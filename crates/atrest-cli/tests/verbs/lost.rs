@@ -162,6 +162,43 @@ async fn a_lost_key_of_the_policy() {
         .says("no key in the keyring opens");
 }
 
+/// A journal of before, as of a database that was put back, names a key that was destroyed.
+#[tokio::test]
+async fn a_destroyed_key_that_a_journal_names() {
+    let place = Place::sqlite(30).await;
+    place.keys(KEYRING);
+    let made = place.run(&["key", "init", "--json"]).expect(0).json();
+    let old = made["key"].as_str().unwrap().to_owned();
+    place.run(&["encrypt", "--no-backup", "--yes"]).expect(0);
+    let copy = "CREATE TABLE copied AS SELECT * FROM atrest_journal";
+    place.db.execute(copy).await;
+    place.run(&["key", "rotate"]).expect(0);
+    place.run(&["rotate", "--no-backup", "--yes"]).expect(0);
+    place.run(&["key", "retire", &old, "--yes"]).expect(0);
+    place.db.execute("DELETE FROM atrest_journal").await;
+    let back = "INSERT INTO atrest_journal SELECT * FROM copied";
+    place.db.execute(back).await;
+
+    let advice = format!("atrest key retire {old} --force");
+    place
+        .run(&["encrypt", "--no-backup", "--yes"])
+        .expect(2)
+        .says(&advice);
+    place.run(&["status"]).expect(1).says(&advice);
+    let told = place.run(&["status", "--json"]).expect(1).json();
+    assert_eq!(told["lost_keys"], serde_json::json!([old]));
+    place
+        .run(&["key", "retire", &old])
+        .expect(2)
+        .says("--force");
+    place
+        .run(&["key", "retire", &old, "--force", "--yes"])
+        .expect(0);
+    place.run(&["encrypt", "--no-backup", "--yes"]).expect(0);
+    place.run(&["status"]).expect(0);
+    place.run(&["key", "retire", &old]).expect(0);
+}
+
 /// Both under one root, as two applications of one key of a KMS may be.
 #[tokio::test]
 async fn a_keyring_of_another_system_is_refused() {

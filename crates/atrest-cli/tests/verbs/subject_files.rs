@@ -301,7 +301,7 @@ async fn files_of_who_is_to_be_forgotten() {
     place
         .run(&["file", "cat", "clips/anna/a"])
         .expect(2)
-        .says("atrest forget --undo takes it back");
+        .says("atrest forget SUBJECT --undo takes it back");
     let looked = place.run(&["inspect", "clips", "anna/a", "--json"]);
     assert_eq!(one(&looked.json())["state"], "to-be-forgotten");
     place

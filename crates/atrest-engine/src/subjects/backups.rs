@@ -14,7 +14,7 @@ use crate::policy::ColumnPolicy;
 use crate::target::RowKey;
 use crate::{Engine, EngineError};
 
-const TORN: &str = "the run that wrote it was killed while it wrote the last page: run the same command again, which goes on in it, or delete it";
+const TORN: &str = "if no run is writing it, the one that wrote it was killed while it wrote the last page: run the same command again, which goes on in it, or delete it";
 const WRITTEN: &str = "a run is writing it: let that end";
 
 /// One column of the backup.
@@ -83,10 +83,10 @@ impl Engine {
             }
         }
         // What a killed run left is proven to its end, unless that is torn.
-        if backup.torn() {
-            found.problem = Some(TORN.to_owned());
-        } else if !backup.closed() && length(path)? != backup.offset() {
+        if !backup.closed() && length(path)? != backup.len() {
             found.problem = Some(WRITTEN.to_owned());
+        } else if backup.torn() {
+            found.problem = Some(TORN.to_owned());
         }
         Ok(found)
     }

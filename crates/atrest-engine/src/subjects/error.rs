@@ -61,7 +61,7 @@ pub enum SubjectError {
     },
     /// Values for somebody who is being forgotten.
     #[error(
-        "subject {tag} is being forgotten and has values in clear again; type `atrest forget --undo` for it, or finish with `atrest forget --due` and run again"
+        "subject {tag} is being forgotten and has values in clear again; type `atrest forget SUBJECT --undo` for it, or finish with `atrest forget --due` and run again"
     )]
     Forgetting {
         /// The subject.

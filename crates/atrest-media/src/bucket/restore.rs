@@ -168,6 +168,9 @@ impl Run<'_> {
                 return Ok(Compared::Undecryptable(error));
             }
             Err(Side::Other(Failure::Object(_))) => {}
+            Err(Side::Other(Failure::Closed(error))) => {
+                return Err(Failure::Skipped(Why::Failed(error.to_string())));
+            }
             Err(Side::One(failure) | Side::Other(failure)) => return Err(failure),
         }
         let made = self.job.keys.one(bytes_of(name), true).await;

@@ -180,7 +180,7 @@ impl Report {
             let withheld = self.withheld.files;
             report.notes.push(format!(
                 "{withheld} files in clear are of subjects that are being forgotten, and were not \
-                 encrypted: remove them, or take that back with `atrest forget --undo`"
+                 encrypted: remove them, or take that back with `atrest forget SUBJECT --undo`"
             ));
         }
         if self.removed > 0 {

@@ -69,16 +69,16 @@ def doubt(connection: Any, field: Any) -> Doubt | None:
     """
     native = field.column_values.native()
     objects = field.model._base_manager.using(connection.alias).order_by()
-    ends: list[set[str]] = []
+    ends: list[list[str]] = []
     with _what_is_there(connection):
         for order in ("pk", "-pk"):
-            ends.append({native.inspect(stored).kind for stored in _raw(objects.order_by(order), field)})
+            ends.append([native.inspect(stored).kind for stored in _raw(objects.order_by(order), field)])
     kinds = {kind for end in ends for kind in end}
     if "sealed" in kinds or "undecryptable" not in kinds:
         return None
-    # A run encrypts from one end on, and new rows come at the other: an end of tokens is no chance.
-    among_clear = field.reads_plaintext and all("plaintext" in end for end in ends)
-    return Doubt.LOOKALIKES if among_clear else Doubt.WRONG_KEYS
+    # A run encrypts from one end on, and new rows come at the other: an end that is half tokens is no chance.
+    among_clear = all(end.count("plaintext") > end.count("undecryptable") for end in ends)
+    return Doubt.LOOKALIKES if field.reads_plaintext and among_clear else Doubt.WRONG_KEYS
 
 
 def lookalikes(alias: str) -> tuple[str, str]:

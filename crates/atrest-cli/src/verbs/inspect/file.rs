@@ -90,7 +90,7 @@ fn describe(path: &str, found: &Report, files: &FilesPolicy) -> FileReport {
     }
     if found.to_be_forgotten > 0 {
         let mut report = FileReport::new(file, "to-be-forgotten");
-        let problem = "its key is not used, since the subject that its name says is to be forgotten; until that is done, atrest forget --undo takes it back";
+        let problem = "its key is not used, since the subject that its name says is to be forgotten; until that is done, atrest forget SUBJECT --undo takes it back";
         report.problem = Some(problem.to_owned());
         return report;
     }

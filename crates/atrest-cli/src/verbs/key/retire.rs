@@ -16,23 +16,34 @@ use crate::backups::Known;
 use crate::output::{line, warn};
 use crate::session::{Connected, Session};
 
-/// A key that is nowhere: what the journal has under it keeps runs from beginning.
-async fn lost(args: &RetireArgs, id: KeyId, global: &Global) -> anyhow::Result<Outcome> {
-    let begin = Instant::now();
-    let connected = Connected::open(global).await?;
-    let lost = match &connected.engine() {
+/// What the journal has under a key that is not at hand.
+async fn lost_records(id: KeyId, global: &Global) -> anyhow::Result<(Connected, LostRecords)> {
+    let connected = Connected::look(global).await?;
+    let lost = match connected.engine() {
         Ok(engine) => engine.journal_to_read().await?.lost(id),
         Err(_) => LostRecords::default(),
     };
-    if lost.records == 0 {
+    Ok((connected, lost))
+}
+
+/// A key that is nowhere: what the journal has under it keeps runs from beginning.
+async fn lost(args: &RetireArgs, id: KeyId, global: &Global) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let (connected, lost) = lost_records(id, global).await?;
+    if lost.is_empty() {
         return Err(KeyringError::NoSuchKey { id }.into());
     }
     let named = |columns: BTreeSet<String>| Vec::from_iter(columns).join(", ");
-    let mut needed = vec![format!(
-        "{} records of the journal, of {}: which types the columns had, so that --apply-schema does not restore them, and which backups there are",
-        lost.records,
-        named(lost.columns)
-    )];
+    let mut needed = Vec::new();
+    if !lost.columns.is_empty() {
+        needed.push(format!(
+            "what the journal has of {}: which types the columns had, so that --apply-schema does not restore them, and which backups there are",
+            named(lost.columns)
+        ));
+    }
+    if lost.identity {
+        needed.push("which journal it is: it gets another identity".to_owned());
+    }
     if !lost.runs.is_empty() {
         needed.push(format!(
             "how far an interrupted run over {} had come: the next one begins anew",
@@ -87,6 +98,10 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
     let (state, purpose, changed) = (entry.state, entry.purpose, entry.changed);
     if purpose == KeyPurpose::Index {
         return Err(KeyringError::NotRotated(purpose).into());
+    }
+    // A journal may name it still: of a database that was put back, or of another policy's.
+    if state == KeyState::Destroyed && !lost_records(id, global).await?.1.is_empty() {
+        return lost(args, id, global).await;
     }
     if state == KeyState::Active {
         return Err(KeyringError::State { id, state }.into());
