@@ -7,7 +7,9 @@
 //! replaced by compare-and-swap on its `mac`: a run that lost its place to another
 //! one cannot commit a page.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod lost;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use atrest_core::hazmat::Mac;
@@ -15,10 +17,13 @@ use atrest_core::{KeyId, Keyring, Purpose};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use lost::LostRecords;
+
 use crate::backup::Known;
 use crate::policy::Bind;
 use crate::target::{Database, JournalChange, KeyRange, Record, RowKey, SchemaChange};
 use crate::{EngineError, Operation};
+use lost::Unread;
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -199,12 +204,6 @@ struct Envelope<T> {
     record: T,
 }
 
-/// What of a body says under which key it is.
-#[derive(Deserialize)]
-struct KeyOnly {
-    key: String,
-}
-
 /// Makes and checks record tags under the keys at hand.
 pub struct Scribe {
     keyring: Keyring,
@@ -259,22 +258,15 @@ impl Scribe {
         (body, mac)
     }
 
-    /// A record that names a key which is not at hand.
-    fn unread(&self, stored: &Record) -> Option<Unread> {
-        let KeyOnly { key } = serde_json::from_str(&stored.body).ok()?;
-        let id: KeyId = key.parse().ok()?;
-        self.keyring.get(id).is_none().then(|| Unread {
-            name: stored.name.clone(),
-            mac: stored.mac.clone(),
-            key,
-        })
-    }
-
     /// A record's content, once its tag is proven.
     ///
     /// # Errors
     /// [`JournalError`] when it is not what this keyring wrote.
     pub(crate) fn read<T: DeserializeOwned>(&self, stored: &Record) -> Result<T, JournalError> {
+        #[derive(Deserialize)]
+        struct KeyOnly {
+            key: String,
+        }
         let forged = || JournalError::Forged {
             name: stored.name.clone(),
         };
@@ -349,45 +341,6 @@ pub struct Journal {
     unread: Vec<Unread>,
 }
 
-impl LostRecords {
-    /// There are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        !self.identity && self.columns.is_empty()
-    }
-}
-
-/// A record under a key that is not at hand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unread {
-    pub(crate) name: String,
-    pub(crate) mac: String,
-    /// The key id that it names.
-    pub(crate) key: String,
-}
-
-impl Unread {
-    /// The column that it is about; of the journal itself, none.
-    fn target(&self) -> Option<&str> {
-        let (kind, rest) = self.name.split_once(':')?;
-        match kind {
-            "range" => rest.split_once(':').map(|(_, target)| target),
-            _ => Some(rest),
-        }
-    }
-}
-
-/// What the journal has under a key that is not at hand.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LostRecords {
-    /// The journal's own identity.
-    pub identity: bool,
-    /// The columns that records are about.
-    pub columns: BTreeSet<String>,
-    /// The columns of which they say how far a run has come.
-    pub runs: BTreeSet<String>,
-}
-
 impl Journal {
     /// Reads and authenticates all records.
     ///
@@ -418,82 +371,42 @@ impl Journal {
             ..Self::default()
         };
         for stored in &records {
-            let (name, mac) = (stored.name.clone(), Some(stored.mac.clone()));
-            if let Some(unread) = scribe.unread(stored) {
-                journal.unread.push(unread);
-                continue;
-            }
-            if name == name::IDENTITY {
-                let record = scribe.read(stored)?;
-                journal.identity = Some(Held { name, record, mac });
-                continue;
-            }
-            match stored.name.split_once(':') {
-                Some(("column", target)) => {
-                    let record = scribe.read(stored)?;
-                    journal
-                        .columns
-                        .insert(target.to_owned(), Held { name, record, mac });
+            match journal.take(stored, scribe) {
+                Err(JournalError::UnknownKey { key }) => {
+                    journal.unread.push(Unread::new(stored, key));
                 }
-                Some(("run", target)) => {
-                    let record = scribe.read(stored)?;
-                    journal
-                        .runs
-                        .insert(target.to_owned(), Held { name, record, mac });
-                }
-                Some(("range", _)) => {
-                    let record = scribe.read(stored)?;
-                    journal
-                        .ranges
-                        .insert(name.clone(), Held { name, record, mac });
-                }
-                _ => return Err(JournalError::Forged { name }.into()),
+                taken => taken?,
             }
         }
         Ok(journal)
     }
 
-    /// Keys that are not at hand and that records are under.
-    #[must_use]
-    pub fn lost_keys(&self) -> BTreeSet<&str> {
-        self.unread.iter().map(|unread| &*unread.key).collect()
-    }
-
-    /// What there is under a key that is not at hand.
-    #[must_use]
-    pub fn lost(&self, key: KeyId) -> LostRecords {
-        let mut lost = LostRecords::default();
-        for unread in self.under(key) {
-            lost.identity |= unread.name == name::IDENTITY;
-            let target = unread.target().map(str::to_owned);
-            lost.columns.extend(target.clone());
-            if !unread.name.starts_with("column:") {
-                lost.runs.extend(target);
-            }
+    /// Takes one record, once its tag is proven.
+    fn take(&mut self, stored: &Record, scribe: &Scribe) -> Result<(), JournalError> {
+        let (name, mac) = (stored.name.clone(), Some(stored.mac.clone()));
+        if name == name::IDENTITY {
+            let record = scribe.read(stored)?;
+            self.identity = Some(Held { name, record, mac });
+            return Ok(());
         }
-        lost
-    }
-
-    /// The keys that are not at hand and that records of a column are under.
-    pub(crate) fn lost_of(&self, target: &str) -> BTreeSet<&str> {
-        let theirs = self.unread.iter();
-        let theirs = theirs.filter(|unread| unread.target() == Some(target));
-        theirs.map(|unread| &*unread.key).collect()
-    }
-
-    /// The changes that remove what is under a key that is not at hand.
-    pub(crate) fn without(&self, key: KeyId) -> Vec<JournalChange> {
-        let gone = self.under(key).map(|unread| JournalChange {
-            name: unread.name.clone(),
-            expected: Some(unread.mac.clone()),
-            record: None,
-        });
-        gone.collect()
-    }
-
-    fn under(&self, key: KeyId) -> impl Iterator<Item = &Unread> {
-        let key = key.to_string();
-        self.unread.iter().filter(move |unread| unread.key == key)
+        match stored.name.split_once(':') {
+            Some(("column", target)) => {
+                let record = scribe.read(stored)?;
+                let held = Held { name, record, mac };
+                self.columns.insert(target.to_owned(), held);
+            }
+            Some(("run", target)) => {
+                let record = scribe.read(stored)?;
+                let held = Held { name, record, mac };
+                self.runs.insert(target.to_owned(), held);
+            }
+            Some(("range", _)) => {
+                let record = scribe.read(stored)?;
+                self.ranges.insert(name.clone(), Held { name, record, mac });
+            }
+            _ => return Err(JournalError::Forged { name }),
+        }
+        Ok(())
     }
 
     /// What is remembered of a column.
