@@ -16,68 +16,6 @@ use crate::backups::Known;
 use crate::output::{line, warn};
 use crate::session::{Connected, Session};
 
-/// What the journal has under a key that is not at hand.
-async fn lost_records(id: KeyId, global: &Global) -> anyhow::Result<(Connected, LostRecords)> {
-    let connected = Connected::look(global).await?;
-    let lost = match connected.engine() {
-        Ok(engine) => engine.journal_to_read().await?.lost(id),
-        Err(_) => LostRecords::default(),
-    };
-    Ok((connected, lost))
-}
-
-/// A key that is nowhere: what the journal has under it keeps runs from beginning.
-async fn lost(args: &RetireArgs, id: KeyId, global: &Global) -> anyhow::Result<Outcome> {
-    let begin = Instant::now();
-    let (connected, lost) = lost_records(id, global).await?;
-    if lost.is_empty() {
-        return Err(KeyringError::NoSuchKey { id }.into());
-    }
-    let named = |columns: BTreeSet<String>| Vec::from_iter(columns).join(", ");
-    let mut needed = Vec::new();
-    if !lost.columns.is_empty() {
-        needed.push(format!(
-            "what the journal has of {}: which types the columns had, so that --apply-schema does not restore them, and which backups there are",
-            named(lost.columns)
-        ));
-    }
-    if lost.identity {
-        needed.push("which journal it is: it gets another identity".to_owned());
-    }
-    if !lost.runs.is_empty() {
-        needed.push(format!(
-            "how far an interrupted run over {} had come: the next one begins anew",
-            named(lost.runs)
-        ));
-    }
-    if !args.force {
-        bail!(
-            "key {id} is not at hand, and nothing was changed. If it is lost for good, --force removes what is under it: {}. What it encrypted stays as it is and opens under no key",
-            needed.join("; ")
-        );
-    }
-    for what in &needed {
-        warn(&format!("will be lost: {what}"));
-    }
-    let question = format!("Is key {id} lost for good? Then remove this for ever?");
-    crate::verbs::confirm_for_ever(&question, args.yes, global)?;
-    connected.engine()?.remove_lost(id).await?;
-    connected.close().await;
-    if global.json {
-        super::envelope("key retire", true, begin.elapsed().as_secs_f64())
-            .with("keyring", None::<String>)?
-            .with("generation", None::<u64>)?
-            .with("key", id.to_string())?
-            .with("lost", needed)?
-            .print()?;
-        return Ok(Outcome::Clean);
-    }
-    line(&format!(
-        "The journal names key {id} no more. What it encrypted opens under no key: atrest verify counts that"
-    ));
-    Ok(Outcome::Clean)
-}
-
 /// Runs the verb.
 pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
@@ -92,16 +30,24 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
             session.origin(id)
         );
     }
-    let Some(entry) = session.opened().ok().and_then(|opened| opened.entry(id)) else {
-        return lost(args, id, global).await;
-    };
+    let entry = session.opened().ok().and_then(|opened| opened.entry(id));
+    // A journal may name a destroyed one still: of a database that was put back, or of
+    // another policy's.
+    if entry.is_none_or(|entry| entry.state == KeyState::Destroyed) {
+        let connected = Connected::look(global).await?;
+        let found = match connected.engine() {
+            Ok(engine) => engine.journal_to_read().await?.lost(id),
+            Err(_) => LostRecords::default(),
+        };
+        if !found.is_empty() {
+            return lost(args, id, (connected, found), begin, global).await;
+        }
+        connected.close().await;
+    }
+    let entry = entry.ok_or(KeyringError::NoSuchKey { id })?;
     let (state, purpose, changed) = (entry.state, entry.purpose, entry.changed);
     if purpose == KeyPurpose::Index {
         return Err(KeyringError::NotRotated(purpose).into());
-    }
-    // A journal may name it still: of a database that was put back, or of another policy's.
-    if state == KeyState::Destroyed && !lost_records(id, global).await?.1.is_empty() {
-        return lost(args, id, global).await;
     }
     if state == KeyState::Active {
         return Err(KeyringError::State { id, state }.into());
@@ -174,5 +120,58 @@ pub(super) async fn run(args: &RetireArgs, global: &Global) -> anyhow::Result<Ou
         }
     ));
     line("Copies that you made yourself still hold it.");
+    Ok(Outcome::Clean)
+}
+
+/// A key that is nowhere: what the journal has under it keeps runs from beginning.
+async fn lost(
+    args: &RetireArgs,
+    id: KeyId,
+    (connected, lost): (Connected, LostRecords),
+    begin: Instant,
+    global: &Global,
+) -> anyhow::Result<Outcome> {
+    let named = |columns: BTreeSet<String>| Vec::from_iter(columns).join(", ");
+    let mut needed = Vec::new();
+    if !lost.columns.is_empty() {
+        needed.push(format!(
+            "what the journal has of {}: which types the columns had, so that --apply-schema does not restore them, and which backups there are",
+            named(lost.columns)
+        ));
+    }
+    if lost.identity {
+        needed.push("which journal it is: it gets another identity".to_owned());
+    }
+    if !lost.runs.is_empty() {
+        needed.push(format!(
+            "how far an interrupted run over {} had come: the next one begins anew",
+            named(lost.runs)
+        ));
+    }
+    if !args.force {
+        bail!(
+            "key {id} is not at hand, and nothing was changed. If it is lost for good, --force removes what is under it: {}. What it encrypted stays as it is and opens under no key",
+            needed.join("; ")
+        );
+    }
+    for what in &needed {
+        warn(&format!("will be lost: {what}"));
+    }
+    let question = format!("Is key {id} lost for good? Then remove this for ever?");
+    crate::verbs::confirm_for_ever(&question, args.yes, global)?;
+    connected.engine()?.remove_lost(id).await?;
+    connected.close().await;
+    if global.json {
+        super::envelope("key retire", true, begin.elapsed().as_secs_f64())
+            .with("keyring", None::<String>)?
+            .with("generation", None::<u64>)?
+            .with("key", id.to_string())?
+            .with("lost", needed)?
+            .print()?;
+        return Ok(Outcome::Clean);
+    }
+    line(&format!(
+        "The journal names key {id} no more. What it encrypted opens under no key: atrest verify counts that"
+    ));
     Ok(Outcome::Clean)
 }
