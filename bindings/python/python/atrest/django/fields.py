@@ -163,10 +163,10 @@ class EncryptedField:
 
     def get_db_converters(self, connection: Any) -> list[Any]:
         """One function for the rows of a query. It returns an Unreadable for what does not open."""
-        column, codec_read = self.column_values, self.codec.read
-        read = column.reader()
+        column, codec_read, of = self.column_values, self.codec.read, self
         if self.converts_itself:
-            return [self._own_converter(column, read, connection)]
+            codec_read, of = own.from_text, self.clear_twin
+        read = column.reader()
         if codec_read is None:
 
             def convert(stored: Any, expression: Any, connection: Any) -> Any:
@@ -187,39 +187,26 @@ class EncryptedField:
                 if type(clear) is Unreadable:
                     return clear
             try:
-                return codec_read(self, clear, connection)
+                return codec_read(of, clear, connection)
             except ValueError:
-                return self._no_value()
+                kind = self.clear_class.__name__
+                return Unreadable(atrest.DecryptionError(f"it opens, and is no value of a {kind}"), self)
 
-        return [convert_typed]
+        return [self._converted(convert_typed, of, connection) if self.converts_itself else convert_typed]
 
-    def _own_converter(self, column: Column, read: Any, connection: Any) -> Any:
+    def _converted(self, convert: Any, clear: models.Field, connection: Any) -> Any:
         """The same, with what the clear field does to what comes from the database; to NULL, too."""
-        twin = self.clear_twin
-        converters = twin.get_db_converters(connection)
+        converters = clear.get_db_converters(connection)
 
         def convert_own(stored: Any, expression: Any, connection: Any) -> Any:
-            value = None
-            if stored is not None:
-                try:
-                    value = read(stored)
-                except (atrest.DecryptionError, TypeError):
-                    value = column.reread(stored)
-                    if type(value) is Unreadable:
-                        return value
-                try:
-                    value = own.from_text(twin, value, connection)
-                except ValueError:
-                    return self._no_value()
+            value = convert(stored, expression, connection)
+            if type(value) is Unreadable:
+                return value
             for converter in converters:
                 value = converter(value, expression, connection)
             return value
 
         return convert_own
-
-    def _no_value(self) -> Unreadable:
-        kind = self.clear_class.__name__
-        return Unreadable(atrest.DecryptionError(f"it opens, and is no value of a {kind}"), self)
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """One value; queries take get_db_converters."""
