@@ -12,32 +12,30 @@ import atrest
 from atrest.sqlalchemy import configure
 
 
-@pytest.fixture(params=KINDS)
-def database(request, tmp_path):
-    database = Database(request.param, tmp_path)
+def opened(kind, tmp_path):
+    database = Database(kind, tmp_path)
     yield database
     database.close()
+
+
+@pytest.fixture(params=KINDS)
+def database(request, tmp_path):
+    yield from opened(request.param, tmp_path)
 
 
 @pytest.fixture
 def sqlite(tmp_path):
-    database = Database("sqlite", tmp_path)
-    yield database
-    database.close()
+    yield from opened("sqlite", tmp_path)
 
 
 @pytest.fixture
 def postgresql(tmp_path):
-    database = Database("postgresql", tmp_path)
-    yield database
-    database.close()
+    yield from opened("postgresql", tmp_path)
 
 
 @pytest.fixture
 def mariadb(tmp_path):
-    database = Database("mariadb", tmp_path)
-    yield database
-    database.close()
+    yield from opened("mariadb", tmp_path)
 
 
 @pytest.fixture(autouse=True)
