@@ -224,6 +224,41 @@ def test_the_data_step_as_a_migration_there_and_back(project):
     assert project.raw() == before and project.rows("clear") == clear
 
 
+BACK_STEP = """
+from django.db import migrations
+from atrest.django.migrations import DecryptColumns
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("ward", "0002_encrypted")]
+    operations = [{operation}]
+"""
+
+
+def test_a_lookalike_does_not_keep_a_field_encrypted(project):
+    lookalike = atrest.Field(atrest.Keyring(atrest.generate_key()), "ward_patient.text").seal("x")
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("clear", "migrate", "ward", "-v0")
+    project.manage("clear", "rows", "write", lookalike)
+    clear = project.rows("clear")
+    assert any(lookalike in row for row in clear)
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    project.manage("mixed", "migrate", "ward", "-v0")
+    project.manage("mixed", "encrypt_fields", "--no-backup", "--accept-lookalikes")
+    project.manage("mixed", "decrypt_fields", "--noinput", "--no-backup", "--accept-lookalikes")
+    project.manage("clear", "makemigrations", "ward", "-n", "clear")
+    out = project.manage("clear", "migrate", "ward", "-v0", status=1)
+    operation = "DecryptColumns('Patient', 'text', accept_lookalikes=True)"
+    assert "would stop being encrypted" in out and operation in out
+    # As it says.
+    (project.folder / "ward_migrations" / "0003_clear.py").rename(clear_again := project.folder / "0004_clear.py")
+    (project.folder / "ward_migrations" / "0003_back.py").write_text(BACK_STEP.format(operation=operation))
+    text = clear_again.read_text()
+    (project.folder / "ward_migrations" / "0004_clear.py").write_text(text.replace("0002_encrypted", "0003_back"))
+    project.manage("clear", "migrate", "ward", "-v0")
+    assert project.rows("clear") == clear
+
+
 def test_a_fresh_database_passes_over_the_data_step(project):
     project.manage("clear", "makemigrations", "ward")
     project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
@@ -239,6 +274,7 @@ def test_a_fresh_database_passes_over_the_data_step(project):
         EncryptColumns("Patient", "text"),
         EncryptColumns("Patient", "text", "email", backup="/b.atrest"),
         DecryptColumns("Patient", "text", fields=["email"]),
+        DecryptColumns("Patient", "text", accept_lookalikes=True),
         DiscardTokens("Patient"),
         DiscardTokens("Patient", "text", "email"),
     ],

@@ -91,7 +91,13 @@ def _trouble(change: Change) -> tuple[str, str] | None:
             f"(from atrest.django.migrations) before the removal in {change.migration}",
         )
     if new is None:
-        return "would stop being encrypted", f"Decrypt them first, while the field is declared encrypted: {decrypt}"
+        lookalikes = f"DecryptColumns({old.model.__name__!r}, {old.name!r}, accept_lookalikes=True)"
+        return (
+            "would stop being encrypted",
+            f"Decrypt them first, while the field is declared encrypted: {decrypt}. If the application's own text only "
+            f"looks so: put {lookalikes} (from atrest.django.migrations) into a migration of its own before "
+            f"{change.migration}",
+        )
     if old.column_context == new.column_context:
         return None
     trouble = f"would be bound to {new.column_context!r}"

@@ -58,23 +58,34 @@ class NamesFields(Operation):
 
 
 class EncryptColumns(NamesFields):
-    """Encrypts these fields' rows (all encrypted fields of the model if none is named)."""
+    """Encrypts these fields' rows (all encrypted fields of the model if none is named).
+
+    `accept_lookalikes` is what the commands' `--accept-lookalikes` is, on the way back, too.
+    """
 
     atomic = False
     #: Forwards seals, backwards opens.
     encrypts = True
 
     def __init__(
-        self, model_name: str, *field_names: str, fields: Iterable[str] = (), backup: str | None = None
+        self,
+        model_name: str,
+        *field_names: str,
+        fields: Iterable[str] = (),
+        backup: str | None = None,
+        accept_lookalikes: bool = False,
     ) -> None:
         super().__init__(model_name, *field_names, fields=fields)
-        self.backup = backup
+        self.backup, self.accept_lookalikes = backup, accept_lookalikes
 
-    __init__.__signature__ = signature(lambda self, model_name, fields=(), backup=None: None)  # type: ignore[attr-defined]
+    __init__.__signature__ = signature(  # type: ignore[attr-defined]
+        lambda self, model_name, fields=(), backup=None, accept_lookalikes=False: None
+    )
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         name, args, kwargs = super().deconstruct()
-        return name, args, kwargs | ({"backup": self.backup} if self.backup else {})
+        options = {"backup": self.backup, "accept_lookalikes": self.accept_lookalikes}
+        return name, args, kwargs | {name: value for name, value in options.items() if value}
 
     def describe(self) -> str:
         names = ", ".join(self.field_names) or "the encrypted fields"
@@ -104,7 +115,7 @@ class EncryptColumns(NamesFields):
             return
         made = policy.compose(connection, self._fields(model))
         engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
-        report = getattr(engine, verb)(backup=self.backup or False)
+        report = getattr(engine, verb)(backup=self.backup or False, accept_lookalikes=self.accept_lookalikes)
         if not report["ok"]:
             raise atrest.EngineError(
                 f"{self.describe()} left something: look with `manage.py verify_fields`, then migrate again"

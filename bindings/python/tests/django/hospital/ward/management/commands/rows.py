@@ -1,4 +1,4 @@
-"""`rows write` makes the rows; `rows read` prints them, one by one; `rows touch` saves each."""
+"""`rows write` makes the rows, and one more with a TEXT; `rows read` prints them, one by one; `rows touch` saves each."""
 
 import datetime
 import decimal
@@ -60,10 +60,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("what", choices=["write", "read", "touch"])
+        parser.add_argument("text", nargs="?")
 
-    def handle(self, what, **options):
+    def handle(self, what, text, **options):
         if what == "write":
-            for row in ROWS:
+            for row in [*ROWS, {"name": "given", "text": text}] if text else ROWS:
                 Patient.objects.create(**row)
         for row in Patient.objects.order_by("pk"):
             if what == "touch":
