@@ -81,6 +81,39 @@ pub(crate) fn mentions(tokens: &[Token], name: &str) -> bool {
         .any(|t| matches!(t, Token::Word(w, _) if *w == name))
 }
 
+/// How often the name stands for its value: anywhere but in `name IS [NOT] NULL`, of which
+/// a token in the value's place changes nothing. What is not surely such a test counts.
+pub(crate) fn uses_of_value(tokens: &[Token], name: &str) -> usize {
+    let name = name.to_lowercase();
+    let is_name = |t: &Token| matches!(t, Token::Word(w, _) if *w == name);
+    let named = tokens.iter().enumerate().filter(|(_, t)| is_name(t));
+    named.filter(|(at, _)| !is_null_test(tokens, *at)).count()
+}
+
+/// Whether the column named at `at` is all that is asked whether it is NULL.
+fn is_null_test(tokens: &[Token], at: usize) -> bool {
+    let any = |token: &Token, words: &[&str]| words.iter().any(|word| token.is(word));
+    let mut first = at; // of a qualified name
+    while first >= 2 && tokens[first - 1] == Token::Sign('.') {
+        first -= 2;
+    }
+    let alone = first.checked_sub(1).is_none_or(|before| {
+        matches!(tokens[before], Token::Sign('(' | ','))
+            || any(&tokens[before], &["and", "or", "not", "when", "where"])
+    });
+    let after = &tokens[at + 1..];
+    let rest = match after {
+        [is, not, null, rest @ ..] if is.is("is") && not.is("not") && null.is("null") => rest,
+        [is, null, rest @ ..] if is.is("is") && null.is("null") => rest,
+        [test, rest @ ..] if any(test, &["isnull", "notnull"]) => rest,
+        _ => return false,
+    };
+    let ends = rest.first().is_none_or(|next| {
+        matches!(next, Token::Sign(')' | ',')) || any(next, &["and", "or", "then"])
+    });
+    alone && ends
+}
+
 /// What stands in parentheses after each of the unquoted keywords: `CHECK (…)`,
 /// `AS (…)` of a `CREATE TABLE`.
 pub(crate) fn clauses(tokens: &[Token], keyword: &str) -> Vec<Vec<Token>> {
@@ -105,6 +138,16 @@ pub(crate) fn clauses(tokens: &[Token], keyword: &str) -> Vec<Vec<Token>> {
         out.push(clause);
     }
     out
+}
+
+/// The part of `CREATE INDEX … ON table (…) WHERE …` after the table's name.
+pub(crate) fn index_body(sql: &str) -> Vec<Token> {
+    let words = tokens(sql);
+    let open = words
+        .iter()
+        .position(|t| *t == Token::Sign('('))
+        .unwrap_or(words.len());
+    words[open..].to_vec()
 }
 
 /// Whether a trigger's definition fires when `column` is updated.
@@ -143,6 +186,31 @@ mod tests {
         assert!(clauses(&t, "check").iter().any(|c| mentions(c, "a")));
         assert!(!clauses(&t, "check").iter().any(|c| mentions(c, "c")));
         assert!(clauses(&t, "as").iter().any(|c| mentions(c, "c")));
+    }
+
+    #[test]
+    fn a_test_for_null_is_no_use_of_the_value() {
+        let uses = |sql: &str| uses_of_value(&tokens(sql), "C");
+        for harmless in [
+            "CHECK (((c IS NOT NULL) OR (d > 1)))",
+            "(\"t\".\"c\" IS NULL AND `d` is null)",
+            "(name) WHERE c IS NULL",
+            "(c ISNULL OR NOT c NOTNULL)",
+            "(CASE WHEN c IS NULL THEN 1 END)",
+        ] {
+            assert_eq!(uses(harmless), 0, "{harmless}");
+        }
+        for used in [
+            "(c = 'x' OR d IS NULL)",
+            "(c IS NOT NULL AND length(c) < 9)",
+            "(1 / c IS NULL)",
+            "(c IS NULL = d)",
+            "(c IS NOT d)",
+            "(c IS \"null\")",
+            "(a = c IS NULL)",
+        ] {
+            assert_eq!(uses(used), 1, "{used}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use atrest_engine::target::{Description, TargetError};
 
 use super::catalog::{ColumnInfo, TableInfo, ask};
 use super::{Shared, privileges, schema};
-use crate::ddl::{clauses, mentions, tokens};
+use crate::ddl::{clauses, mentions, tokens, uses_of_value};
 use crate::findings::Findings;
 use crate::quote::{Dialect, Sql, column_name};
 
@@ -201,7 +201,7 @@ impl Look<'_> {
         };
         if clauses(&words, "check")
             .iter()
-            .any(|check| mentions(check, column) && !own_json(check))
+            .any(|check| uses_of_value(check, column) > 0 && !own_json(check))
         {
             self.found.refuse(
                 format!(

@@ -6,6 +6,7 @@ use sqlx::Row as _;
 
 use super::catalog::{ColumnInfo, TableInfo};
 use super::{Shared, privileges, schema};
+use crate::ddl::{index_body, tokens, uses_of_value};
 use crate::findings::Findings;
 use crate::quote::column_name;
 
@@ -127,7 +128,7 @@ impl Look<'_> {
              EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid \
              AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid = $2 \
              AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) \
-             AND (d.deptype = 'n' OR NOT $2 = ANY (i.indkey::int2[]))) \
+             AND (d.deptype = 'n' OR NOT $2 = ANY (i.indkey::int2[]))), pg_get_indexdef(i.indexrelid) \
              FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_namespace n ON n.oid = ic.relnamespace \
              JOIN pg_am am ON am.oid = ic.relam WHERE i.indrelid = $1::bigint::oid AND NOT i.indisprimary",
         )
@@ -137,16 +138,20 @@ impl Look<'_> {
         .await
         .map_err(|e| self.fail(e))?;
         for row in rows {
-            let read = || -> Result<(String, bool, bool, String, bool), sqlx::Error> {
+            let read = || -> Result<(String, bool, bool, String, bool, String), sqlx::Error> {
                 Ok((
                     row.try_get(0)?,
                     row.try_get(1)?,
                     row.try_get(2)?,
                     row.try_get(3)?,
                     row.try_get(4)?,
+                    row.try_get(5)?,
                 ))
             };
-            let (index, unique, plain, method, computed) = read().map_err(|e| self.fail(e))?;
+            let (index, unique, plain, method, computed, definition) =
+                read().map_err(|e| self.fail(e))?;
+            let uses = uses_of_value(&index_body(&definition), &self.column.name);
+            let computed = computed && uses > usize::from(plain);
             let name = &self.name;
             let drop = format!("drop the index first (DROP INDEX {index})");
             if unique && (plain || computed) {
@@ -179,21 +184,24 @@ impl Look<'_> {
     }
 
     async fn constraints(&mut self) -> Result<(), TargetError> {
-        let found = self
-            .ask(
-                "SELECT conname || ' on ' || conrelid::regclass, contype = 'f' FROM pg_constraint \
-                 WHERE (conrelid = $1::bigint::oid AND contype IN ('c', 'f') AND $2 = ANY (conkey)) \
-                 OR (confrelid = $1::bigint::oid AND contype = 'f' AND $2 = ANY (confkey))",
-            )
-            .await?;
-        for (constraint, foreign) in found {
+        let found: Vec<(String, bool, String)> = sqlx::query_as(
+            "SELECT conname || ' on ' || conrelid::regclass, contype = 'f', pg_get_constraintdef(oid) FROM pg_constraint \
+             WHERE (conrelid = $1::bigint::oid AND contype IN ('c', 'f') AND $2 = ANY (conkey)) \
+             OR (confrelid = $1::bigint::oid AND contype = 'f' AND $2 = ANY (confkey))",
+        )
+        .bind(self.table.oid)
+        .bind(self.column.number)
+        .fetch_all(&self.shared.pool)
+        .await
+        .map_err(|e| self.fail(e))?;
+        for (constraint, foreign, definition) in found {
             let name = &self.name;
             if foreign {
                 self.found.refuse(
                     format!("the foreign key {constraint} uses {name}, and tokens are never equal"),
                     "refer by a key that is not sensitive, and remove this foreign key first",
                 );
-            } else {
+            } else if uses_of_value(&tokens(&definition), &self.column.name) > 0 {
                 self.found.refuse(
                     format!(
                         "the CHECK constraint {constraint} uses {name}, and a token would break it"

@@ -9,7 +9,7 @@ use atrest_engine::target::{Description, Finding, TargetError};
 use super::Shared;
 use super::catalog::{ColumnInfo, TableInfo};
 use super::value::Affinity;
-use crate::ddl::{Token, clauses, fires_on_update, mentions, tokens};
+use crate::ddl::{Token, clauses, fires_on_update, index_body, mentions, tokens, uses_of_value};
 use crate::quote::{Dialect, Sql, column_name};
 
 /// Everything that preflight finds about the column.
@@ -89,12 +89,8 @@ impl<'a> Found<'a> {
             );
         }
         let sql = tokens(&self.table.sql);
-        let uses = |keyword: &str| {
-            clauses(&sql, keyword)
-                .iter()
-                .any(|c| mentions(c, &column.name))
-        };
-        if uses("check") {
+        let checks = clauses(&sql, "check");
+        if checks.iter().any(|c| uses_of_value(c, &column.name) > 0) {
             self.refuse(
                 format!(
                     "a CHECK constraint of table {} uses {name}, and a token would break it",
@@ -103,7 +99,8 @@ impl<'a> Found<'a> {
                 "remove the constraint from the table's definition first",
             );
         }
-        if uses("as") {
+        let computed = clauses(&sql, "as");
+        if computed.iter().any(|c| mentions(c, &column.name)) {
             self.refuse(
                 format!("a generated column of table {} is computed from {name}", self.table.name),
                 "remove the generated column first: it would be computed from the token, or keep the value in clear",
@@ -144,12 +141,8 @@ impl<'a> Found<'a> {
             .await?;
         for (index, unique, sql, plain) in list {
             let body = sql.map(|sql| index_body(&sql)).unwrap_or_default();
-            // Mentioned but no column of it: inside an expression or its WHERE.
-            let mentioned = body
-                .iter()
-                .filter(|t| matches!(t, Token::Word(w, _) if *w == self.column.name.to_lowercase()))
-                .count();
-            let computed = mentioned > usize::from(plain);
+            // Used but no column of it: inside an expression or its WHERE.
+            let computed = uses_of_value(&body, &self.column.name) > usize::from(plain);
             let name = self.name.clone();
             if unique && (plain || computed) {
                 self.refuse(
@@ -295,16 +288,6 @@ impl<'a> Found<'a> {
         );
         Ok(())
     }
-}
-
-/// The part of `CREATE INDEX … ON table (…) WHERE …` after the table's name.
-fn index_body(sql: &str) -> Vec<Token> {
-    let words = tokens(sql);
-    let open = words
-        .iter()
-        .position(|t| *t == Token::Sign('('))
-        .unwrap_or(words.len());
-    words[open..].to_vec()
 }
 
 /// Makes a table and drops it in one transaction: shows whether the file, its

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod large;
 pub mod locks;
 pub mod names;
+pub mod nulls;
 pub mod paging;
 pub mod roundtrip;
 pub mod swap;
@@ -41,6 +42,7 @@ macro_rules! conformance {
             names::odd_identifiers,
             names::unknown_names_get_advice,
             names::catalog_lists_the_applications_tables,
+            nulls::what_only_asks_for_null_is_no_refusal,
             paging::composite_keys,
             paging::empty_and_single_row_tables,
             paging::counts_and_samples,
