@@ -179,8 +179,18 @@ impl Write for Target {
                 let bytes = PyBytes::new(py, bytes);
                 let length = bytes.as_bytes().len();
                 let written = file.bind(py).call_method1("write", (bytes,))?;
-                // None by a raw file that would block, and by those of old that say nothing.
-                Ok(written.extract::<Option<usize>>()?.unwrap_or(length))
+                match written.extract()? {
+                    Some(written) if written > length => Err(io::Error::other(
+                        "write says that it took more bytes than it was given",
+                    )),
+                    Some(written) => Ok(written),
+                    None if is_raw(file.bind(py))? => Err(io::Error::new(
+                        io::ErrorKind::WouldBlock,
+                        "the file takes nothing without blocking; give one that blocks",
+                    )),
+                    // Those of old say nothing.
+                    None => Ok(length),
+                }
             }),
         }
     }
@@ -255,6 +265,11 @@ impl ObjectWriter {
     fn discard(&self, py: Python<'_>) {
         py.detach(|| drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take()));
     }
+}
+
+/// Whether it is an `io.RawIOBase`, which says None for nothing.
+fn is_raw(file: &Bound<'_, PyAny>) -> PyResult<bool> {
+    file.is_instance(&file.py().import("io")?.getattr("RawIOBase")?)
 }
 
 fn closed() -> io::Error {

@@ -68,6 +68,44 @@ def test_a_file_is_whole_or_not_there(tmp_path, keyring):
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
 
 
+def test_what_wraps_an_object_does_not_make_it_whole(tmp_path, keyring):
+    path = tmp_path / "clip"
+    path.write_bytes(b"before")
+    with pytest.raises(RuntimeError):
+        with atrest.create_object(path, keyring) as raw, io.BufferedWriter(raw) as writer:
+            writer.write(b"x" * 100_000)
+            raise RuntimeError
+    assert path.read_bytes() == b"before" and os.listdir(tmp_path) == ["clip"]
+    try:
+        raise RuntimeError
+    except RuntimeError:  # handled before the `with`: it says nothing about the object
+        with atrest.create_object(path, keyring) as raw, io.BufferedWriter(raw) as writer:
+            writer.write(b"x")
+    assert atrest.open_object_bytes(path.read_bytes(), keyring) == b"x"
+    with atrest.create_object(path, keyring) as raw:
+        raw.write(b"y")
+        try:
+            raise RuntimeError
+        except RuntimeError:
+            raw.close()
+    assert atrest.open_object_bytes(path.read_bytes(), keyring) == b"y"
+    with atrest.create_object(path, keyring) as raw:
+        raw.close()
+        assert atrest.open_object_bytes(path.read_bytes(), keyring) == b""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
+def test_a_closed_reader_lets_go_of_its_file(tmp_path, keyring):
+    (tmp_path / "clip").write_bytes(atrest.seal_object(b"x", keyring))
+    before = len(os.listdir("/proc/self/fd"))
+    readers = [atrest.open_object(tmp_path / "clip", keyring) for _ in range(5)]
+    assert len(os.listdir("/proc/self/fd")) == before + 5
+    for reader in readers:
+        reader.close()
+        reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def _umask():
     now = os.umask(0)
     os.umask(now)
@@ -106,3 +144,17 @@ def test_errors_of_files_are_their_own(tmp_path, keyring):
 
     with pytest.raises(ZeroDivisionError):
         atrest.create_object(Failing(), keyring)
+
+    class Nothing(io.RawIOBase):
+        def write(self, data):
+            return None
+
+    with pytest.raises(BlockingIOError, match="give one that blocks"):
+        atrest.create_object(Nothing(), keyring)
+
+    class TooMuch(io.BytesIO):
+        def write(self, data):
+            return len(data) + 1
+
+    with pytest.raises(OSError, match="more bytes than it was given"):
+        atrest.create_object(TooMuch(), keyring)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,6 +12,7 @@ from ._atrest import Keyring, _ObjectReader, _ObjectWriter
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+    from typing_extensions import Self
 
 _Place = str | os.PathLike[str] | BinaryIO
 
@@ -28,7 +30,8 @@ def create_object(target: _Place, keyring: Keyring, *, id: bytes | str = b"") ->
     """Writes an object bound to ``id`` to ``target``, a path or a binary file.
 
     It is whole after ``close()``: a file at a path appears (or is replaced) only then,
-    durably. A ``with`` statement that ends in an exception discards it.
+    durably. A ``with`` statement that ends in an exception discards it, also where what
+    wraps it, and is of the same ``with``, has closed it.
     """
     return ObjectWriter(target, keyring, id)
 
@@ -37,8 +40,15 @@ class ObjectReader(io.RawIOBase):
     """Reads an object from wherever it is asked to; opens the chunks of 16 KiB that a
     read overlaps, and no others. Nothing is given that was not authenticated."""
 
+    _opened: _ObjectReader | None = None
+
     def __init__(self, source: _Place, keyring: Keyring, id: bytes | str = b"") -> None:
-        self._object = _ObjectReader(source, keyring, id)
+        self._opened = _ObjectReader(source, keyring, id)
+
+    def close(self) -> None:
+        """Lets go of a path's file; one of Python's is whose it was."""
+        self._opened = None
+        super().close()
 
     def readable(self) -> bool:
         return True
@@ -47,38 +57,39 @@ class ObjectReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        self._check_open()
         with memoryview(buffer).cast("B") as room:
             clear = self._object.read(len(room))
             room[: len(clear)] = clear
         return len(clear)
 
     def readall(self) -> bytes:
-        self._check_open()
         return b"".join(iter(lambda: self._object.read(1 << 18), b""))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        self._check_open()
         return self._object.seek(offset, whence)
 
     def __len__(self) -> int:
         """How many clear bytes there are: proven, not claimed."""
-        self._check_open()
         return self._object.length()
 
     def __bool__(self) -> bool:
         return True
 
-    def _check_open(self) -> None:
-        if self.closed:
+    @property
+    def _object(self) -> _ObjectReader:
+        if self._opened is None:
             raise ValueError("the object is closed")
+        return self._opened
 
 
 class ObjectWriter(io.RawIOBase):
     """Writes an object, which is whole after ``close()``."""
 
+    _object: _ObjectWriter | None = None
+    #: What was being handled when the ``with`` of this object began; None outside of one.
+    _before: tuple[BaseException | None] | None = None
+
     def __init__(self, target: _Place, keyring: Keyring, id: bytes | str = b"") -> None:
-        self._object: _ObjectWriter | None = None
         self._object = _ObjectWriter(target, keyring, id)
 
     def writable(self) -> bool:
@@ -91,7 +102,10 @@ class ObjectWriter(io.RawIOBase):
 
     def close(self) -> None:
         """Writes the end; a file then has its name."""
-        unfinished, self._object = self._object, None
+        # What wraps this one closes it also when its own `with` ends in an exception:
+        # whether the object is whole, ours knows.
+        undecided = self._before is not None and _handled() not in (None, *self._before)
+        unfinished = None if undecided else self._take()
         try:
             if unfinished is not None:
                 unfinished.finish()
@@ -100,10 +114,18 @@ class ObjectWriter(io.RawIOBase):
 
     def discard(self) -> None:
         """Gives the object up: no file is left."""
-        unfinished, self._object = self._object, None
+        unfinished = self._take()
         if unfinished is not None:
             unfinished.discard()
         super().close()
+
+    def _take(self) -> _ObjectWriter | None:
+        unfinished, self._object = self._object, None
+        return unfinished
+
+    def __enter__(self) -> Self:
+        self._before = (_handled(),)
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -111,6 +133,7 @@ class ObjectWriter(io.RawIOBase):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._before = None
         if kind is None:
             self.close()
         else:
@@ -118,5 +141,10 @@ class ObjectWriter(io.RawIOBase):
 
     def __del__(self) -> None:
         # One that nobody closed is not whole; an ordinary file would be closed here.
-        if not self.closed:
+        if not self.closed or self._object is not None:
             self.discard()
+
+
+def _handled() -> BaseException | None:
+    """The exception that is being handled."""
+    return sys.exc_info()[1]
