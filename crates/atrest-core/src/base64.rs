@@ -26,10 +26,8 @@ pub(crate) fn decode(alphabet: &Base64, text: &[u8], out: &mut [u8]) -> Option<u
 /// Decodes into `out` in place of what was there. `None`: not canonical. Reserves
 /// what the result needs, exactly.
 pub(crate) fn decode_to(alphabet: &Base64, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let length = alphabet.decoded_length(text).ok()?;
-    buffer::empty(out, length);
-    out.resize(length, 0);
-    decode(alphabet, text, out).map(|_| ())
+    buffer::empty(out, alphabet.decoded_length(text).ok()?);
+    alphabet.decode_append(text, out).ok() // it has room: nothing is left behind elsewhere
 }
 
 /// Appends the text of `bytes`.

@@ -118,8 +118,8 @@ impl FieldOpener {
         out: &mut Vec<u8>,
     ) -> Examined {
         out.clear();
-        let examined = match header::look(form, stored) {
-            Some(header) => self.examine_ours(form, header, context, stored, out),
+        let examined = match decode(form, stored, out) {
+            Some((header, whole)) => self.examine_ours(header, whole, context, out),
             None => self.examine_fernet(stored, out),
         };
         if matches!(examined, Examined::Undecryptable(_)) {
@@ -128,18 +128,17 @@ impl FieldOpener {
         examined
     }
 
+    /// The token's bytes are in `out` when they are `whole`.
     fn examine_ours(
         &mut self,
-        form: Form,
         Header { suite, key }: Header,
+        whole: bool,
         context: &Context,
-        stored: &[u8],
         out: &mut Vec<u8>,
     ) -> Examined {
         let key_known = key.is_some_and(|id| self.keyring.member(id).is_some());
-        if let (Some(suite), Some(id), true) = (suite, key, key_known)
-            && let Some(sealed) =
-                self.open_ours(form, Sealed { suite, key: id }, context, stored, out)
+        if let (Some(suite), Some(id), true, true) = (suite, key, key_known, whole)
+            && let Some(sealed) = self.open_ours(Sealed { suite, key: id }, context, out)
         {
             return Examined::Sealed(sealed);
         }
@@ -152,22 +151,10 @@ impl FieldOpener {
 
     fn open_ours(
         &mut self,
-        form: Form,
         sealed: Sealed,
         context: &Context,
-        stored: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<Sealed> {
-        match form {
-            Form::Bytes => {
-                buffer::empty(out, stored.len());
-                out.extend_from_slice(stored);
-            }
-            Form::Text => {
-                let body = stored.get(header::TEXT_PREFIX.len()..)?;
-                base64::decode_to(&base64::URL, body, out)?;
-            }
-        }
         self.aad.clear();
         self.aad.extend_from_slice(out.get(..header::LEN)?);
         self.aad.extend_from_slice(context.encoded());
@@ -205,6 +192,22 @@ impl FieldOpener {
             key_known: false,
         })
     }
+}
+
+/// The header that a stored value shows, and whether its bytes are in `out`: text that
+/// looks like a token of ours need not be base64 to its end. `None`: not one of ours.
+fn decode(form: Form, stored: &[u8], out: &mut Vec<u8>) -> Option<(Header, bool)> {
+    if form == Form::Text {
+        let body = stored.strip_prefix(header::TEXT_PREFIX.as_bytes())?;
+        let whole = base64::decode_to(&base64::URL, body, out).is_some();
+        // A header that is all there needs no look at the text.
+        let header = whole.then(|| header::look(Form::Bytes, out)).flatten();
+        return Some((header.or_else(|| header::look(form, stored))?, whole));
+    }
+    let header = header::look(form, stored)?;
+    buffer::empty(out, stored.len());
+    out.extend_from_slice(stored);
+    Some((header, true))
 }
 
 enum Examined {
