@@ -30,6 +30,7 @@ mod key;
 mod keyring_table;
 mod mysql;
 mod nearest;
+mod pool;
 mod postgres;
 mod quote;
 mod sqlite;

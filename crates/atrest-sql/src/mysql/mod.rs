@@ -14,20 +14,17 @@ mod write;
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
     Database, JournalChange, KeyChange, Lock, Record, Table, TableName, Target, TargetError, Value,
 };
 use sqlx::ConnectOptions;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
 
 use crate::error::Place;
+use crate::pool;
 use crate::quote::planned_ddl;
-
-/// Connections at most: workers read and write at once.
-const CONNECTIONS: u32 = 16;
 
 /// What every session runs with, so that texts are exact and the same
 /// everywhere, and that nothing is ever cut: strict, whatever the server's own
@@ -89,9 +86,7 @@ pub(crate) async fn connect(url: &str) -> Result<MySqlDatabase, TargetError> {
             options.get_port()
         ),
     };
-    let pool = MySqlPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(30))
+    let pool = pool::options()
         .after_connect(|connection, _| {
             Box::pin(async move {
                 sqlx::raw_sql(SESSION).execute(&mut *connection).await?;

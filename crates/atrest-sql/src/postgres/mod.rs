@@ -17,20 +17,17 @@ mod write;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use atrest_engine::target::{
     Database, JournalChange, KeyChange, Lock, Record, Table, TableName, Target, TargetError, Value,
 };
 use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::error::Place;
+use crate::pool;
 use crate::quote::planned_ddl;
-
-/// Connections at most: workers read and write at once.
-const CONNECTIONS: u32 = 16;
 
 /// What every session runs with, so that texts are exact and the same
 /// everywhere, and a page is never a plan over the whole table.
@@ -82,9 +79,7 @@ pub(crate) async fn connect(url: &str) -> Result<PgDatabase, TargetError> {
             options.get_database().unwrap_or(options.get_username())
         ),
     };
-    let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(30))
+    let pool = pool::options()
         .after_connect(|connection, _| {
             Box::pin(async move {
                 sqlx::raw_sql(SESSION).execute(&mut *connection).await?;

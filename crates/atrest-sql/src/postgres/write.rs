@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! UPDATE t AS atrest_t SET c = atrest_v.new
-//!   FROM unnest($1::int8[], $2::text[], $3::text[]) AS atrest_v(k1, old, new)
+//!   FROM (SELECT unnest($1::int8[]), unnest($2::text[]), unnest($3::text[])) AS atrest_v(k1, old, new)
 //!  WHERE atrest_t.k = atrest_v.k1
 //!    AND atrest_t.c::text COLLATE "C" = atrest_v.old COLLATE "C"
 //! ```
+//!
+//! The arrays are unnested in a select list, row by row: `FROM unnest(…)` would first
+//! copy all of them into a store of the executor's.
 //!
 //! The old value is compared as text in the C collation: byte for byte, also
 //! where the column's own collation or type (citext) calls more things equal.
@@ -150,7 +153,8 @@ fn value_element(column: &ColumnInfo) -> Element {
 }
 
 fn statement(table: &TableInfo, column: &ColumnInfo, old_is_null: bool) -> SqlStr {
-    let array = |sql: Sql, element: Element| sql.param().add(element.array());
+    let array =
+        |sql: Sql, element: Element| sql.add("unnest(").param().add(element.array()).add(")");
     let mut sql = Sql::new(Dialect::Postgres)
         .add("UPDATE ")
         .table(&table.full)
@@ -159,7 +163,7 @@ fn statement(table: &TableInfo, column: &ColumnInfo, old_is_null: bool) -> SqlSt
     if !column.is_string() && !column.is_bytes() {
         sql = sql.add("::").catalog(&column.type_name);
     }
-    sql = sql.add(" FROM unnest(");
+    sql = sql.add(" FROM (SELECT ");
     for part in &table.key {
         sql = array(sql, key_element(part.kind)).add(", ");
     }
