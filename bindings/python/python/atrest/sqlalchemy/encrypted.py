@@ -85,6 +85,14 @@ class Encrypted(TypeDecorator[Any]):
     def python_type(self) -> type[Any]:
         return self.type_.python_type
 
+    def with_variant(self, type_: Any, *dialect_names: str) -> Any:
+        """Refused: SQLAlchemy would put the variant in the place of the whole type, and write
+        clear text there."""
+        raise TypeError(
+            f"{self!r}.with_variant(...) would take the encryption away on {', '.join(dialect_names)}: write the "
+            "variant inside, Encrypted(String().with_variant(...)), or leave it out, for what is stored is text"
+        )
+
     @property
     def name(self) -> str | None:
         """ "table.column", or the context of a type that stands in no table."""
@@ -96,6 +104,11 @@ class Encrypted(TypeDecorator[Any]):
         super()._set_parent(parent, outer=outer, **kw)
         if not isinstance(parent, sa.Column):
             return
+        if any(variant is self for variant in parent.type._variant_mapping.values()):
+            raise TypeError(
+                f"{parent.name}: a variant cannot be Encrypted, for the column would be in clear on other databases, "
+                "and nothing would refuse to compare it here; make the column itself Encrypted"
+            )
         owner = self._owner and self._owner()
         if owner is not None and owner is not parent:
             # One instance for two columns: each has a place of its own.
