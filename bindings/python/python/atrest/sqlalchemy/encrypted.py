@@ -85,6 +85,10 @@ class Encrypted(TypeDecorator[Any]):
     def python_type(self) -> type[Any]:
         return self.type_.python_type
 
+    @property
+    def hashable(self) -> bool:  # type: ignore[override]
+        return self.type_.hashable
+
     def with_variant(self, type_: Any, *dialect_names: str) -> Any:
         """Refused: SQLAlchemy would put the variant in the place of the whole type, and write
         clear text there."""
