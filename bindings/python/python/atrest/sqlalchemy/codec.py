@@ -40,6 +40,8 @@ class Codec:
     what: str
     #: ``encode`` gives bytes, which are stored in a binary column.
     binary: bool = False
+    #: Both take ``None``, of which the application's own type may make something else.
+    null: bool = False
 
 
 def codec(inner: TypeEngine[Any]) -> Codec:
@@ -65,13 +67,13 @@ def _decorated(inner: TypeDecorator[Any]) -> Codec:
     def encode(value: Any, dialect: Dialect) -> Any:
         if writes:
             value = inner.process_bind_param(value, dialect)
-        return None if value is None else inside.encode(value, dialect)
+        return inside.encode(value, dialect) if value is not None or inside.null else None
 
     def decode(text: Any, dialect: Dialect) -> Any:
-        value = inside.decode(text, dialect)
+        value = inside.decode(text, dialect) if text is not None or inside.null else None
         return inner.process_result_value(value, dialect) if reads else value
 
-    return Codec(encode, decode, inside.what, inside.binary)
+    return Codec(encode, decode, inside.what, inside.binary, null=True)
 
 
 def _expect(kind: type | tuple[type, ...], value: Any, what: str) -> Any:

@@ -174,7 +174,7 @@ class Encrypted(TypeDecorator[Any]):
         return (self.keys or _keys.default()).field(self.column, self.context, self.suite)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        if value is None:
+        if value is None and not self._codec.null:
             return None
         try:
             clear = self._codec.encode(value, dialect)
@@ -198,8 +198,8 @@ class Encrypted(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
-            return None
-        field = self._field()
+            return self._codec.decode(None, dialect) if self._codec.null else None
+        field, sealed = self._field(), True
         if self.allow_plaintext:
             clear, _ = field.read(self._as_stored(value))
         else:
