@@ -32,7 +32,7 @@ Encode = Callable[[Any, Dialect], Any]
 
 @dataclass(frozen=True)
 class Codec:
-    """``encode`` and ``decode`` raise ``TypeError`` or ``ValueError`` for what is none."""
+    """``encode`` raises for what is none, ``decode`` raises ``ValueError``."""
 
     encode: Encode
     decode: Encode
@@ -324,7 +324,10 @@ def _enum(inner: sa.Enum) -> Codec:
     write, read = inner.bind_processor(_PLAIN), inner.result_processor(_PLAIN, None)
 
     def encode(value: Any, dialect: Dialect) -> str:
-        return str(write(value) if write else value)
+        text = str(write(value) if write else value)
+        # SQLAlchemy leaves it to the database to refuse other strings.
+        decode(text, dialect)
+        return text
 
     def decode(text: str, dialect: Dialect) -> Any:
         try:
