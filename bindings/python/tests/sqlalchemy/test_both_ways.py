@@ -146,6 +146,35 @@ def test_mariadbs_float_is_read_as_its_32_bits_and_what_was_written_as_it_was(ma
     assert read(mariadb, clear) == before
 
 
+PSYCOPGS = [
+    "1 mon 2 days 03:04:05", "1 year", "-1 mon +2 days -03:04:05.1", "2 years", "-1 years -2 mons", "1 year -1 mons", "3 mons",
+    "-1 days", "1 day -00:00:01", "-00:00:00.000001", "100:00:00.5", "-178 years -11 mons +30 days -23:59:59.999999", "0",
+]  # fmt: skip
+
+
+def test_every_interval_of_postgresqls(postgresql, atrest_on):
+    clear, sealed = tables({"v": (sa.Interval, [])})
+    clear.create(postgresql.engine)
+    with postgresql.engine.begin() as connection:
+        for n, text in enumerate(PSYCOPGS):
+            connection.exec_driver_sql("INSERT INTO t VALUES (%s, %s::interval)", (n, text))
+    before, written = read(postgresql, clear), postgresql.raw("SELECT v::text FROM t ORDER BY id")
+    assert before[0]["v"] == dt.timedelta(days=32, hours=3, minutes=4, seconds=5)
+    at = atrest_on(postgresql, ("t", "v"))
+    at.run("encrypt", apply_schema=True, backup=False)
+    postgresql.engine.dispose()
+    assert read(postgresql, sealed) == before
+    at.run("decrypt", apply_schema=True, backup=False)
+    postgresql.engine.dispose()
+    assert postgresql.raw("SELECT v::text FROM t ORDER BY id") == written
+
+
+def test_an_interval_that_python_has_none_for(keyring):
+    token = atrest.Field(keyring, "t.v").seal("178000000 years")
+    with pytest.raises(atrest.DecryptionError, match="t.v opens, but it is not an interval"):
+        Encrypted(sa.Interval, column="t.v").process_result_value(token, postgresql.dialect())
+
+
 @pytest.mark.parametrize("suite", ["fernet", "a256cbc-hs512", "xaes-256-gcm"])
 def test_in_every_suite_with_a_context_of_its_own(sqlite, atrest_on, suite):
     table = sa.Table(

@@ -262,7 +262,8 @@ def _time(inner: Any) -> Codec:
 
 _MOMENT = sa.DateTime()
 _INTERVAL = re.compile(
-    r"^(?:(?P<days>[+-]?\d+) days?)? ?(?:(?P<sign>[+-])?(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<us>\d{1,6}))?)?$"
+    r"^(?:(?P<years>[+-]?\d+) years? ?)?(?:(?P<months>[+-]?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
+    r"(?:(?P<sign>[+-])?(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<us>\d{1,6}))?)?$"
 )
 
 
@@ -292,13 +293,18 @@ def _interval(inner: sa.Interval) -> Codec:
             return moment - inner.epoch
         if not text:
             raise ValueError
-        clock = dt.timedelta(
-            hours=int(found["h"] or 0),
-            minutes=int(found["m"] or 0),
-            seconds=int(found["s"] or 0),
-            microseconds=int((found["us"] or "").ljust(6, "0")),
-        )
-        return dt.timedelta(days=int(found["days"] or 0)) + (-clock if found["sign"] == "-" else clock)
+        # As PostgreSQL's drivers count them: a timedelta has neither years nor months.
+        days = sum(int(found[unit] or 0) * long for unit, long in (("years", 365), ("months", 30), ("days", 1)))
+        try:
+            clock = dt.timedelta(
+                hours=int(found["h"] or 0),
+                minutes=int(found["m"] or 0),
+                seconds=int(found["s"] or 0),
+                microseconds=int((found["us"] or "").ljust(6, "0")),
+            )
+            return dt.timedelta(days=days) + (-clock if found["sign"] == "-" else clock)
+        except OverflowError:
+            raise ValueError from None
 
     return Codec(encode, decode, "an interval")
 
