@@ -93,7 +93,7 @@ def _bytes(_: Any) -> Codec:
     return Codec(encode, lambda raw, d: raw, "bytes", binary=True)
 
 
-_TRUE, _FALSE = {"1", "true", "t"}, {"0", "false", "f"}
+_TRUE, _FALSE = {"true", "t"}, {"false", "f"}
 
 
 def _boolean(_: Any) -> Codec:
@@ -108,7 +108,8 @@ def _boolean(_: Any) -> Codec:
         word = text.lower()
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-        raise ValueError
+        # MySQL's and SQLite's booleans are numbers, of which SQLAlchemy asks whether they are 0.
+        return int(word) != 0
 
     return Codec(encode, decode, "a boolean")
 
@@ -226,7 +227,7 @@ _CLOCK = re.compile(r"^(?P<clock>.*\d\d:\d\d(?::\d\d)?)(?P<fraction>\.\d+)?(?P<z
 def _plain_clock(text: str) -> str:
     found = _CLOCK.match(text)
     if found is None:
-        raise ValueError
+        return text
     clock, fraction, zone = found.group("clock", "fraction", "zone")
     if fraction:
         clock += fraction.ljust(7, "0")[:7]
