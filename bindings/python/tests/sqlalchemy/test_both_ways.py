@@ -146,7 +146,7 @@ def test_mariadbs_float_is_read_as_its_32_bits_and_what_was_written_as_it_was(ma
     assert read(mariadb, clear) == before
 
 
-PSYCOPGS = [
+INTERVALS = [
     "1 mon 2 days 03:04:05", "1 year", "-1 mon +2 days -03:04:05.1", "2 years", "-1 years -2 mons", "1 year -1 mons", "3 mons",
     "-1 days", "1 day -00:00:01", "-00:00:00.000001", "100:00:00.5", "-178 years -11 mons +30 days -23:59:59.999999", "0",
 ]  # fmt: skip
@@ -156,7 +156,7 @@ def test_every_interval_of_postgresqls(postgresql, atrest_on):
     clear, sealed = tables({"v": (sa.Interval, [])})
     clear.create(postgresql.engine)
     with postgresql.engine.begin() as connection:
-        for n, text in enumerate(PSYCOPGS):
+        for n, text in enumerate(INTERVALS):
             connection.exec_driver_sql("INSERT INTO t VALUES (%s, %s::interval)", (n, text))
     before, written = read(postgresql, clear), postgresql.raw("SELECT v::text FROM t ORDER BY id")
     assert before[0]["v"] == dt.timedelta(days=32, hours=3, minutes=4, seconds=5)

@@ -231,11 +231,11 @@ class Encrypted(TypeDecorator[Any]):
         in a binary column, and bytes in a text column, as what they are."""
         if not isinstance(value, (bytes, bytearray, memoryview)):
             return str(value)
-        value = bytes(value)
+        raw = bytes(value)
         if not self.binary:
             with contextlib.suppress(UnicodeDecodeError):
-                return value.decode()
-        return value
+                return raw.decode()
+        return raw
 
     def compare_values(self, x: Any, y: Any) -> bool:
         return self.type_.compare_values(x, y)
