@@ -84,6 +84,18 @@ def test_reading_a_damaged_row_names_the_column(sqlite):
         assert session.get(Camera, 1).place == "a"
 
 
+def test_values_that_cannot_be_hashed(sqlite):
+    """As in clear: a legacy query takes each row that has one as a row of its own."""
+    Base.metadata.create_all(sqlite.engine)
+    with Session(sqlite.engine) as session:
+        session.add(Camera(place="Gate 4", frames=[Frame(meta={"n": 1}), Frame(meta={"n": 2})]))
+        session.commit()
+        query = session.query(Frame, Frame.meta).options(sa.orm.joinedload(Frame.camera).joinedload(Camera.frames))
+        assert [meta for _, meta in query.order_by(Frame.id)] == [{"n": 1}, {"n": 1}, {"n": 2}, {"n": 2}]
+        with pytest.raises(sa.exc.InvalidRequestError, match="non-hashable"):
+            session.execute(sa.select(Frame.id, Frame.meta)).unique().all()
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_asyncio(kind, tmp_path):

@@ -290,3 +290,27 @@ def test_constraints_of_other_columns_and_checks_stay():
     )  # fmt: skip
     meta.create_all(sa.create_engine("sqlite://"))
     assert len(table.indexes) == 2
+
+
+def test_a_variant_of_the_type_is_refused():
+    """SQLAlchemy would write what the variant writes: clear text."""
+    with pytest.raises(TypeError, match=r"on postgresql, mysql: write the variant inside, Encrypted\(String\(\)\.with_variant"):
+        Encrypted(sa.String(100)).with_variant(sa.Text(), "postgresql", "mysql")
+
+
+def test_so_is_the_type_as_a_variant():
+    variant = sa.String().with_variant(Encrypted(sa.String), "postgresql")
+    with pytest.raises(TypeError, match="email: a variant cannot be Encrypted, .* make the column itself Encrypted"):
+        sa.Column("email", variant)
+
+
+def test_a_variant_inside_is_sealed(database):
+    inside = sa.String(5)
+    for kind in ("sqlite", "postgresql", "mysql", "mariadb"):
+        inside = inside.with_variant(sa.Text(), kind)
+    table = sa.Table("people", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("email", Encrypted(inside)))
+    table.create(database.engine)
+    with database.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"email": "ada@example.org"})
+        assert connection.scalar(sa.select(table.c.email)) == "ada@example.org"
+    assert database.raw("SELECT email FROM people")[0][0].startswith("ar1.")

@@ -248,3 +248,63 @@ def test_kinds_of_numbers_are_read_again(kind, value, sqlite):
     with sqlite.engine.begin() as connection:
         connection.execute(sa.insert(table), {"v": value})
         assert connection.scalar(sa.select(table.c.v)) == value
+
+
+class Tags(TypeDecorator):
+    """NULL is a list without tags, and the other way."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return ",".join(value) if value else None
+
+    def process_result_value(self, value, dialect):
+        return value.split(",") if value else []
+
+
+class Said(TypeDecorator):
+    """There is no NULL."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return "nothing" if value is None else value
+
+
+class SaidTwice(TypeDecorator):
+    impl = Said
+    cache_ok = True
+
+    def process_result_value(self, value, dialect):
+        return [value]
+
+
+def test_null_is_for_the_decorator_to_read_and_write_as_in_clear(database):
+    kinds, rows = (Tags, Said, SaidTwice), [(None, None, None), ([], "a", "b"), (["x", "y"], "", None)]
+
+    def written(name, wrap):
+        columns = [sa.Column(f"v{n}", wrap(kind)) for n, kind in enumerate(kinds)]
+        table = sa.Table(name, sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), *columns)
+        table.create(database.engine)
+        with database.engine.begin() as connection:
+            connection.execute(sa.insert(table), [{f"v{n}": value for n, value in enumerate(row)} for row in rows])
+            # Past the types.
+            connection.execute(sa.insert(table).values({f"v{n}": sa.null() for n in range(3)}))
+            read = connection.execute(sa.select(*columns).order_by(table.c.id)).all()
+        return read, [[value is None for value in row] for row in database.raw(f"SELECT v0, v1, v2 FROM {name} ORDER BY id")]
+
+    assert written("sealed", Encrypted) == written("clear", lambda kind: kind())
+    for value in (value for row in database.raw("SELECT v0, v1, v2 FROM sealed") for value in row if value is not None):
+        assert value.startswith("ar1.")
+
+
+def test_null_of_json(database):
+    """As docs/sqlalchemy.md says."""
+    table = table_of([sa.JSON, sa.JSON(none_as_null=False)])
+    table.create(database.engine)
+    with database.engine.begin() as connection:
+        connection.execute(sa.insert(table), [{"v0": None, "v1": None}, {"v0": sa.JSON.NULL, "v1": sa.JSON.NULL}])
+        read = sa.select(table.c.v0, table.c.v1, table.c.v0.is_(None), table.c.v1.is_(None)).order_by(table.c.id)
+        assert connection.execute(read).all() == [(None, None, True, True), (None, None, False, False)]

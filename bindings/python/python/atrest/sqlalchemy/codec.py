@@ -32,7 +32,7 @@ Encode = Callable[[Any, Dialect], Any]
 
 @dataclass(frozen=True)
 class Codec:
-    """``encode`` and ``decode`` raise ``TypeError`` or ``ValueError`` for what is none."""
+    """``encode`` raises for what is none, ``decode`` raises ``ValueError``."""
 
     encode: Encode
     decode: Encode
@@ -40,6 +40,8 @@ class Codec:
     what: str
     #: ``encode`` gives bytes, which are stored in a binary column.
     binary: bool = False
+    #: Both take ``None``, of which the application's own type may make something else.
+    null: bool = False
 
 
 def codec(inner: TypeEngine[Any]) -> Codec:
@@ -65,13 +67,13 @@ def _decorated(inner: TypeDecorator[Any]) -> Codec:
     def encode(value: Any, dialect: Dialect) -> Any:
         if writes:
             value = inner.process_bind_param(value, dialect)
-        return None if value is None else inside.encode(value, dialect)
+        return inside.encode(value, dialect) if value is not None or inside.null else None
 
     def decode(text: Any, dialect: Dialect) -> Any:
-        value = inside.decode(text, dialect)
+        value = inside.decode(text, dialect) if text is not None or inside.null else None
         return inner.process_result_value(value, dialect) if reads else value
 
-    return Codec(encode, decode, inside.what, inside.binary)
+    return Codec(encode, decode, inside.what, inside.binary, null=True)
 
 
 def _expect(kind: type | tuple[type, ...], value: Any, what: str) -> Any:
@@ -91,7 +93,7 @@ def _bytes(_: Any) -> Codec:
     return Codec(encode, lambda raw, d: raw, "bytes", binary=True)
 
 
-_TRUE, _FALSE = {"1", "true", "t"}, {"0", "false", "f"}
+_TRUE, _FALSE = {"true", "t"}, {"false", "f"}
 
 
 def _boolean(_: Any) -> Codec:
@@ -106,7 +108,8 @@ def _boolean(_: Any) -> Codec:
         word = text.lower()
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-        raise ValueError
+        # MySQL's and SQLite's booleans are numbers, of which SQLAlchemy asks whether they are 0.
+        return int(word) != 0
 
     return Codec(encode, decode, "a boolean")
 
@@ -224,7 +227,7 @@ _CLOCK = re.compile(r"^(?P<clock>.*\d\d:\d\d(?::\d\d)?)(?P<fraction>\.\d+)?(?P<z
 def _plain_clock(text: str) -> str:
     found = _CLOCK.match(text)
     if found is None:
-        raise ValueError
+        return text
     clock, fraction, zone = found.group("clock", "fraction", "zone")
     if fraction:
         clock += fraction.ljust(7, "0")[:7]
@@ -260,7 +263,8 @@ def _time(inner: Any) -> Codec:
 
 _MOMENT = sa.DateTime()
 _INTERVAL = re.compile(
-    r"^(?:(?P<days>[+-]?\d+) days?)? ?(?:(?P<sign>[+-])?(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<us>\d{1,6}))?)?$"
+    r"^(?:(?P<years>[+-]?\d+) years? ?)?(?:(?P<months>[+-]?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
+    r"(?:(?P<sign>[+-])?(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<us>\d{1,6}))?)?$"
 )
 
 
@@ -290,13 +294,18 @@ def _interval(inner: sa.Interval) -> Codec:
             return moment - inner.epoch
         if not text:
             raise ValueError
-        clock = dt.timedelta(
-            hours=int(found["h"] or 0),
-            minutes=int(found["m"] or 0),
-            seconds=int(found["s"] or 0),
-            microseconds=int((found["us"] or "").ljust(6, "0")),
-        )
-        return dt.timedelta(days=int(found["days"] or 0)) + (-clock if found["sign"] == "-" else clock)
+        # As PostgreSQL's drivers count them: a timedelta has neither years nor months.
+        days = sum(int(found[unit] or 0) * long for unit, long in (("years", 365), ("months", 30), ("days", 1)))
+        try:
+            clock = dt.timedelta(
+                hours=int(found["h"] or 0),
+                minutes=int(found["m"] or 0),
+                seconds=int(found["s"] or 0),
+                microseconds=int((found["us"] or "").ljust(6, "0")),
+            )
+            return dt.timedelta(days=days) + (-clock if found["sign"] == "-" else clock)
+        except OverflowError:
+            raise ValueError from None
 
     return Codec(encode, decode, "an interval")
 
@@ -322,7 +331,10 @@ def _enum(inner: sa.Enum) -> Codec:
     write, read = inner.bind_processor(_PLAIN), inner.result_processor(_PLAIN, None)
 
     def encode(value: Any, dialect: Dialect) -> str:
-        return str(write(value) if write else value)
+        text = str(write(value) if write else value)
+        # SQLAlchemy leaves it to the database to refuse other strings.
+        decode(text, dialect)
+        return text
 
     def decode(text: str, dialect: Dialect) -> Any:
         try:

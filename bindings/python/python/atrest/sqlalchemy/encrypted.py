@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import traceback
 import weakref
 from typing import Any
 
@@ -86,6 +88,18 @@ class Encrypted(TypeDecorator[Any]):
         return self.type_.python_type
 
     @property
+    def hashable(self) -> bool:  # type: ignore[override]
+        return self.type_.hashable
+
+    def with_variant(self, type_: Any, *dialect_names: str) -> Any:
+        """Refused: SQLAlchemy would put the variant in the place of the whole type, and write
+        clear text there."""
+        raise TypeError(
+            f"{self!r}.with_variant(...) would take the encryption away on {', '.join(dialect_names)}: write the "
+            "variant inside, Encrypted(String().with_variant(...)), or leave it out, for what is stored is text"
+        )
+
+    @property
     def name(self) -> str | None:
         """ "table.column", or the context of a type that stands in no table."""
         return self.column or self.context
@@ -96,6 +110,11 @@ class Encrypted(TypeDecorator[Any]):
         super()._set_parent(parent, outer=outer, **kw)
         if not isinstance(parent, sa.Column):
             return
+        if any(variant is self for variant in parent.type._variant_mapping.values()):
+            raise TypeError(
+                f"{parent.name}: a variant cannot be Encrypted, for the column would be in clear on other databases, "
+                "and nothing would refuse to compare it here; make the column itself Encrypted"
+            )
         owner = self._owner and self._owner()
         if owner is not None and owner is not parent:
             # One instance for two columns: each has a place of its own.
@@ -157,53 +176,66 @@ class Encrypted(TypeDecorator[Any]):
         return (self.keys or _keys.default()).field(self.column, self.context, self.suite)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        if value is None:
+        if value is None and not self._codec.null:
             return None
+        # Whatever is raised here and is not ours, SQLAlchemy shows with the row's values in clear.
         try:
             clear = self._codec.encode(value, dialect)
             if self.binary and isinstance(clear, str):
                 clear = clear.encode()
-        except (TypeError, ValueError) as error:
-            # Not SQLAlchemy's own error, which would show the row's values in clear.
+        except Exception as error:
             raise EncryptedValueError(
                 f"a value for {self.name} is not {self._codec.what}, and was not written ({_said(error)})"
             ) from None
         if clear is None:
             return None
         try:
-            return self._field().seal(clear)
-        except (AtrestError, UnicodeError) as error:
-            raise EncryptedValueError(
-                f"a value for {self.name} could not be encrypted, and was not written: {_said(error)}"
-            ) from None
+            field = self._field()
+        except Exception as error:
+            # Keys know of no value, so what is wrong with them may be said.
+            said = str(error) if isinstance(error, AtrestError) else f"{type(error).__name__}: {error}"
+            raise self._not_encrypted(said) from error
+        try:
+            return field.seal(clear)
+        except Exception as error:
+            raise self._not_encrypted(_said(error)) from None
 
     process_literal_param = process_bind_param
 
+    def _not_encrypted(self, said: str) -> EncryptedValueError:
+        return EncryptedValueError(f"a value for {self.name} could not be encrypted, and was not written: {said}")
+
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
-            return None
-        field = self._field()
+            return self._codec.decode(None, dialect) if self._codec.null else None
+        field, sealed = self._field(), True
         if self.allow_plaintext:
-            clear, _ = field.read(self._as_stored(value))
+            clear, sealed = field.read(self._as_stored(value))
         else:
             clear = field.open(self._as_stored(value))
-        if isinstance(clear, bytes) and not self._codec.binary:
-            clear = clear.decode()
         try:
+            if isinstance(clear, bytes) and not self._codec.binary:
+                clear = clear.decode()
+            elif isinstance(clear, str) and self._codec.binary:
+                clear = clear.encode()
             return self._codec.decode(clear, dialect)
         except ValueError:
+            found, how = ("opens, but", "encrypted") if sealed else ("is in clear, and", "written")
             raise DecryptionError(
-                f"a value of {self.name} opens, but it is not {self._codec.what}: something else was "
-                "encrypted there; see the row with atrest inspect"
+                f"a value of {self.name} {found} it is not {self._codec.what}: something else was "
+                f"{how} there; see the row with atrest inspect"
             ) from None
 
-    def _as_stored(self, value: Any) -> Any:
-        """In the form that tokens have here: SQLite gives clear numbers as numbers."""
-        if self.binary:
-            return value.encode() if isinstance(value, str) else bytes(value)
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            return bytes(value).decode()
-        return value if isinstance(value, str) else str(value)
+    def _as_stored(self, value: Any) -> str | bytes:
+        """In the form that its token has: SQLite gives clear numbers as numbers, and keeps text
+        in a binary column, and bytes in a text column, as what they are."""
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            return str(value)
+        raw = bytes(value)
+        if not self.binary:
+            with contextlib.suppress(UnicodeDecodeError):
+                return raw.decode()
+        return raw
 
     def compare_values(self, x: Any, y: Any) -> bool:
         return self.type_.compare_values(x, y)
@@ -243,9 +275,17 @@ def _constrained(problem: str, constraint: Any, table: Any) -> None:
             raise column.type._cannot_be(problem)
 
 
+#: Where the errors are raised whose text names types, and no value.
+_DISCREET = (f"{__package__}.codec", "json.encoder")
+
+
 def _said(error: Exception) -> str:
-    """Without the value, which some of Python's errors show."""
-    return str(error) if isinstance(error, (TypeError, AtrestError)) else type(error).__name__
+    """Without the value, which errors of Python's and of the application's own types show."""
+    if isinstance(error, AtrestError):
+        return str(error)
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    discreet = isinstance(error, TypeError) and frame.f_globals.get("__name__") in _DISCREET
+    return str(error) if discreet else type(error).__name__
 
 
 def _made_by_database(default: Any) -> bool:
