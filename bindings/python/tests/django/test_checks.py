@@ -339,6 +339,25 @@ def test_a_policy_that_disagrees_with_the_models(tmp_path, monkeypatch):
     assert not any(getattr(m.obj, "name", "") == "born" for m in found)
 
 
+def test_a_policys_default_context_quotes_a_dot(tmp_path, monkeypatch):
+    with isolate_apps("clinic") as isolated:
+
+        class Person(models.Model):
+            email = EncryptedTextField(db_column="E-Mail Adr.")
+
+            class Meta:
+                app_label, db_table = "clinic", "person"
+
+    monkeypatch.setattr("atrest.django.columns.apps", isolated)
+    monkeypatch.setenv("POLICY_KEY", atrest.generate_key())
+    listed = 'table = "person"\nname = "E-Mail Adr."'
+    with policy(tmp_path, listed):
+        (found,) = check_policy(None)
+    assert found.id == "atrest.E012" and """'person."E-Mail Adr."'""" in found.msg
+    with policy(tmp_path, f'{listed}\ncontext = "person.E-Mail Adr."'):
+        assert check_policy(None) == []
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

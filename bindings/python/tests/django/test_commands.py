@@ -7,10 +7,12 @@ import pytest
 from clinic.models import Device, Everything, FernetNote, Mixed, Patient
 from django.conf import settings
 from django.core.management import CommandError, call_command, load_command_class
-from django.db import connections
+from django.db import connections, models
 from django.test import override_settings
+from django.test.utils import isolate_apps
 
 import atrest
+from atrest.django import EncryptedTextField
 from atrest.django.words import in_django
 
 EMAIL = Patient._meta.get_field("email")
@@ -132,6 +134,52 @@ def test_uuids_of_rows_are_typed_and_printed_with_dashes(alias):
     with connections[alias].cursor() as cursor:
         cursor.execute("UPDATE clinic_device SET serial = %s", [other])
     assert f"first keys: {device.pk}" in run("verify_fields", alias, field=["Device.serial"], status=1)
+
+
+@pytest.fixture
+def alone(alias, monkeypatch):
+    """Makes a model and its table; the commands then know no other."""
+    tables = []
+
+    def make(**attributes):
+        with isolate_apps("clinic") as isolated:
+            model = type("Person", (models.Model,), {"__module__": __name__, **attributes})
+        monkeypatch.setattr("atrest.django.columns.apps", isolated)
+        with connections[alias].schema_editor() as editor:
+            editor.create_model(model)
+        tables.append(model)
+        return model
+
+    yield make
+    for model in tables:
+        with connections[alias].schema_editor() as editor:
+            editor.delete_model(model)
+
+
+def meta(**options):
+    return type("Meta", (), {"app_label": "clinic", **options})
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("Per son", "E-Mail Adr."),
+        ("per.son", "email"),
+        ("person", 'e"mail'),
+        ("person", "."),
+        ('"public"."person"', "email"),
+    ],
+)
+def test_names_with_dots_and_quotes(alias, alone, overwrite, table, column):
+    if '"' in column and alias != "mariadb" or '"' in table and alias != "postgres":
+        pytest.skip("Django quotes no quotation mark there, or takes no schema")
+    person = alone(email=EncryptedTextField(db_column=column, allow_plaintext=True), Meta=meta(db_table=table))
+    row = person.objects.using(alias).create(email="a@example.org")
+    assert "clinic.Person.email: 1 rows, 1 encrypted" in run("verify_fields", alias)
+    assert f"clinic.Person.email of pk {row.pk}: sealed" in run("encryption_status", alias, pk=[str(row.pk)])
+    other = atrest.Field(atrest.Keyring(atrest.generate_key()), f"{table}.{column}").seal("x")
+    overwrite(alias, person._meta.get_field("email"), row.pk, other)
+    assert f"undecryptable, first keys: {row.pk}" in run("verify_fields", alias, status=1)
 
 
 def test_fernet_columns(alias, stored):

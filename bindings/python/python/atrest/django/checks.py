@@ -105,7 +105,7 @@ def check_policy(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
             )
             continue
         field, ours = models_say.pop(place)
-        theirs = {"suite": "xaes-256-gcm", "context": ".".join(place), **entry}
+        theirs = {"suite": "xaes-256-gcm", "context": policy.column_id(field), **entry}
         differ = [f"{n} {theirs[n]!r}, the model {ours[n]!r}" for n in ("suite", "context") if theirs[n] != ours[n]]
         if theirs.get("bind", "column") != "column" or "subject" in theirs:
             differ.append("a binding to rows or subjects, which fields of models cannot have")
