@@ -12,7 +12,8 @@ from django.test import override_settings
 from django.test.utils import isolate_apps
 
 import atrest
-from atrest.django import EncryptedTextField
+from atrest.django import EncryptedTextField, prove_keys
+from atrest.django.checks import check_columns
 from atrest.django.words import in_django
 
 EMAIL = Patient._meta.get_field("email")
@@ -138,19 +139,20 @@ def test_uuids_of_rows_are_typed_and_printed_with_dashes(alias):
 
 @pytest.fixture
 def alone(alias, monkeypatch):
-    """Makes a model and its table; the commands then know no other."""
+    """Makes models with their tables; the commands then know no others."""
     tables = []
-
-    def make(**attributes):
-        with isolate_apps("clinic") as isolated:
-            model = type("Person", (models.Model,), {"__module__": __name__, **attributes})
+    with isolate_apps("clinic") as isolated:
         monkeypatch.setattr("atrest.django.columns.apps", isolated)
-        with connections[alias].schema_editor() as editor:
-            editor.create_model(model)
-        tables.append(model)
-        return model
 
-    yield make
+        def make(name="Person", **attributes):
+            model = type(name, (models.Model,), {"__module__": __name__, **attributes})
+            if model._meta.managed:
+                with connections[alias].schema_editor() as editor:
+                    editor.create_model(model)
+                tables.append(model)
+            return model
+
+        yield make
     for model in tables:
         with connections[alias].schema_editor() as editor:
             editor.delete_model(model)
@@ -180,6 +182,60 @@ def test_names_with_dots_and_quotes(alias, alone, overwrite, table, column):
     other = atrest.Field(atrest.Keyring(atrest.generate_key()), f"{table}.{column}").seal("x")
     overwrite(alias, person._meta.get_field("email"), row.pk, other)
     assert f"undecryptable, first keys: {row.pk}" in run("verify_fields", alias, status=1)
+
+
+@pytest.fixture
+def over_view(alias, alone):
+    """A model, and one over a view of its table."""
+    person = alone(email=EncryptedTextField(context="p.email"), Meta=meta(db_table="person"))
+    view = alone("PersonView", email=EncryptedTextField(context="p.email"), Meta=meta(db_table="pv", managed=False))
+    with connections[alias].cursor() as cursor:
+        cursor.execute("CREATE VIEW pv AS SELECT id, email FROM person")
+        yield person, view
+        cursor.execute("DROP VIEW pv")
+
+
+WHOLE_PROJECT = {
+    "encrypt_fields": {"no_backup": True},
+    "verify_fields": {},
+    "rotate_encryption_keys": {"no_backup": True},
+    "encryption_status": {},
+    "decrypt_fields": {"no_backup": True, "interactive": False},
+}
+
+
+def test_a_model_over_a_view_is_passed_over(alias, over_view):
+    person, view = over_view
+    person.objects.using(alias).create(email="a@example.org")
+    told = "clinic.PersonView: passed over, for its table pv is a view"
+    for command, options in WHOLE_PROJECT.items():
+        for named in ({"app": ["clinic"]}, {"model": ["PersonView"]}, {"field": ["PersonView.email"]}):
+            out = run(command, alias, status=2, **named, **options)
+            assert "pv" in out and told not in out
+        out = run(command, alias, **options)
+        assert out.count(told) == 1 and "clinic.Person.email: 1 rows" in out and "PersonView.email" not in out
+
+
+def test_the_keys_are_tried_on_views_too(alias, over_view):
+    person, view = over_view
+    person.objects.using(alias).create(email="a@example.org")
+    assert view.objects.using(alias).get().email == "a@example.org"
+    assert check_columns(None, databases=[alias]) == []
+    prove_keys(alias)
+    with override_settings(ATREST={"KEYS": atrest.generate_key()}):
+        assert [m.id for m in check_columns(None, databases=[alias])] == ["atrest.E011"] * 2
+
+
+def test_a_project_of_views_alone_has_nothing_to_do(alias, over_view, monkeypatch):
+    monkeypatch.setattr("atrest.django.columns.all_fields", lambda alias: [over_view[1]._meta.get_field("email")])
+    assert "models over views only; declare a model of the table" in run("verify_fields", alias, status=2)
+
+
+def test_a_model_that_is_not_managed_over_a_table_is_worked_on(alias, alone):
+    person = alone(email=EncryptedTextField(), Meta=meta(db_table="person"))
+    person.objects.using(alias).create(email="a@example.org")
+    person._meta.managed = False
+    assert "clinic.Person.email: 1 rows, 1 encrypted" in run("verify_fields", alias)
 
 
 def test_fernet_columns(alias, stored):
