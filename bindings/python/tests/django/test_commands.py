@@ -231,6 +231,14 @@ def test_a_project_of_views_alone_has_nothing_to_do(alias, over_view, monkeypatc
     assert "models over views only; declare a model of the table" in run("verify_fields", alias, status=2)
 
 
+@pytest.mark.parametrize("alias", ["postgres"])
+def test_a_database_that_cannot_be_asked_for_views_is_told(alias, alone, monkeypatch):
+    alone(email=EncryptedTextField(), Meta=meta(managed=False))
+    connections[alias].close()
+    monkeypatch.setitem(connections[alias].settings_dict, "PORT", "1")
+    assert "127.0.0.1:1" in run("verify_fields", alias, status=2)
+
+
 def test_a_model_that_is_not_managed_over_a_table_is_worked_on(alias, alone):
     person = alone(email=EncryptedTextField(), Meta=meta(db_table="person"))
     person.objects.using(alias).create(email="a@example.org")
