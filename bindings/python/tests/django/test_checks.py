@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError, connections, models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Concat, Lower
 from django.db.models.lookups import Exact
 from django.test import override_settings
@@ -60,6 +60,61 @@ def test_db_default_would_be_stored_in_clear():
                 app_label = "clinic"
 
         assert "atrest.E003" in ids(Bad._meta.get_field("field").check())
+
+
+NO_NOTES = Q(notes__isnull=True)
+
+
+def generated(model_fields, *expressions):
+    """A model with these generated fields, and what the checks say of it."""
+    with isolate_apps("clinic") as isolated, pytest.MonkeyPatch.context() as patch:
+        text = models.TextField()
+        columns = {
+            f"g{n}": models.GeneratedField(expression=e, output_field=text, db_persist=True)
+            for n, e in enumerate(expressions)
+        }
+        meta = type("Meta", (), {"app_label": "clinic", "db_table": "generated"})
+        body = {"__module__": __name__, "Meta": meta, "name": models.TextField(), **model_fields, **columns}
+        model = type("Generated", (models.Model,), body)
+        patch.setattr("atrest.django.model_checks.apps", isolated)
+        return model, check_models(None)
+
+
+@pytest.mark.skipif(not hasattr(models, "GeneratedField"), reason="it came with Django 5.0")
+@pytest.mark.parametrize(
+    "expression",
+    [
+        F("notes"),
+        Lower("notes"),
+        Concat("name", Value(" "), "notes"),
+        Case(When(notes="x", then=F("name")), default=Value("")),
+        Case(When(NO_NOTES, then=F("name")), default=F("notes")),
+    ],
+    ids=str,
+)
+def test_a_generated_field_would_show_ciphertext(expression):
+    for notes, expected in ((EncryptedTextField(allow_plaintext=True), ["atrest.E007"]), (models.TextField(), [])):
+        model, found = generated({"notes": notes}, expression, Lower("name"))
+        assert ids(found) == expected
+    _, (found,) = generated({"notes": encrypt(models.TextField())}, expression)
+    assert found.level == checks.ERROR and found.obj.name == "g0" and "'notes'" in found.msg and found.hint
+
+
+@pytest.mark.skipif(not hasattr(models, "GeneratedField"), reason="it came with Django 5.0")
+def test_a_generated_field_may_ask_for_null(alias):
+    whether = Case(When(NO_NOTES, then=Value("none")), default=F("name"), output_field=models.TextField())
+    model, found = generated({"notes": EncryptedTextField(null=True)}, whether)
+    assert found == []
+    with connections[alias].schema_editor() as editor:
+        editor.create_model(model)
+    try:
+        objects = model.objects.using(alias)
+        objects.create(name="a")
+        objects.create(name="b", notes="secret")
+        assert list(objects.order_by("pk").values_list("g0", "notes")) == [("none", None), ("b", "secret")]
+    finally:
+        with connections[alias].schema_editor() as editor:
+            editor.delete_model(model)
 
 
 def test_constraints_indexes_and_orderings(monkeypatch):
@@ -174,6 +229,7 @@ BLIND = f"atrest_blind_{os.getpid()}"
         ({"constraints": [check(Q(name="a") | Q(secret__gt="x"))]}, "E005"),
         ({"constraints": [check(Q(name=F("secret")))]}, "E005"),
         ({"constraints": [check(Exact(Lower("secret"), "x"))]}, "E005"),
+        ({"constraints": [check(Exact(Case(When(secret="x", then=1), default=2), 1))]}, "E005"),
         ({"ordering": ["owner__secret"]}, "E004"),
         ({"ordering": [F("secret").desc(nulls_last=True)]}, "E004"),
         ({"ordering": [Lower("secret")]}, "E004"),
@@ -195,6 +251,7 @@ def test_what_a_model_may_declare():
         indexes=[models.Index(Lower("name"), name="a"), models.Index(fields=["name"], include=["secret"], name="b")],
         constraints=[
             check(Q(secret__isnull=False) & ~Q(made=None)),
+            check(Exact(Case(When(secret__isnull=True, then=1), default=2), 1)),
             models.UniqueConstraint(fields=["name"], condition=Q(secret__isnull=True), name="c"),
         ],
     )
@@ -337,6 +394,25 @@ def test_a_policy_that_disagrees_with_the_models(tmp_path, monkeypatch):
     assert "people.email" in errors["email"] and "fernet" in errors["body"] and "rows" in errors["notes"]
     assert any("clinic_patient.phone" in m.msg for m in found if m.id == "atrest.W013")
     assert not any(getattr(m.obj, "name", "") == "born" for m in found)
+
+
+def test_a_policys_default_context_quotes_a_dot(tmp_path, monkeypatch):
+    with isolate_apps("clinic") as isolated:
+
+        class Person(models.Model):
+            email = EncryptedTextField(db_column="E-Mail Adr.")
+
+            class Meta:
+                app_label, db_table = "clinic", "person"
+
+    monkeypatch.setattr("atrest.django.columns.apps", isolated)
+    monkeypatch.setenv("POLICY_KEY", atrest.generate_key())
+    listed = 'table = "person"\nname = "E-Mail Adr."'
+    with policy(tmp_path, listed):
+        (found,) = check_policy(None)
+    assert found.id == "atrest.E012" and """'person."E-Mail Adr."'""" in found.msg
+    with policy(tmp_path, f'{listed}\ncontext = "person.E-Mail Adr."'):
+        assert check_policy(None) == []
 
 
 @pytest.mark.parametrize(

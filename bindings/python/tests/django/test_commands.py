@@ -7,10 +7,13 @@ import pytest
 from clinic.models import Device, Everything, FernetNote, Mixed, Patient
 from django.conf import settings
 from django.core.management import CommandError, call_command, load_command_class
-from django.db import connections
+from django.db import connections, models
 from django.test import override_settings
+from django.test.utils import isolate_apps
 
 import atrest
+from atrest.django import EncryptedTextField, prove_keys
+from atrest.django.checks import check_columns
 from atrest.django.words import in_django
 
 EMAIL = Patient._meta.get_field("email")
@@ -132,6 +135,115 @@ def test_uuids_of_rows_are_typed_and_printed_with_dashes(alias):
     with connections[alias].cursor() as cursor:
         cursor.execute("UPDATE clinic_device SET serial = %s", [other])
     assert f"first keys: {device.pk}" in run("verify_fields", alias, field=["Device.serial"], status=1)
+
+
+@pytest.fixture
+def alone(alias, monkeypatch):
+    """Makes models with their tables; the commands then know no others."""
+    tables = []
+    with isolate_apps("clinic") as isolated:
+        monkeypatch.setattr("atrest.django.columns.apps", isolated)
+
+        def make(name="Person", **attributes):
+            model = type(name, (models.Model,), {"__module__": __name__, **attributes})
+            if model._meta.managed:
+                with connections[alias].schema_editor() as editor:
+                    editor.create_model(model)
+                tables.append(model)
+            return model
+
+        yield make
+    for model in tables:
+        with connections[alias].schema_editor() as editor:
+            editor.delete_model(model)
+
+
+def meta(**options):
+    return type("Meta", (), {"app_label": "clinic", **options})
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("Per son", "E-Mail Adr."),
+        ("per.son", "email"),
+        ("person", 'e"mail'),
+        ("person", "."),
+        ('"public"."person"', "email"),
+    ],
+)
+def test_names_with_dots_and_quotes(alias, alone, overwrite, table, column):
+    if '"' in column and alias != "mariadb" or '"' in table and alias != "postgres":
+        pytest.skip("Django quotes no quotation mark there, or takes no schema")
+    person = alone(email=EncryptedTextField(db_column=column, allow_plaintext=True), Meta=meta(db_table=table))
+    row = person.objects.using(alias).create(email="a@example.org")
+    assert "clinic.Person.email: 1 rows, 1 encrypted" in run("verify_fields", alias)
+    assert f"clinic.Person.email of pk {row.pk}: sealed" in run("encryption_status", alias, pk=[str(row.pk)])
+    other = atrest.Field(atrest.Keyring(atrest.generate_key()), f"{table}.{column}").seal("x")
+    overwrite(alias, person._meta.get_field("email"), row.pk, other)
+    assert f"undecryptable, first keys: {row.pk}" in run("verify_fields", alias, status=1)
+
+
+@pytest.fixture
+def over_view(alias, alone):
+    """A model, and one over a view of its table."""
+    person = alone(email=EncryptedTextField(context="p.email"), Meta=meta(db_table="person"))
+    view = alone("PersonView", email=EncryptedTextField(context="p.email"), Meta=meta(db_table="pv", managed=False))
+    with connections[alias].cursor() as cursor:
+        cursor.execute("CREATE VIEW pv AS SELECT id, email FROM person")
+        yield person, view
+        cursor.execute("DROP VIEW pv")
+
+
+WHOLE_PROJECT = {
+    "encrypt_fields": {"no_backup": True},
+    "verify_fields": {},
+    "rotate_encryption_keys": {"no_backup": True},
+    "encryption_status": {},
+    "decrypt_fields": {"no_backup": True, "interactive": False},
+}
+
+
+def test_a_model_over_a_view_is_passed_over(alias, over_view):
+    person, view = over_view
+    person.objects.using(alias).create(email="a@example.org")
+    told = "clinic.PersonView: passed over, for its table pv is a view"
+    for command, options in WHOLE_PROJECT.items():
+        for named in ({"app": ["clinic"]}, {"model": ["PersonView"]}, {"field": ["PersonView.email"]}):
+            out = run(command, alias, status=2, **named, **options)
+            assert "pv" in out and told not in out
+        out = run(command, alias, **options)
+        assert out.count(told) == 1 and "clinic.Person.email: 1 rows" in out and "PersonView.email" not in out
+
+
+def test_the_keys_are_tried_on_views_too(alias, over_view):
+    person, view = over_view
+    person.objects.using(alias).create(email="a@example.org")
+    assert view.objects.using(alias).get().email == "a@example.org"
+    assert check_columns(None, databases=[alias]) == []
+    prove_keys(alias)
+    with override_settings(ATREST={"KEYS": atrest.generate_key()}):
+        assert [m.id for m in check_columns(None, databases=[alias])] == ["atrest.E011"] * 2
+
+
+def test_a_project_of_views_alone_has_nothing_to_do(alias, over_view, monkeypatch):
+    monkeypatch.setattr("atrest.django.columns.all_fields", lambda alias: [over_view[1]._meta.get_field("email")])
+    assert "models over views only; declare a model of the table" in run("verify_fields", alias, status=2)
+
+
+@pytest.mark.parametrize("alias", ["postgres"])
+def test_a_database_that_cannot_be_asked_for_views_is_told(alias, alone, monkeypatch):
+    alone(email=EncryptedTextField(), Meta=meta(managed=False))
+    connections[alias].close()
+    monkeypatch.setitem(connections[alias].settings_dict, "PORT", "1")
+    assert "127.0.0.1:1" in run("verify_fields", alias, status=2)
+
+
+def test_a_model_that_is_not_managed_over_a_table_is_worked_on(alias, alone):
+    person = alone(email=EncryptedTextField(), Meta=meta(db_table="person"))
+    person.objects.using(alias).create(email="a@example.org")
+    person._meta.managed = False
+    assert "clinic.Person.email: 1 rows, 1 encrypted" in run("verify_fields", alias)
 
 
 def test_fernet_columns(alias, stored):

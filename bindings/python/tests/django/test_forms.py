@@ -8,10 +8,13 @@ from io import StringIO
 import pytest
 from clinic.models import Everything, Patient
 from django.contrib.auth.models import User
+from django.core.exceptions import FieldError
 from django.core.management import call_command
 from django.forms import modelform_factory
 from django.test import Client
 from test_model_fields import SAMPLES
+
+from atrest.django.checks import check_admin
 
 DATA = {
     "name": "Ada",
@@ -78,6 +81,19 @@ def test_the_admin_adds_lists_and_changes(admin):
     assert "ada@example.org" in admin.get(url).content.decode()
     assert admin.post(url, {**DATA, "email": "new@example.org"}).status_code == 302
     assert Patient.objects.get().email == "new@example.org"
+
+
+def test_what_w014_advises_cannot_be_sorted_by(admin, monkeypatch):
+    from clinic.admin import PatientAdmin
+
+    Patient.objects.create(name="a", email="ada@example.org")
+    with pytest.raises(FieldError, match="clinic.Patient.email is encrypted"):
+        admin.get("/admin/clinic/patient/?o=2")  # sortable_by takes links away, and refuses no address
+    monkeypatch.setattr(PatientAdmin, "mail", lambda self, patient: patient.email, raising=False)
+    monkeypatch.setattr(PatientAdmin, "list_display", ["name", "mail"])
+    monkeypatch.setattr(PatientAdmin, "sortable_by", None)
+    assert check_admin(None) == []
+    assert "ada@example.org" in admin.get("/admin/clinic/patient/?o=2").content.decode()
 
 
 def test_fixtures_and_dumpdata_go_there_and_back(alias, tmp_path, stored):

@@ -209,6 +209,46 @@ def test_max_length_means_the_clear_value(alias):
     assert Everything.objects.using(alias).get(pk=row.pk).char == "🦊" * 60
 
 
+NULS = {
+    "text": ["\0", "a\0b"],
+    "char": ["a\0b"],
+    "email": ["a\0@example.org"],
+    "url": ["https://example.org/\0"],
+    "json": ["\0", {"a": ["b\0"]}, {"\0": 1}, "\\\0"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in NULS.items() for value in values])
+def test_a_nul_is_refused_where_the_clear_column_refuses_it(alias, stored, name, value):
+    objects = Everything.objects.using(alias)
+    row = objects.create(**{name: "before"})
+    changed = Everything(pk=row.pk, **{name: value})
+    writes = [
+        lambda: objects.create(**{name: value}),
+        lambda: objects.bulk_create([Everything(**{name: value})]),
+        lambda: objects.update(**{name: value}),
+        lambda: objects.bulk_update([changed], [name]),
+        lambda: changed.save(using=alias),
+    ]
+    for write in writes:
+        if alias != "postgres":
+            write()
+            continue
+        # As psycopg2 and psycopg 3 refuse it, each in a way of its own.
+        for kind in (ValueError, DataError):
+            with pytest.raises(kind, match=rf"clinic.Everything.{name}: .* cannot contain NUL \(0x00\)"):
+                write()
+    want = ["before"] if alias == "postgres" else [value] * 3
+    assert list(objects.order_by("pk").values_list(name, flat=True)) == want
+
+
+def test_what_is_no_nul_is_taken(alias):
+    objects = Everything.objects.using(alias)
+    for values in ({"json": "\\u0000"}, {"json": {"\\\\u0000": "u0000"}}, {"text": "\\u0000"}, {"binary": b"\0"}):
+        objects.create(**values)
+        assert objects.order_by("pk").values(*values).last() == values
+
+
 def test_validation_is_djangos_own():
     with pytest.raises(ValidationError, match="valid email"):
         field(Everything, "email").clean("no mail", None)

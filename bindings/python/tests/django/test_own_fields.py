@@ -363,6 +363,23 @@ def test_a_column_type_of_its_own_becomes_the_tokens(alias, made, stored):
         model.objects.using(alias).create(value="x" * 26)
 
 
+@pytest.mark.parametrize("alias", ["postgres"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (ArrayField(models.TextField()), ["a", "\0"]),
+        (ArrayField(models.JSONField()), [{"a": "\0"}]),
+        (ArrayField(ArrayField(models.CharField(max_length=3))), [["\0"]]),
+        (TagsField(), ["a\0"]),
+    ],
+    ids=str,
+)
+def test_a_nul_within_is_refused(alias, made, field, value):
+    model = made("nul", encrypt(field))
+    with pytest.raises(ValueError, match="cannot contain NUL"):
+        model.objects.using(alias).create(value=value)
+
+
 WORDS = ["a", "", "NULL", "null", 'say "no"', "back\\slash", "b,c", "{d}", " e ", "zoë 🦊\n", None, "(f)"]
 ARRAYS = {
     "words": (models.CharField(max_length=20, null=True), [WORDS, [], ["x"], None]),

@@ -10,6 +10,9 @@ from django.core import checks
 
 from atrest.django.model_checks import encrypted_at, names, unordered
 
+#: Django makes no link then, and still sorts by what an address names.
+OR_ELSE = ", or name the columns to sort by in sortable_by: an address that somebody types (?o=2) still raises then."
+
 
 def check_admin(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Options of ModelAdmins and their inlines that name an encrypted field."""
@@ -40,10 +43,11 @@ def _sortable(admin: Any) -> Iterator[checks.CheckMessage]:
         if sortable is not None and column not in sortable:
             continue
         if isinstance(column, str) and encrypted_at(admin.model, column):
-            shown, hint = f"the encrypted field {column!r}", "Name the fields to sort by in sortable_by."
+            shown = f"the encrypted field {column!r}"
+            hint = f"Show it by a method of the admin that returns it{OR_ELSE}"
         elif any(encrypted_at(admin.model, name) for name in names(_order_of(admin, column))):
             shown = f"{getattr(column, '__name__', column)!r}, which orders by an encrypted field"
-            hint = "Take that ordering out of its @admin.display, or name the columns to sort by in sortable_by."
+            hint = f"Take that ordering out of its @admin.display{OR_ELSE}"
         else:
             continue
         yield checks.Warning(

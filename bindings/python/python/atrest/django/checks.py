@@ -8,6 +8,7 @@
 | E004 | it is ordered by, or searched or filtered by in the admin |
 | E005 | a constraint's or index's condition compares it |
 | E006 | unique_for_date, _month or _year compares it |
+| E007 | a generated field is computed of it |
 | E010 | the keys are missing, malformed, or readable by others |
 | E011 | none of a column's values opens with these keys (with --database) |
 | E012 | the policy binds or names a column otherwise than the model |
@@ -105,7 +106,7 @@ def check_policy(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
             )
             continue
         field, ours = models_say.pop(place)
-        theirs = {"suite": "xaes-256-gcm", "context": ".".join(place), **entry}
+        theirs = {"suite": "xaes-256-gcm", "context": policy.column_id(field), **entry}
         differ = [f"{n} {theirs[n]!r}, the model {ours[n]!r}" for n in ("suite", "context") if theirs[n] != ours[n]]
         if theirs.get("bind", "column") != "column" or "subject" in theirs:
             differ.append("a binding to rows or subjects, which fields of models cannot have")

@@ -27,7 +27,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from django.db import models
+from django.db import DataError, models
 from django.db.backends.utils import format_number
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_duration, parse_time
@@ -41,6 +41,19 @@ class Codec(NamedTuple):
     read: Callable[[Any, Any, Any], Any] | None
 
 
+class NulError(DataError, ValueError):
+    """A NUL in text. Django's own raise the one with psycopg 3, the other with psycopg2."""
+
+
+def without_nul(field: Any, text: str, connection: Any, escaped: bool = False) -> str:
+    """The text. Raises NulError where PostgreSQL would not take it back: it knows no NUL, escaped in JSON or not."""
+    nul = "\\u0000" if escaped else "\0"
+    # Behind an escaped backslash it is no escape.
+    if nul in text and connection.vendor == "postgresql" and nul in text.replace("\\\\", ""):
+        raise NulError(f"{field}: A string literal cannot contain NUL (0x00) characters.")
+    return text
+
+
 def _parsed(parse: Callable[[str], Any], text: str) -> Any:
     value = parse(text)
     if value is None:
@@ -50,7 +63,8 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
 
 def _write_text(field: Any, value: Any, connection: Any) -> str:
     # The value of a member of `class Color(str, Enum)`, not its name.
-    return str.__str__(value) if isinstance(value, str) else str(value)
+    text = str.__str__(value) if isinstance(value, str) else str(value)
+    return without_nul(field, text, connection)
 
 
 def _write_decimal(field: Any, value: Any, connection: Any) -> str:
@@ -112,7 +126,8 @@ def _write_uuid(field: Any, value: Any, connection: Any) -> str:
 
 
 def _write_json(field: Any, value: Any, connection: Any) -> str:
-    return json.dumps(value, cls=field.encoder, allow_nan=False)
+    text = json.dumps(value, cls=field.encoder, allow_nan=False)
+    return without_nul(field, text, connection, escaped=True)
 
 
 TEXT = Codec(_write_text, None)

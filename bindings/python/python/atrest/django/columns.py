@@ -9,7 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import CommandError
-from django.db import models, router
+from django.db import Error, connections, models, router
 
 from atrest.django.fields import EncryptedField
 
@@ -78,3 +78,17 @@ def choose(alias: str, selection: Selection) -> list[Any]:
     asked = [*selection.fields, *selection.models, *selection.apps]
     near = {n for a in asked for n in get_close_matches(a, known, n=3, cutoff=0.3)} or known[:10]
     raise CommandError(f"no encrypted field is chosen by that; there are: {', '.join(sorted(near))}", returncode=2)
+
+
+def over_views(alias: str, fields: list[Any]) -> list[type[models.Model]]:
+    """Those of the fields' models that are over a view, which has no rows of its own: `managed = False`, that is."""
+    unmanaged = list(dict.fromkeys(field.model for field in fields if not field.model._meta.managed))
+    if not unmanaged:
+        return []
+    connection = connections[alias]
+    try:
+        with connection.cursor() as cursor:
+            views = {t.name for t in connection.introspection.get_table_list(cursor) if t.type == "v"}
+    except Error:
+        return []  # the engine says it of a database that does not answer
+    return [model for model in unmanaged if model._meta.db_table in views]

@@ -51,12 +51,13 @@ def check_field(field: Any) -> list[checks.CheckMessage]:
 
 
 def check_models(app_configs: Iterable[Any] | None, **_: Any) -> list[checks.CheckMessage]:
-    """Indexes, constraints and orderings that name an encrypted field."""
+    """Indexes, constraints, orderings and generated fields that name an encrypted field."""
     wanted = None if app_configs is None else {config.label for config in app_configs}
     found: list[checks.CheckMessage] = []
     for model in apps.get_models():
         if wanted is None or model._meta.app_label in wanted:
-            found += [*_unique(model), *_indexes(model), *_conditions(model), *_unique_for(model), *_orderings(model)]
+            for look in (_unique, _indexes, _conditions, _unique_for, _generated, _orderings):
+                found += look(model)
     return found
 
 
@@ -101,7 +102,7 @@ def _conditions(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
 
 
 def _asked(condition: Any) -> Iterator[tuple[str, bool]]:
-    """The names in a condition, and whether only NULL is asked for."""
+    """The names in a condition or expression, and whether only NULL is asked for."""
     if isinstance(condition, Q):
         for child in condition.children:
             if isinstance(child, tuple):
@@ -111,8 +112,11 @@ def _asked(condition: Any) -> Iterator[tuple[str, bool]]:
                 yield from ((n, False) for n in names(value) if not isinstance(value, str))
             else:
                 yield from _asked(child)
-    elif condition is not None:
-        yield from ((name, False) for name in names(condition))
+    elif isinstance(condition, F):
+        yield condition.name, False
+    elif hasattr(condition, "get_source_expressions"):
+        for source in condition.get_source_expressions():
+            yield from _asked(source)
 
 
 def _unique_for(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
@@ -126,6 +130,21 @@ def _unique_for(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
                     obj=field,
                     id="atrest.E006",
                 )
+
+
+def _generated(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    """What the database computes of a row. NULL can be asked for."""
+    for field in model._meta.local_fields:
+        if not getattr(field, "generated", False):  # which came with Django 5.0
+            continue
+        for name in sorted({n for n, by_null in _asked(field.expression) if not by_null and encrypted_at(model, n)}):
+            yield checks.Error(
+                f"It is computed of the encrypted field {name.partition(LOOKUP_SEP)[0]!r}: the database sees "
+                f"ciphertexts only, and would show one as a value.",
+                hint="Compute it in Python, and keep it encrypted, too, if it tells of the value; __isnull works.",
+                obj=field,
+                id="atrest.E007",
+            )
 
 
 def _orderings(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
@@ -153,13 +172,8 @@ def names(part: Any) -> Iterator[str]:
     """The fields that a string (`-name`) or an expression (`Lower("name")`) names."""
     if isinstance(part, str):
         yield part.lstrip("-+")
-    elif isinstance(part, F):
-        yield part.name
-    elif isinstance(part, Q):
+    else:
         yield from (name for name, _ in _asked(part))
-    elif hasattr(part, "get_source_expressions"):
-        for source in part.get_source_expressions():
-            yield from names(source)
 
 
 def encrypted_at(model: type[models.Model], path: str) -> bool:

@@ -20,7 +20,7 @@ from django.db.backends.utils import format_number
 from django.utils.duration import duration_microseconds
 
 from atrest.django import arrays
-from atrest.django.codecs import BYTES, CODECS, TEXT, Codec
+from atrest.django.codecs import BYTES, CODECS, TEXT, Codec, NulError, without_nul
 
 #: The methods by which a class says what its column holds.
 CONVERSIONS = (
@@ -119,6 +119,10 @@ def as_text(clear: models.Field, value: Any, connection: Any) -> str | bytes:
     try:
         text = _text(kind, clear, value, connection)
         from_text(clear, text, connection)
+        if isinstance(text, str):
+            without_nul(clear, text, connection, escaped=kind is models.JSONField)
+    except NulError:
+        raise
     except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError):
         _refuse(clear, kind, value)
     return text

@@ -6,6 +6,7 @@ travel beside it, as variables.
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from atrest.django import conf, toml
 from atrest.django.database_url import database_url
 
 _URL = "ATREST_DJANGO_DATABASE_URL"
+#: Each part of a `db_table` that is quoted already, as `"schema"."table"`.
+_IN_QUOTES = re.compile(r'"((?:[^"]|"")+)"')
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,19 @@ def column(field: Any) -> dict[str, str]:
 def table(model: Any) -> str:
     """The model's table in a policy's spelling: `db_table`, quoted where a dot is in its name."""
     name = model._meta.db_table
-    if name.startswith('"') or not ("." in name or '"' in name):
-        return name
-    return '"' + name.replace('"', '""') + '"'
+    return name if name.startswith('"') else _quoted(name)
 
 
 def column_id(field: Any) -> str:
-    """The field's column as `only` and the engine's reports name it."""
-    return f"{table(field.model)}.{field.column}"
+    """The field's column as `only` and the engine's reports name it: with quotes where they are needed only."""
+    written = table(field.model)
+    parts = [part.replace('""', '"') for part in _IN_QUOTES.findall(written)] or [written]
+    return ".".join(_quoted(part) for part in (*parts, field.column))
+
+
+def _quoted(name: str) -> str:
+    """A part of an id, quoted where a dot is in it, so that no two columns share one."""
+    return '"' + name.replace('"', '""') + '"' if "." in name or '"' in name else name
 
 
 def with_keys(config: conf.KeyConfig, new: str | None, old: list[str]) -> conf.KeyConfig:

@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 import atrest
 from atrest.django import conf, policy
-from atrest.django.columns import Selection, choose
+from atrest.django.columns import Selection, choose, over_views
 from atrest.django.management import row_keys
 from atrest.django.words import in_django
 
@@ -54,10 +54,23 @@ class ColumnCommand(BaseCommand):
         self.progress = Progress(self, options["verbosity"])
 
     def chosen(self, options: dict[str, Any]) -> list[Any]:
-        """The fields that `--app`, `--model` and `--field` choose in the database; all without them."""
+        """The fields that `--app`, `--model` and `--field` choose in the database; without them all, but for views."""
         alias = options["database"]
         refuse_unknown(alias)
-        return choose(alias, Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"])))
+        selection = Selection(tuple(options["app"]), tuple(options["model"]), tuple(options["field"]))
+        fields = choose(alias, selection)
+        if selection != Selection():
+            return fields
+        views = over_views(alias, fields)
+        for model in views:
+            self.say(f"{model._meta.label}: passed over, for its table {model._meta.db_table} is a view")
+        if fields := [field for field in fields if field.model not in views]:
+            return fields
+        raise CommandError(
+            "the encrypted fields are those of models over views only; "
+            "declare a model of the table that holds the rows",
+            returncode=2,
+        )
 
     def run(self, verb: str, options: dict[str, Any], **more: Any) -> dict[str, Any]:
         """One verb of the engine."""
