@@ -138,9 +138,9 @@ def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
     if name == "coalesce" and isinstance(element.type, Encrypted):
         _tokens(element.type, element.clauses)
     elif name != "count":
-        for clause in element.clauses:
-            if isinstance(clause.type, Encrypted):
-                raise refused(clause.type.name or str(clause), f"compute {element.name} of it")
+        # A sequence's next value is a function that has none.
+        for clause in getattr(element, "clauses", ()):
+            _not(clause, f"compute {element.name} of it")
     return str(compiler.visit_function(element, **kw))
 
 
