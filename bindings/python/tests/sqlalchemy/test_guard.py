@@ -1,5 +1,8 @@
 """The guard is beside what SQLAlchemy and applications compile, and never in its way."""
 
+import subprocess
+import sys
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
@@ -84,3 +87,76 @@ def test_sequences(postgresql):
 def test_mysqls_match():
     statement = sa.select(T).where(mysql.match(T.c.b, against="x"))
     assert "MATCH (t.b)" in str(statement.compile(dialect=mysql.dialect()))
+
+
+#: An application's hook for all of its statements of a class, registered before the guard or
+#: behind it; a statement that the guard lets through, and one that it refuses.
+HOOKED = """
+import sys
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import dml, elements, functions, selectable
+
+when, specs, class_, visit, good, bad = sys.argv[1:]
+
+
+def hook():
+    @compiles(eval(class_), *specs.split())
+    def hooked(element, compiler, **kw):
+        return "/* hooked */ " + getattr(compiler, visit)(element, **kw)
+
+
+if when == "before":
+    hook()
+from atrest.sqlalchemy import Encrypted, EncryptedQueryError
+if when == "behind":
+    hook()
+
+T = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("clear", sa.String), sa.Column("text", Encrypted(sa.String)))
+engine = sa.create_engine("sqlite://")
+T.metadata.create_all(engine)
+with engine.begin() as connection:
+    statement = eval(good)
+    assert "/* hooked */" in str(statement.compile(connection)), str(statement.compile(connection))
+    connection.execute(statement)
+    stored = connection.exec_driver_sql("SELECT * FROM t").all()
+    try:
+        connection.execute(eval(bad))
+    except EncryptedQueryError as refused:
+        print(refused)
+    assert connection.exec_driver_sql("SELECT * FROM t").all() == stored
+"""
+INSERTED = "sa.insert(T).from_select(['text'], sa.select(T.c['clear']))"
+HOOKS = {
+    "insert": ("dml.Insert", "visit_insert", "sa.insert(T).values(id=1)", INSERTED),
+    "insert of a dialect": ("sqlite.Insert", "visit_insert", "sqlite.insert(T).values(id=1)", f"sqlite{INSERTED[2:]}"),
+    "insert, for a dialect's": ("dml.Insert", "visit_insert", "sqlite.insert(T).values(id=1)", f"sqlite{INSERTED[2:]}"),
+    "update": ("dml.Update", "visit_update", "sa.update(T).values(id=1)", "sa.update(T).values(text=T.c['clear'])"),
+    "delete": ("dml.Delete", "visit_delete", "sa.delete(T)", "sa.delete(T).where(T.c.text)"),
+    "select": ("selectable.Select", "visit_select", "sa.select(T)", "sa.select(T).order_by(T.c.text)"),
+    "union": (
+        "selectable.CompoundSelect",
+        "visit_compound_select",
+        "sa.union_all(sa.select(T.c.text), sa.select(T.c.text))",
+        "sa.union(sa.select(T.c.text), sa.select(T.c.text))",
+    ),
+    "comparison": (
+        "elements.BinaryExpression",
+        "visit_binary",
+        "sa.select(T).where(T.c.id == 1)",
+        "sa.select(T).where(T.c['clear'] == T.c.text)",
+    ),
+    "function": ("functions.Function", "visit_function", "sa.select(sa.func.count(T.c.text))", "sa.select(sa.func.lower(T.c.text))"),
+    "case": ("elements.Case", "visit_case", "sa.select(sa.case((T.c.id == 1, 2)))", "sa.select(sa.case((T.c.text, 2)))"),
+}
+
+
+@pytest.mark.parametrize("specs", ["", "sqlite"], ids=["all", "one dialect"])
+@pytest.mark.parametrize("when", ["before", "behind"])
+@pytest.mark.parametrize("name", HOOKS)
+def test_hooks_of_the_application_run_beside_the_guard(name, when, specs):
+    done = subprocess.run([sys.executable, "-c", HOOKED, when, specs, *HOOKS[name]], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "t.text is encrypted" in done.stdout
