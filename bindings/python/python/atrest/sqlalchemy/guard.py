@@ -31,6 +31,7 @@ from sqlalchemy.sql.elements import (
     Label,
     Null,
     Over,
+    TableValuedColumn,
     UnaryExpression,
     _label_reference,
     _textual_label_reference,
@@ -62,6 +63,8 @@ def install() -> None:
         (Over, _over),
         (ExpressionClauseList, _chain),
         (Extract, _extract),
+        (postgresql.array, _array),
+        (TableValuedColumn, _row),
     ):
         _watch(class_, check)
 
@@ -96,17 +99,17 @@ def _binary(element: BinaryExpression[Any]) -> None:
             _not_compared(side)
 
 
-def _not_compared(side: Any) -> None:
+def _not_compared(side: Any, what: str = "compare it or compute with it") -> None:
     """Of a column, or of what has one in it: a list, a tuple, the ends of a range, ANY, a SELECT."""
-    _not(side, "compare it or compute with it")
+    _not(side, what)
     if isinstance(side, (Grouping, CollectionAggregate)):
-        _not_compared(side.element)
+        _not_compared(side.element, what)
     elif isinstance(side, (ClauseList, ExpressionClauseList)):
         for clause in side.clauses:
-            _not_compared(clause)
+            _not_compared(clause, what)
     elif isinstance(side, ScalarSelect):
         for column in side.element.selected_columns:
-            _not(column, "compare it or compute with it")
+            _not(column, what)
 
 
 def _not(clause: Any, what: str) -> None:
@@ -165,7 +168,7 @@ def _function(element: Function[Any]) -> None:
     elif name != "count":
         # A sequence's next value is a function that has none.
         for clause in getattr(element, "clauses", ()):
-            _not(clause, f"compute {element.name} of it")
+            _not_compared(clause, f"compute {element.name} of it")
 
 
 def _case(element: Case[Any]) -> None:
@@ -183,13 +186,40 @@ def _case(element: Case[Any]) -> None:
             _not_as_value(value)
 
 
+def _array(element: postgresql.array[Any]) -> None:
+    type_, values = element.type.item_type, list(_elements(element))
+    if isinstance(type_, Encrypted):
+        _tokens(type_, values)
+    else:
+        for value in values:
+            _not_as_value(value)
+
+
+def _elements(of: postgresql.array[Any]) -> Iterator[Any]:
+    for clause in of.clauses:
+        if isinstance(clause, postgresql.array):
+            yield from _elements(clause)
+        else:
+            yield clause
+
+
+def _row(element: TableValuedColumn[Any]) -> None:
+    for column in element.scalar_alias.c:
+        if isinstance(column.type, Encrypted):
+            raise EncryptedQueryError(
+                f"{column.type.name or column} is encrypted, and {element.name} as one value would have its tokens in "
+                "it, to be read as clear values: select the columns, or take table_valued() of a subquery without it"
+            )
+
+
 def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
     for value in values:
         if not (is_null(value) or isinstance(value.type, Encrypted)):
             raise EncryptedQueryError(
                 f"{type_.name or type_} is encrypted, and here a clear value would be read as its token, which does not "
-                "open: a CASE has the type of its last THEN, a UNION those of its first SELECT. Give NULL, and put the "
-                "value in its place in Python; or encrypt it: literal(value, column.type)"
+                "open: a CASE has the type of its last THEN, a UNION those of its first SELECT, an array that of its "
+                "first value. Give NULL, and put the value in its place in Python; or encrypt it: "
+                "literal(value, column.type)"
             )
 
 
@@ -228,7 +258,8 @@ def _not_as_value(clause: Any) -> None:
     if isinstance(type_, Encrypted):
         raise EncryptedQueryError(
             f"{type_.name or clause} is encrypted, and here its tokens would be read as clear values: a CASE has the "
-            "type of its last THEN, a UNION those of its first SELECT. Put the encrypted column there, or select it alone"
+            "type of its last THEN, a UNION those of its first SELECT, an array that of its first value. Put the "
+            "encrypted column there, or select it alone"
         )
 
 
