@@ -187,9 +187,10 @@ def _case(element: Case[Any]) -> None:
 
 
 def _array(element: postgresql.array[Any]) -> None:
-    type_, values = element.type.item_type, list(_elements(element))
-    if isinstance(type_, Encrypted):
-        _tokens(type_, values)
+    type_: Any = element.type
+    values = list(_elements(element))
+    if isinstance(type_.item_type, Encrypted):
+        _tokens(type_.item_type, values)
     else:
         for value in values:
             _not_as_value(value)
