@@ -96,6 +96,39 @@ def test_rendered_run_and_compared(database, tmp_path):
         assert connection.execute(sa.select(table)).mappings().one() == {"id": 1, **row}
 
 
+def test_keys_of_a_columns_own_are_asked_for(database, tmp_path):
+    """They cannot be in a migration's text, and under the keys of ``configure`` it would write
+    what the model cannot read."""
+    import atrest
+    from atrest.sqlalchemy import Encrypted, EncryptedValueError
+
+    keys = atrest.Keyring(atrest.generate_key())
+    meta = sa.MetaData()
+    table = sa.Table("t", meta, sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", Encrypted(sa.String, keys=keys)))
+    migrations = Migrations(database, tmp_path, meta)
+    asked = "keys=atrest.sqlalchemy.alembic.own_keys"
+    script = migrations.autogenerate()
+    assert f"atrest.sqlalchemy.Encrypted(sa.String(), {asked})" in script
+    migrations.upgrade()
+    migrations.check()
+    migrations.downgrade()
+
+    (path,) = (migrations.folder / "versions").glob("*.py")
+    script = script.replace("op.create_table(", "op.bulk_insert(rows=[{'text': 'secret'}], table=op.create_table(")
+    script = script.replace("sa.PrimaryKeyConstraint('id')\n    )", "sa.PrimaryKeyConstraint('id')\n    ))")
+    path.write_text(script)
+    with pytest.raises(EncryptedValueError, match="t.text .*was not written.* put them in place of") as refused:
+        migrations.upgrade()
+    assert "secret" not in str(refused.value)
+
+    database.execute("DROP TABLE IF EXISTS t")
+    migrations.config.attributes["keys"] = keys
+    path.write_text(script.replace(asked, "keys=op.get_context().config.attributes['keys']"))
+    migrations.upgrade()
+    with database.engine.connect() as connection:
+        assert connection.scalar(sa.select(table.c.text)) == "secret"
+
+
 def test_a_column_that_is_too_narrow_or_of_another_type_is_found(database, tmp_path):
     from atrest.sqlalchemy import Encrypted
 

@@ -124,3 +124,44 @@ def test_values_that_stay_of_their_column(connection):
         (sa.union_all(sa.select(T.c.text), sa.select(T.c.text), sa.select(sa.null())), ["first", None] * 2 + [None]),
     ):
         assert connection.scalars(statement).all() == values
+
+
+WHOLE_ROWS = sa.select(T).subquery()
+OF_POSTGRESQL = {
+    "an array": lambda: postgresql.array([T.c["clear"], T.c.text]),
+    "an array with it first": lambda: postgresql.array([T.c.text, T.c["clear"]]),
+    "an array with a value": lambda: postgresql.array([T.c.text, "clear"]),
+    "an array of arrays": lambda: postgresql.array([postgresql.array([T.c["clear"]]), postgresql.array([T.c.text])]),
+    "an array of another type": lambda: postgresql.array([T.c.text], type_=sa.String),
+    "an array in a function": lambda: sa.func.unnest(postgresql.array([T.c.text])),
+    "an array of arrays in a function": lambda: sa.func.unnest(postgresql.array([postgresql.array([T.c.text])])),
+    "a tuple in a function": lambda: sa.func.to_jsonb(sa.tuple_(T.c.id, T.c.text)),
+    "a row": lambda: T.table_valued(),
+    "a row in a function": lambda: sa.func.row_to_json(T.table_valued()),
+    "a row of an alias": lambda: sa.func.to_jsonb(T.alias().table_valued()),
+    "rows of a subquery": lambda: sa.func.json_agg(WHOLE_ROWS.table_valued()),
+    "rows of a CTE": lambda: sa.func.json_agg(sa.select(T).cte().table_valued()),
+}
+
+
+@pytest.mark.parametrize("name", OF_POSTGRESQL)
+def test_no_token_is_given_in_what_postgresql_makes_one_value_of(name):
+    with pytest.raises(EncryptedQueryError, match="t.text is encrypted"):
+        sa.select(OF_POSTGRESQL[name]()).compile(dialect=postgresql.dialect())
+
+
+def test_arrays_and_rows_that_may_be(postgresql):
+    from sqlalchemy.dialects.postgresql import array
+
+    T.metadata.create_all(postgresql.engine)
+    clear = sa.select(T.c.id, T.c["clear"]).subquery()
+    with postgresql.engine.begin() as connection:
+        connection.execute(sa.insert(T), {"id": 1, "clear": "clear", "text": "first"})
+        for value, expected in (
+            (array([T.c.text]), ["first"]),
+            (array([T.c.text, sa.null(), sa.literal("x", T.c.text.type)]), ["first", None, "x"]),
+            (array([array([T.c.text]), array([T.c.text])]), [["first"], ["first"]]),
+            (array([T.c["clear"], "x"]), ["clear", "x"]),
+            (sa.func.row_to_json(clear.table_valued()), {"id": 1, "clear": "clear"}),
+        ):
+            assert connection.scalar(sa.select(value)) == expected

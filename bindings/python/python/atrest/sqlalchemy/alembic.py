@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+
+from atrest import PolicyError
 
 #: Tables of the engine's, which no model has.
 _OURS = frozenset({"atrest_journal", "atrest_keys"})
@@ -23,7 +25,18 @@ def code(type_: Any, inner: str) -> str:
     parts += [f"{name}={value!r}" for name in ("context", "suite") if (value := getattr(type_, name))]
     if type_.binary and not type_._codec.binary:
         parts.append("binary=True")
+    if type_.keys is not None:
+        parts.append("keys=atrest.sqlalchemy.alembic.own_keys")
     return f"atrest.sqlalchemy.Encrypted({', '.join(parts)})"
+
+
+def own_keys() -> NoReturn:
+    """In a migration, for the keys that the model gives to a column alone: keys have no
+    Python that could stand there. Tables are made with it, and no value is written."""
+    raise PolicyError(
+        "the model gives this column keys of its own, and no migration can have them in its text; import them there "
+        "from where the model has them, and put them in place of atrest.sqlalchemy.alembic.own_keys"
+    )
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> Any:
@@ -37,6 +50,8 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> Any:
     from alembic.autogenerate.render import _repr_type
 
     autogen_context.imports.add("import atrest.sqlalchemy")
+    if item.keys is not None:
+        autogen_context.imports.add("import atrest.sqlalchemy.alembic")
     return code(item, _repr_type(item.type_, autogen_context))
 
 

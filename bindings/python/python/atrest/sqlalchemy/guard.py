@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.sql.elements import (
@@ -30,6 +31,7 @@ from sqlalchemy.sql.elements import (
     Label,
     Null,
     Over,
+    TableValuedColumn,
     UnaryExpression,
     _label_reference,
     _textual_label_reference,
@@ -43,40 +45,71 @@ from .queries import EncryptedQueryError, is_null, refused
 
 def install() -> None:
     """Once, at import."""
-    compiles(BinaryExpression)(_binary)
-    compiles(Function)(_function)
-    compiles(Case)(_case)
-    compiles(Select)(_select)
-    compiles(CompoundSelect)(_compound)
-    compiles(Update)(_update)
-    compiles(Insert)(_insert)
-    compiles(Delete)(_delete)
-    compiles(BooleanClauseList)(_all_of)
-    compiles(FunctionFilter)(_filter)
-    compiles(Over)(_over)
-    compiles(ExpressionClauseList)(_chain)
-    compiles(Extract)(_extract)
+    for class_, check in (
+        (BinaryExpression, _binary),
+        (Function, _function),
+        (Case, _case),
+        (Select, _select),
+        (CompoundSelect, _compound),
+        (Update, _update),
+        (Insert, _insert),
+        # Not only by Insert's: an application's hook for one of these would take their place.
+        (mysql.Insert, _insert),
+        (postgresql.Insert, _insert),
+        (sqlite.Insert, _insert),
+        (Delete, _delete),
+        (BooleanClauseList, _all_of),
+        (FunctionFilter, _filter),
+        (Over, _over),
+        (ExpressionClauseList, _chain),
+        (Extract, _extract),
+        (postgresql.array, _array),
+        (TableValuedColumn, _row),
+    ):
+        _watch(class_, check)
 
 
-def _binary(element: BinaryExpression[Any], compiler: Any, **kw: Any) -> str:
+class _Watched(_dispatcher):
+    """Checks an element, and gives it to what compiles it: SQLAlchemy, or a hook that an
+    application registered with ``@compiles``, before us or behind us."""
+
+    def __init__(self, check: Callable[[Any], None], specs: dict[str, Callable[..., Any]]) -> None:
+        self.check = check
+        self.specs = specs
+
+    def __call__(self, element: Any, compiler: Any, **kw: Any) -> Any:
+        self.check(element)
+        return super().__call__(element, compiler, **kw)
+
+
+def _watch(class_: Any, check: Callable[[Any], None]) -> None:
+    """Where ``@compiles`` puts its hooks, and finds those that are there: our own would be
+    one of them, which the next one replaces."""
+    hooks = vars(class_).get("_compiler_dispatcher")
+    watched = _Watched(check, hooks.specs if hooks else {"default": class_._compiler_dispatch})
+    class_._compiler_dispatcher = watched
+    # A function, which Python binds to the element.
+    class_._compiler_dispatch = lambda element, compiler, **kw: watched(element, compiler, **kw)
+
+
+def _binary(element: BinaryExpression[Any]) -> None:
     about_null = element.operator in (operators.is_, operators.is_not) and is_null(element.right)
     if not about_null:
         for side in (element.left, element.right):
             _not_compared(side)
-    return str(compiler.visit_binary(element, **kw))
 
 
-def _not_compared(side: Any) -> None:
+def _not_compared(side: Any, what: str = "compare it or compute with it") -> None:
     """Of a column, or of what has one in it: a list, a tuple, the ends of a range, ANY, a SELECT."""
-    _not(side, "compare it or compute with it")
+    _not(side, what)
     if isinstance(side, (Grouping, CollectionAggregate)):
-        _not_compared(side.element)
+        _not_compared(side.element, what)
     elif isinstance(side, (ClauseList, ExpressionClauseList)):
         for clause in side.clauses:
-            _not_compared(clause)
+            _not_compared(clause, what)
     elif isinstance(side, ScalarSelect):
         for column in side.element.selected_columns:
-            _not(column, "compare it or compute with it")
+            _not(column, what)
 
 
 def _not(clause: Any, what: str) -> None:
@@ -91,30 +124,25 @@ def _conditions(clauses: Iterable[Any]) -> None:
         _not(clause, "take it as a condition")
 
 
-def _all_of(element: BooleanClauseList, compiler: Any, **kw: Any) -> str:
+def _all_of(element: BooleanClauseList) -> None:
     _conditions(element.clauses)
-    return str(compiler.visit_expression_clauselist(element, **kw))
 
 
-def _chain(element: ExpressionClauseList[Any], compiler: Any, **kw: Any) -> str:
+def _chain(element: ExpressionClauseList[Any]) -> None:
     """One operator between more than two: ``a + b + c``."""
     _not_compared(element)
-    return str(compiler.visit_expression_clauselist(element, **kw))
 
 
-def _extract(element: Extract, compiler: Any, **kw: Any) -> str:
+def _extract(element: Extract) -> None:
     _not(element.expr, "compute a part of it")
-    return str(compiler.visit_extract(element, **kw))
 
 
-def _filter(element: FunctionFilter[Any], compiler: Any, **kw: Any) -> str:
+def _filter(element: FunctionFilter[Any]) -> None:
     _conditions([element.criterion])
-    return str(compiler.visit_funcfilter(element, **kw))
 
 
-def _over(element: Over[Any], compiler: Any, **kw: Any) -> str:
+def _over(element: Over[Any]) -> None:
     _order(element.order_by.clauses if element.order_by is not None else ())
-    return str(compiler.visit_over(element, **kw))
 
 
 def _order(clauses: Iterable[Any], named: Callable[[str], Any] = lambda name: None) -> None:
@@ -132,19 +160,18 @@ def _order(clauses: Iterable[Any], named: Callable[[str], Any] = lambda name: No
         _not(clause, "order by it")
 
 
-def _function(element: Function[Any], compiler: Any, **kw: Any) -> str:
+def _function(element: Function[Any]) -> None:
     name = element.name.lower()
     # COALESCE gives a token as it is: where the result is of the column's type, it is opened.
     if name == "coalesce" and isinstance(element.type, Encrypted):
         _tokens(element.type, element.clauses)
     elif name != "count":
-        for clause in element.clauses:
-            if isinstance(clause.type, Encrypted):
-                raise refused(clause.type.name or str(clause), f"compute {element.name} of it")
-    return str(compiler.visit_function(element, **kw))
+        # A sequence's next value is a function that has none.
+        for clause in getattr(element, "clauses", ()):
+            _not_compared(clause, f"compute {element.name} of it")
 
 
-def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
+def _case(element: Case[Any]) -> None:
     whens = [when for when, _ in element.whens]
     if element.value is None:
         _conditions(whens)
@@ -157,7 +184,33 @@ def _case(element: Case[Any], compiler: Any, **kw: Any) -> str:
     else:
         for value in values:
             _not_as_value(value)
-    return str(compiler.visit_case(element, **kw))
+
+
+def _array(element: postgresql.array[Any]) -> None:
+    type_: Any = element.type
+    values = list(_elements(element))
+    if isinstance(type_.item_type, Encrypted):
+        _tokens(type_.item_type, values)
+    else:
+        for value in values:
+            _not_as_value(value)
+
+
+def _elements(of: postgresql.array[Any]) -> Iterator[Any]:
+    for clause in of.clauses:
+        if isinstance(clause, postgresql.array):
+            yield from _elements(clause)
+        else:
+            yield clause
+
+
+def _row(element: TableValuedColumn[Any]) -> None:
+    for column in element.scalar_alias.c:
+        if isinstance(column.type, Encrypted):
+            raise EncryptedQueryError(
+                f"{column.type.name or column} is encrypted, and {element.name} as one value would have its tokens in "
+                "it, to be read as clear values: select the columns, or take table_valued() of a subquery without it"
+            )
 
 
 def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
@@ -165,12 +218,13 @@ def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
         if not (is_null(value) or isinstance(value.type, Encrypted)):
             raise EncryptedQueryError(
                 f"{type_.name or type_} is encrypted, and here a clear value would be read as its token, which does not "
-                "open: a CASE has the type of its last THEN, a UNION those of its first SELECT. Give NULL, and put the "
-                "value in its place in Python; or encrypt it: literal(value, column.type)"
+                "open: a CASE has the type of its last THEN, a UNION those of its first SELECT, an array that of its "
+                "first value. Give NULL, and put the value in its place in Python; or encrypt it: "
+                "literal(value, column.type)"
             )
 
 
-def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
+def _compound(element: CompoundSelect[Any]) -> None:
     # The first SELECT says how all rows are read.
     first, *others = (select.selected_columns for select in element.selects)
     if element.keyword.value != "UNION ALL":
@@ -183,7 +237,6 @@ def _compound(element: CompoundSelect[Any], compiler: Any, **kw: Any) -> str:
                 _tokens(of_first.type, [column.element if isinstance(column, Label) else column])
             else:
                 _not_as_value(column)
-    return str(compiler.visit_compound_select(element, **kw))
 
 
 def _told_apart(columns: list[Any], what: str) -> None:
@@ -206,11 +259,12 @@ def _not_as_value(clause: Any) -> None:
     if isinstance(type_, Encrypted):
         raise EncryptedQueryError(
             f"{type_.name or clause} is encrypted, and here its tokens would be read as clear values: a CASE has the "
-            "type of its last THEN, a UNION those of its first SELECT. Put the encrypted column there, or select it alone"
+            "type of its last THEN, a UNION those of its first SELECT, an array that of its first value. Put the "
+            "encrypted column there, or select it alone"
         )
 
 
-def _select(element: Select[Any], compiler: Any, **kw: Any) -> str:
+def _select(element: Select[Any]) -> None:
     def named(name: str) -> Any:
         for columns in (element.selected_columns, *(from_.c for from_ in element.columns_clause_froms)):
             if name in columns:
@@ -219,23 +273,19 @@ def _select(element: Select[Any], compiler: Any, **kw: Any) -> str:
 
     _order(element._order_by_clauses, named)
     _conditions(element._where_criteria + element._having_criteria)
-    return str(compiler.visit_select(element, **kw))
 
 
-def _update(element: Update, compiler: Any, **kw: Any) -> str:
+def _update(element: Update) -> None:
     _check(element)
     _conditions(element._where_criteria)
-    return str(compiler.visit_update(element, **kw))
 
 
-def _delete(element: Delete, compiler: Any, **kw: Any) -> str:
+def _delete(element: Delete) -> None:
     _conditions(element._where_criteria)
-    return str(compiler.visit_delete(element, **kw))
 
 
-def _insert(element: Insert, compiler: Any, **kw: Any) -> str:
+def _insert(element: Insert) -> None:
     _check(element)
-    return str(compiler.visit_insert(element, **kw))
 
 
 def _check(statement: Any) -> None:
