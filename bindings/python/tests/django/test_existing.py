@@ -611,3 +611,17 @@ def test_the_guard_looks_into_operations_that_separate_state(project, operation,
     for state in (operation, nested):
         step.write_text(SEPARATED.format(state=state, database=operation))
         assert advice in project.manage("sealed", "migrate", "ward", "-v0", status=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "sql", "named"),
+    [
+        ("migrations.AlterField('patient', 'text', models.TextField(null=True))", "SELECT 1", "would stop being encrypted"),
+        (RENAME, "ALTER TABLE ward_patient RENAME COLUMN text TO story", "would be bound to 'ward_patient.story'"),
+    ],
+)
+def test_the_guard_looks_into_the_state_of_raw_sql(bound, state, sql, named):
+    before = bound.raw()
+    bound.step("0002_sql", "0001_initial", f"migrations.RunSQL({sql!r}, 'SELECT 1', state_operations=[{state}])")
+    assert named in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert bound.raw() == before

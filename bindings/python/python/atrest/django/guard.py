@@ -26,7 +26,6 @@ from django.db.migrations.operations import (
     RemoveField,
     RenameField,
     RenameModel,
-    SeparateDatabaseAndState,
 )
 from django.db.models.signals import pre_migrate
 
@@ -197,12 +196,8 @@ def _of_state(migration: Any) -> list[Any]:
 
 
 def _flat(operations: list[Any], side: str) -> list[Any]:
-    """The operations, with that side of each SeparateDatabaseAndState in its place."""
-    return [
-        each
-        for o in operations
-        for each in (_flat(getattr(o, side), side) if isinstance(o, SeparateDatabaseAndState) else [o])
-    ]
+    """The operations, with that side of each SeparateDatabaseAndState or RunSQL in its place."""
+    return [each for o in operations for each in (_flat(getattr(o, side), side) if hasattr(o, side) else [o])]
 
 
 def _declares(operation: Any) -> bool:
