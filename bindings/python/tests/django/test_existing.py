@@ -523,6 +523,21 @@ def test_bytes_that_stop_being_encrypted_are_seen(bound):
     assert bound.raw() == before
 
 
+@pytest.mark.parametrize(
+    ("field", "kind", "named"),
+    [
+        ("binary", "EncryptedTextField", "a column of bytes into one of text"),
+        ("text", "EncryptedBinaryField", "a column of text into one of bytes"),
+    ],
+)
+def test_bytes_and_text_do_not_turn_into_each_other_while_they_are_encrypted(bound, field, kind, named):
+    before = bound.raw()
+    other = f"migrations.AlterField('patient', {field!r}, atrest.django.{kind}(null=True, allow_plaintext=True))"
+    bound.step("0002_other", "0001_initial", other)
+    out = bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert named in out and f"decrypt_fields --field ward.Patient.{field}" in out and bound.raw() == before
+
+
 @pytest.mark.parametrize("alias", ["postgres"], indirect=True)
 def test_values_that_may_not_be_read_are_not_made_clear(bound):
     before = bound.raw()

@@ -29,6 +29,7 @@ from django.db.migrations.operations import (
 )
 from django.db.models.signals import pre_migrate
 
+from atrest.django.codecs import BYTES
 from atrest.django.fields import EncryptedField
 from atrest.django.migrations import DiscardTokens, EncryptColumns, NamesFields
 from atrest.django.probe import holds_tokens, holds_values
@@ -83,10 +84,9 @@ def _trouble(change: Change) -> tuple[str, str] | None:
     old, new = change.before, change.after
     decrypt = f"manage.py decrypt_fields --field {old}"
     if change.instead:
-        discard = f"DiscardTokens({old.model.__name__!r}, {old.name!r})"
         return (
             f"would be removed while {change.instead} is added, which keeps no value of it",
-            f"{_rename_steps(change)} If the values may be lost, or were copied by a migration: put {discard} "
+            f"{_rename_steps(change)} If the values may be lost, or were copied by a migration: put {_discard(old)} "
             f"(from atrest.django.migrations) before the removal in {change.migration}",
         )
     if new is None:
@@ -97,12 +97,28 @@ def _trouble(change: Change) -> tuple[str, str] | None:
             f"looks so: put {lookalikes} (from atrest.django.migrations) into a migration of its own before "
             f"{change.migration}",
         )
+    if _is_binary(old) != _is_binary(new):
+        kinds = ("bytes", "text") if _is_binary(old) else ("text", "bytes")
+        return (
+            "would turn from a column of {} into one of {}".format(*kinds),
+            f"Decrypt them first, while the field is declared as it was ({decrypt}), make it clear, change it, and encrypt "
+            f"it again. Or add a field of the new kind, copy the values in a migration, and remove this one after "
+            f"{_discard(old)} (from atrest.django.migrations)",
+        )
     if old.column_context == new.column_context:
         return None
     trouble = f"would be bound to {new.column_context!r}"
     if change.backwards:
         return trouble, f"Decrypt them first ({decrypt}), go back, and encrypt them again there"
     return trouble, _rename_steps(change)
+
+
+def _is_binary(field: Any) -> bool:
+    return field.codec is BYTES
+
+
+def _discard(field: Any) -> str:
+    return f"DiscardTokens({field.model.__name__!r}, {field.name!r})"
 
 
 def _rename_steps(change: Change) -> str:
