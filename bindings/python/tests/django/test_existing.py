@@ -588,6 +588,36 @@ def test_values_that_may_go_with_a_field_may_not_be_stranded(bound):
     assert "would be bound to" in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
 
 
+MOVES = "migrations.SeparateDatabaseAndState(database_operations=[{database}], state_operations=[{state}])"
+MOVED = """migrations.SeparateDatabaseAndState(state_operations=[migrations.CreateModel(
+    'Person', [('id', models.BigAutoField(primary_key=True)), ('text', atrest.django.EncryptedTextField(null=True))],
+    options={'db_table': 'ward_patient'})])"""
+
+
+def test_a_model_that_goes_from_the_state_alone_loses_nothing(bound):
+    before = bound.raw()
+    bound.step("0002_moved", "0001_initial", MOVES.format(database="", state="migrations.DeleteModel('Patient')"), MOVED)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+    assert bound.raw() == before
+    bound.manage("sealed", "migrate", "ward", "0001", "-v0")
+    assert bound.raw() == before
+
+
+@pytest.mark.parametrize(
+    "database", ["migrations.RunSQL('DROP TABLE ward_patient', '')", "migrations.DeleteModel('Patient')"]
+)
+def test_a_model_that_goes_from_the_database_too_is_asked_about(bound, database):
+    before = bound.raw()
+    delete = "migrations.DeleteModel('Patient')"
+    bound.step("0002_moved", "0001_initial", MOVES.format(database=database, state=delete), ADD_MODEL)
+    assert "would be removed" in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert bound.raw() == before
+    # Meant so, which the state says as well as the database's side.
+    meant = f"DiscardTokens('Patient'), {delete}"
+    bound.step("0002_moved", "0001_initial", MOVES.format(database=database, state=meant), ADD_MODEL)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+
+
 def test_a_removal_alone_is_no_rename(bound):
     bound.step("0002_removed", "0001_initial", "migrations.RemoveField('patient', 'text')")
     bound.manage("sealed", "migrate", "ward", "-v0")

@@ -26,6 +26,8 @@ from django.db.migrations.operations import (
     RemoveField,
     RenameField,
     RenameModel,
+    RunPython,
+    RunSQL,
 )
 from django.db.models.signals import pre_migrate
 
@@ -35,6 +37,8 @@ from atrest.django.migrations import DiscardTokens, EncryptColumns, NamesFields
 from atrest.django.probe import holds_tokens, holds_values
 
 _CHANGES = (AlterField, AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel)
+#: Where none of these is on the database's side, a column stays where it is, whatever the state says.
+_MOVES = (AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel, RunPython, RunSQL)
 
 
 class Change(NamedTuple):
@@ -187,7 +191,7 @@ def _changes(loader: MigrationLoader, plan: list[Any]) -> Iterator[Change]:
                 except (LookupError, FieldDoesNotExist):
                     # The model or the field goes, and its values with it: as was asked, if nothing comes instead.
                     likely = (f"{a}.{m}.{f}" for a, m, f in added if a == label or f == old.name)
-                    meant = backwards or _among(discarded, {_name(old)})
+                    meant = backwards or _among(discarded, {_name(old)}) or not _moves(migration)
                     if not meant and (instead := next(likely, None)) is not None:
                         yield Change(migration, backwards, old, None, plan[:at], instead)
                     continue
@@ -211,6 +215,16 @@ def _of_state(migration: Any) -> list[Any]:
     return _flat(migration.operations, "state_operations")
 
 
+def _of_database(migration: Any) -> list[Any]:
+    """The operations that change the database."""
+    return _flat(migration.operations, "database_operations")
+
+
+def _moves(migration: Any) -> bool:
+    """Whether a column may go, or get another name, in the database."""
+    return any(isinstance(o, _MOVES) for o in _of_database(migration))
+
+
 def _flat(operations: list[Any], side: str) -> list[Any]:
     """The operations, with that side of each SeparateDatabaseAndState or RunSQL in its place."""
     return [each for o in operations for each in (_flat(getattr(o, side), side) if hasattr(o, side) else [o])]
@@ -225,24 +239,27 @@ def _declares(operation: Any) -> bool:
 
 def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) that the plan itself decrypts; field None for all of the model."""
-    return _named(plan, lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts)
+    return _named(plan, _of_database, lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts)
 
 
 def _encrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) that the plan itself encrypts; field None for all of the model."""
-    return _named(plan, lambda o, backwards: isinstance(o, EncryptColumns) and backwards != o.encrypts)
+    return _named(plan, _of_database, lambda o, backwards: isinstance(o, EncryptColumns) and backwards != o.encrypts)
 
 
 def _discarded(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) whose values may go with them; field None for all of the model."""
-    return _named(plan, lambda o, backwards: isinstance(o, DiscardTokens))
+    sides = (_of_database, _of_state)
+    return set().union(*(_named(plan, side, lambda o, backwards: isinstance(o, DiscardTokens)) for side in sides))
 
 
-def _named(plan: list[Any], which: Callable[[Any, bool], bool]) -> set[tuple[str, str, str | None]]:
+def _named(
+    plan: list[Any], side: Callable[[Any], list[Any]], which: Callable[[Any, bool], bool]
+) -> set[tuple[str, str, str | None]]:
     return {
         (migration.app_label, operation.model_name.lower(), name)
         for migration, backwards in plan
-        for operation in _flat(migration.operations, "database_operations")
+        for operation in side(migration)
         if isinstance(operation, NamesFields) and which(operation, backwards)
         for name in operation.field_names or (None,)
     }
