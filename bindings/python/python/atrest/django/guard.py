@@ -118,7 +118,7 @@ def _watched(operation: Any, look: Callable[[Any, Any], None]) -> Any:
 def _look(earlier: list[Any], left: tuple[Any, bool], end: Callable[[], Any], connection: Any, now: Any) -> None:
     """Raises CommandError if the column of a field holds what the rest of the migration would strand."""
     migration, backwards = left
-    decrypted = _decrypted([left])  # which looks again behind that
+    decrypted = _decrypted([left])  # behind that, the next change looks
     for old, new in _fields(migration.app_label, now, end(), migration.operations, backwards):
         if new is not None and not _among(decrypted, {_name(old), _name(new)}):
             _refuse(Change(migration, backwards, old, new, earlier), partial(_holds_tokens_now, connection))
