@@ -5,11 +5,15 @@ varchar(254)` cuts one without a word on PostgreSQL, and the application would s
 ciphertext as if it were a value. Where a table or column is renamed, values must not be
 bound to the old name. Where a field or model goes and another one comes, most often a
 rename was meant, and the values would go. So before `migrate` starts, its plan is read.
+What the plan itself fills, as on a new database, is not there by then: the operations
+that change encrypted fields look once more, right before they run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -26,22 +30,27 @@ from django.db.migrations.operations import (
     RemoveField,
     RenameField,
     RenameModel,
-    SeparateDatabaseAndState,
+    RunPython,
+    RunSQL,
 )
 from django.db.models.signals import pre_migrate
 
+from atrest.django.codecs import BYTES
+from atrest.django.columns import encrypted_fields
 from atrest.django.fields import EncryptedField
 from atrest.django.migrations import DiscardTokens, EncryptColumns, NamesFields
 from atrest.django.probe import holds_tokens, holds_values
 
 _CHANGES = (AlterField, AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel)
+#: Where none of these is on the database's side, a column stays where it is, whatever the state says.
+_MOVES = (AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel, RunPython, RunSQL)
 
 
 class Change(NamedTuple):
     """A field that is encrypted before a migration of the plan, with what it is after it.
 
-    After is None for one that is not encrypted any more, and for one that is gone, where
-    `instead` names an encrypted one that the plan adds. `earlier` is the plan up to there.
+    After is None for one that is gone, where `instead` names an encrypted one that the plan
+    adds. `earlier` is the plan up to there.
     """
 
     migration: Any
@@ -65,45 +74,116 @@ def _before(*, app_config: Any, using: str, plan: list[Any], **_: Any) -> None:
     connection = connections[using]
     loader = MigrationLoader(connection)
     for change in _changes(loader, plan):
-        if (found := _trouble(change)) is None:
-            continue
-        trouble, advice = found
-        try:
-            at_stake = _tokens_at_stake(connection, loader, change)
-        except Error as error:
-            raise CommandError(
-                f"{change.before} {trouble}, and the database does not say whether its column still holds encrypted "
-                f"values: {' '.join(str(error).split())}. Give its account SELECT on the table, then migrate again"
-            ) from error
-        if at_stake:
-            raise CommandError(f"{change.before} {trouble}, and its column still holds encrypted values. {advice}")
+        _refuse(change, partial(_will_hold_tokens, connection, loader))
+    _watch(loader, plan)
+
+
+def _watch(loader: MigrationLoader, plan: list[Any]) -> None:
+    """Has operations that change encrypted fields look at the database right before they run.
+
+    One behind another does not: nothing has filled a column between them.
+    """
+    for at, migration, backwards in _concerned(loader, plan):
+        end = partial(_apps, loader, migration, at_end=not backwards)
+        operations = migration.operations[::-1] if backwards else migration.operations
+        watched = list(operations)
+        for n, operation in enumerate(operations):
+            if _changes_fields([operation]) and not (n and isinstance(operations[n - 1], _CHANGES)):
+                done, left = (_part(migration, part, backwards) for part in (operations[:n], operations[n:]))
+                watched[n] = _watched(operation, partial(_look, [*plan[:at], done], left, end))
+        # The list is this Migration's own. Its operations are those of every Migration of the class.
+        migration.operations = watched[::-1] if backwards else watched
+
+
+def _part(migration: Any, operations: list[Any], backwards: bool) -> tuple[Any, bool]:
+    """A migration of some of its operations, which are in the order in which they run."""
+    part = copy(migration)
+    part.operations = operations[::-1] if backwards else operations
+    return part, backwards
+
+
+def _watched(operation: Any, look: Callable[[Any, Any], None]) -> Any:
+    """A copy of the operation that looks before it runs."""
+
+    def run(change: Callable[..., None], app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        look(schema_editor.connection, from_state.apps)
+        change(app_label, schema_editor, from_state, to_state)
+
+    watched = copy(operation)
+    watched.database_forwards = partial(run, operation.database_forwards)
+    watched.database_backwards = partial(run, operation.database_backwards)
+    return watched
+
+
+def _look(earlier: list[Any], left: tuple[Any, bool], end: Callable[[], Any], connection: Any, now: Any) -> None:
+    """Raises CommandError if the column of a field holds what the rest of the migration would strand."""
+    migration, backwards = left
+    decrypted = _decrypted([left])  # behind that, the next change looks
+    for old, new in _fields(migration.app_label, now, end(), migration.operations, backwards):
+        if new is not None and not _among(decrypted, {_name(old), _name(new)}):
+            _refuse(Change(migration, backwards, old, new, earlier), partial(_holds_tokens_now, connection))
+
+
+def _refuse(change: Change, at_stake: Callable[[Change], bool]) -> None:
+    """Raises CommandError if the change would strand values, and such are at stake."""
+    if (found := _trouble(change)) is None:
+        return
+    trouble, advice = found
+    try:
+        if not at_stake(change):
+            return
+    except Error as error:
+        raise CommandError(
+            f"{change.before} {trouble}, and the database does not say whether its column still holds encrypted "
+            f"values: {' '.join(str(error).split())}. Give its account SELECT on the table, then migrate again"
+        ) from error
+    raise CommandError(f"{change.before} {trouble}, and its column still holds encrypted values. {advice}")
 
 
 def _trouble(change: Change) -> tuple[str, str] | None:
     """What would become of the values, and what to do instead; None if they stay what they are."""
     old, new = change.before, change.after
     decrypt = f"manage.py decrypt_fields --field {old}"
-    if change.instead:
-        discard = f"DiscardTokens({old.model.__name__!r}, {old.name!r})"
+    if new is None:
+        if change.instead is None:
+            return None
         return (
             f"would be removed while {change.instead} is added, which keeps no value of it",
-            f"{_rename_steps(change)} If the values may be lost, or were copied by a migration: put {discard} "
+            f"{_rename_steps(change)} If the values may be lost, or were copied by a migration: put {_discard(old)} "
             f"(from atrest.django.migrations) before the removal in {change.migration}",
         )
-    if new is None:
-        lookalikes = f"DecryptColumns({old.model.__name__!r}, {old.name!r}, accept_lookalikes=True)"
+    if not isinstance(new, EncryptedField):
+        named = f"{old.model.__name__!r}, {old.name!r}"
         return (
             "would stop being encrypted",
-            f"Decrypt them first, while the field is declared encrypted: {decrypt}. If the application's own text only "
-            f"looks so: put {lookalikes} (from atrest.django.migrations) into a migration of its own before "
-            f"{change.migration}",
+            f"Decrypt them first, while the field is declared encrypted: {decrypt}. Where migrations fill it, as on a "
+            f"new database: put DecryptColumns({named}) (from atrest.django.migrations) into a migration of its own "
+            f"before {change.migration}. If the application's own text only looks so: "
+            f"DecryptColumns({named}, accept_lookalikes=True) there",
+        )
+    if _is_binary(old) != _is_binary(new):
+        kinds = ("bytes", "text") if _is_binary(old) else ("text", "bytes")
+        return (
+            "would turn from a column of {} into one of {}".format(*kinds),
+            f"Decrypt them first, while the field is declared as it was ({decrypt}), make it clear, change it, and "
+            f"encrypt it again. Or add a field of the new kind, copy the values in a migration, and remove this one "
+            f"after {_discard(old)} (from atrest.django.migrations)",
         )
     if old.column_context == new.column_context:
         return None
     trouble = f"would be bound to {new.column_context!r}"
     if change.backwards:
         return trouble, f"Decrypt them first ({decrypt}), go back, and encrypt them again there"
-    return trouble, _rename_steps(change)
+    context = f"context={old.column_context!r}"
+    return trouble, f"{_rename_steps(change)} Where the same run adds it: {context} in that AddField, and in models.py"
+
+
+def _is_binary(field: Any) -> bool:
+    return field.codec is BYTES
+
+
+def _discard(field: Any) -> str:
+    return f"DiscardTokens({field.model.__name__!r}, {field.name!r})"
 
 
 def _rename_steps(change: Change) -> str:
@@ -117,26 +197,53 @@ def _rename_steps(change: Change) -> str:
     )
 
 
-def _tokens_at_stake(connection: Any, loader: MigrationLoader, change: Change) -> bool:
+def _will_hold_tokens(connection: Any, loader: MigrationLoader, change: Change) -> bool:
     """Whether the column will hold tokens by then. The database is still as it was before the plan."""
-    field = change.before
-    names, stored = {_name(field)}, field
-    for migration, backwards in reversed(change.earlier):
-        label, model, name = _name(stored)
-        if migration.app_label != label:
-            continue
-        model, name = _renamed(migration, not backwards, model, name)
-        state = loader.project_state((label, migration.name), at_end=backwards).apps
-        try:
-            stored = state.get_model(label, model)._meta.get_field(name)
-        except (LookupError, FieldDoesNotExist):
-            return False  # the plan makes it, without a value
-        names.add(_name(stored))
+    names, stored = {_name(change.before)}, change.before
+    for migration, backwards, name in _past(change):
+        stored = _find(_apps(loader, migration, at_end=backwards), name)
+        if stored is None:
+            return False  # the plan makes it, and looks at it when it is there
+        names.add(name)
     if _among(_decrypted(change.earlier), names):
         return False
     if _among(_encrypted(change.earlier), names):
         return holds_values(connection, stored)
-    return isinstance(stored, EncryptedField) and holds_tokens(connection, stored)
+    return isinstance(stored, EncryptedField) and _strands(connection, stored, change.after)
+
+
+def _holds_tokens_now(connection: Any, change: Change) -> bool:
+    """Whether the column holds tokens, the plan having run up to there."""
+    names = {_name(change.before), *(name for _, _, name in _past(change))}
+    return not _among(_left_alone(change.earlier), names) and _strands(connection, change.before, change.after)
+
+
+def _strands(connection: Any, stored: Any, after: Any) -> bool:
+    """Whether any token of the column would not open as a value of the field that it becomes."""
+    stays = isinstance(after, EncryptedField) and _is_binary(after) == _is_binary(stored)
+    return holds_tokens(connection, stored, but_for=after if stays else None)
+
+
+def _past(change: Change) -> Iterator[tuple[Any, bool, tuple[str, str, str]]]:
+    """The earlier migrations of the field's app, the last one first, and its name before each."""
+    name = _name(change.before)
+    for migration, backwards in reversed(change.earlier):
+        if migration.app_label == name[0]:
+            name = _renamed(migration.operations, not backwards, name)
+            yield migration, backwards, name
+
+
+def _apps(loader: MigrationLoader, migration: Any, *, at_end: bool) -> Any:
+    """The models before or after the migration."""
+    return loader.project_state((migration.app_label, migration.name), at_end=at_end).apps
+
+
+def _find(models: Any, name: tuple[str, str, str]) -> Any:
+    """The field of that name; None without one."""
+    try:
+        return models.get_model(*name[:2])._meta.get_field(name[2])
+    except (LookupError, FieldDoesNotExist):
+        return None
 
 
 def _name(field: Any) -> tuple[str, str, str]:
@@ -149,40 +256,48 @@ def _among(named: set[tuple[str, str, str | None]], names: set[tuple[str, str, s
     return any((app, model, each) in named for app, model, field in names for each in (field, None))
 
 
+def _concerned(loader: MigrationLoader, plan: list[Any]) -> Iterator[tuple[int, Any, bool]]:
+    """The migrations of the plan that may change encrypted fields, and where they are in it."""
+    encrypting = {app for (app, _), m in loader.disk_migrations.items() if any(map(_declares, _of_state(m.operations)))}
+    for at, (migration, backwards) in enumerate(plan):
+        if migration.app_label in encrypting and _changes_fields(migration.operations):
+            yield at, migration, backwards
+
+
+def _changes_fields(operations: list[Any]) -> bool:
+    return any(isinstance(o, _CHANGES) for o in _of_state(operations))
+
+
 def _changes(loader: MigrationLoader, plan: list[Any]) -> Iterator[Change]:
     """What the plan does to encrypted fields, without those that it decrypts itself and those that may be lost."""
-    encrypting = {app for (app, _), m in loader.disk_migrations.items() if any(map(_declares, _of_state(m)))}
     decrypted, discarded, added = _decrypted(plan), _discarded(plan), list(_added(plan))
-    for at, (migration, backwards) in enumerate(plan):
+    for at, migration, backwards in _concerned(loader, plan):
         label = migration.app_label
-        if label not in encrypting or not any(isinstance(o, _CHANGES) for o in _of_state(migration)):
-            continue
-        key = (label, migration.name)
-        before = loader.project_state(key, at_end=backwards).apps
-        after = loader.project_state(key, at_end=not backwards).apps
-        for model in before.get_app_config(label).get_models():
-            for old in model._meta.local_concrete_fields:
-                if not isinstance(old, EncryptedField):
-                    continue
-                name, field = _renamed(migration, backwards, model._meta.model_name, old.name)
-                if _among(decrypted, {_name(old)}):
-                    continue
-                try:
-                    new = after.get_model(label, name)._meta.get_field(field)
-                except (LookupError, FieldDoesNotExist):
-                    # The model or the field goes, and its values with it: as was asked, if nothing comes instead.
-                    likely = (f"{a}.{m}.{f}" for a, m, f in added if a == label or f == old.name)
-                    meant = backwards or _among(discarded, {_name(old)})
-                    if not meant and (instead := next(likely, None)) is not None:
-                        yield Change(migration, backwards, old, None, plan[:at], instead)
-                    continue
-                yield Change(migration, backwards, old, new if isinstance(new, EncryptedField) else None, plan[:at])
+        before = _apps(loader, migration, at_end=backwards)
+        after = _apps(loader, migration, at_end=not backwards)
+        for old, new in _fields(label, before, after, migration.operations, backwards):
+            if _among(decrypted, {_name(old)}):
+                continue
+            change = Change(migration, backwards, old, new, plan[:at])
+            if new is not None:
+                yield change
+            # The model or the field goes, and its values with it: as was asked, if nothing comes instead.
+            elif not backwards and not _among(discarded, {_name(old)}) and _moves(migration):
+                likely = (f"{a}.{m}.{f}" for a, m, f in added if a == label or f == old.name)
+                yield change._replace(instead=next(likely, None))
+
+
+def _fields(label: str, before: Any, after: Any, operations: list[Any], backwards: bool) -> Iterator[tuple[Any, Any]]:
+    """The app's encrypted fields before the operations, each with what it is after them; None if it goes."""
+    for model in before.all_models.get(label, {}).values():
+        for old in encrypted_fields(model):
+            yield old, _find(after, _renamed(operations, backwards, _name(old)))
 
 
 def _added(plan: list[Any]) -> Iterator[tuple[str, str, str]]:
     """(app, model, field) of the encrypted fields that the plan adds, alone or with their model."""
     for migration, backwards in plan:
-        for operation in () if backwards else _of_state(migration):
+        for operation in () if backwards else _of_state(migration.operations):
             if isinstance(operation, CreateModel):
                 for name, field in operation.fields:
                     if isinstance(field, EncryptedField):
@@ -191,18 +306,24 @@ def _added(plan: list[Any]) -> Iterator[tuple[str, str, str]]:
                 yield migration.app_label, operation.model_name, operation.name
 
 
-def _of_state(migration: Any) -> list[Any]:
-    """The operations that change what models are."""
-    return _flat(migration.operations, "state_operations")
+def _of_state(operations: list[Any]) -> list[Any]:
+    """Those that change what models are."""
+    return _flat(operations, "state_operations")
+
+
+def _of_database(operations: list[Any]) -> list[Any]:
+    """Those that change the database."""
+    return _flat(operations, "database_operations")
+
+
+def _moves(migration: Any) -> bool:
+    """Whether a column may go, or get another name, in the database."""
+    return any(isinstance(o, _MOVES) for o in _of_database(migration.operations))
 
 
 def _flat(operations: list[Any], side: str) -> list[Any]:
-    """The operations, with that side of each SeparateDatabaseAndState in its place."""
-    return [
-        each
-        for o in operations
-        for each in (_flat(getattr(o, side), side) if isinstance(o, SeparateDatabaseAndState) else [o])
-    ]
+    """The operations, with that side of each SeparateDatabaseAndState or RunSQL in its place."""
+    return [each for o in operations for each in (_flat(getattr(o, side), side) if hasattr(o, side) else [o])]
 
 
 def _declares(operation: Any) -> bool:
@@ -214,33 +335,45 @@ def _declares(operation: Any) -> bool:
 
 def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) that the plan itself decrypts; field None for all of the model."""
-    return _named(plan, lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts)
+    return _named(plan, _of_database, lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts)
+
+
+def _left_alone(plan: list[Any]) -> set[tuple[str, str, str | None]]:
+    """Those of them where what looks like a token counts as clear."""
+    return _named(
+        plan,
+        _of_database,
+        lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts and o.accept_lookalikes,
+    )
 
 
 def _encrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) that the plan itself encrypts; field None for all of the model."""
-    return _named(plan, lambda o, backwards: isinstance(o, EncryptColumns) and backwards != o.encrypts)
+    return _named(plan, _of_database, lambda o, backwards: isinstance(o, EncryptColumns) and backwards != o.encrypts)
 
 
 def _discarded(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     """(app, model, field) whose values may go with them; field None for all of the model."""
-    return _named(plan, lambda o, backwards: isinstance(o, DiscardTokens))
+    sides = (_of_database, _of_state)
+    return set().union(*(_named(plan, side, lambda o, backwards: isinstance(o, DiscardTokens)) for side in sides))
 
 
-def _named(plan: list[Any], which: Callable[[Any, bool], bool]) -> set[tuple[str, str, str | None]]:
+def _named(
+    plan: list[Any], side: Callable[[Any], list[Any]], which: Callable[[Any, bool], bool]
+) -> set[tuple[str, str, str | None]]:
     return {
         (migration.app_label, operation.model_name.lower(), name)
         for migration, backwards in plan
-        for operation in _flat(migration.operations, "database_operations")
+        for operation in side(migration.operations)
         if isinstance(operation, NamesFields) and which(operation, backwards)
         for name in operation.field_names or (None,)
     }
 
 
-def _renamed(migration: Any, backwards: bool, model: str, field: str) -> tuple[str, str]:
-    """What a field of the model is called after the migration."""
-    operations = reversed(_of_state(migration)) if backwards else _of_state(migration)
-    for operation in operations:
+def _renamed(operations: list[Any], backwards: bool, name: tuple[str, str, str]) -> tuple[str, str, str]:
+    """What a field (app, model, field) is called after the operations."""
+    label, model, field = name
+    for operation in reversed(_of_state(operations)) if backwards else _of_state(operations):
         if isinstance(operation, RenameModel):
             old, new = operation.old_name.lower(), operation.new_name.lower()
             old, new = (new, old) if backwards else (old, new)
@@ -249,4 +382,4 @@ def _renamed(migration: Any, backwards: bool, model: str, field: str) -> tuple[s
             old, new = operation.old_name, operation.new_name
             old, new = (new, old) if backwards else (old, new)
             field = new if field == old else field
-    return model, field
+    return label, model, field

@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, Error, connections, models
 from django.db.models.functions import Cast
+from django.db.transaction import atomic
 
 from atrest.django.codecs import BYTES
 from atrest.django.columns import all_fields
@@ -185,13 +186,20 @@ def _prove(aliases: tuple[str, ...]) -> None:
                 )
 
 
-def holds_tokens(connection: Any, field: Any) -> bool:
-    """Whether any value of the column is a token, or looks like one. Reads until the first."""
-    native = field.column_values.native()
+def holds_tokens(connection: Any, field: Any, *, but_for: Any = None) -> bool:
+    """Whether any value of the column is a token, or looks like one. Reads until the first.
+
+    Not counted are those that the field `but_for` opens, if one is given.
+    """
+    native = (but_for or field).column_values.native()
+    tokens = ("undecryptable",) if but_for else ("sealed", "undecryptable")
     objects = field.model._base_manager.using(connection.alias)
-    with _what_is_there(connection):
-        values = _raw_query(objects, field).iterator(chunk_size=1000)
-        return any(native.inspect(_bytes(value)).kind in ("sealed", "undecryptable") for value in values)
+    # In a transaction of its own: without the table, that of a migration that runs would be lost on PostgreSQL.
+    with _what_is_there(connection), atomic(using=connection.alias):
+        return any(
+            native.inspect(_bytes(value)).kind in tokens
+            for value in _raw_query(objects, field).iterator(chunk_size=1000)
+        )
     return False  # no such table: a database that is made anew
 
 
