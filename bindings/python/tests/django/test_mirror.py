@@ -430,10 +430,10 @@ def emptying(profile):
     next(modes, None)
 
 
-def column(name, pk):
-    from django.db import connection
+def column(name, pk, using="default"):
+    from django.db import connections
 
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(f"SELECT {name} FROM auth_user WHERE id = %s", [pk])
         return cursor.fetchone()[0]
 
@@ -501,6 +501,85 @@ def test_a_new_user_is_kept_in_clear_until_there_is_a_profile(emptying):
     Profile.objects.create(user=user)
     assert column("email", user.pk) == ""
     assert User.objects.get(pk=user.pk).email == "bob@example.org"
+
+
+def copied(user, way):
+    """As the documentation of Django copies a row, or without its second line, or under a key of one's own."""
+    user.pk = user.pk + 1000 if way == "other key" else None
+    user.id = user.pk
+    user._state.adding = way != "pk alone"
+    user.username = "copy"
+    return user
+
+
+@pytest.mark.parametrize("model", [User, Member, Employee])
+@pytest.mark.parametrize("way", ["documented", "pk alone", "other key"])
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_copied_row_keeps_what_it_shows(emptying, model, way, seen):
+    command("--empty-originals")
+    hired(emptying.user)
+    pk = emptying.user_id
+    user = model.objects.get(pk=pk)
+    if seen:
+        assert (user.email, user.profile.pk) == ("ada@example.org", emptying.pk)
+    copied(user, way)
+    assert (user.email, user.first_name) == ("ada@example.org", "Ada")
+    user.first_name = ""
+    user.save()
+    assert user.pk != pk and column("email", user.pk) == user.email == "ada@example.org"
+    assert column("first_name", user.pk) == user.first_name == ""
+    assert column("email", pk) == "" and Profile.objects.get().user_id == pk
+    # It moves as that of any other new user, and is its own.
+    Profile.objects.create(user_id=user.pk)
+    assert column("email", user.pk) == ""
+    user = model.objects.get(pk=user.pk)
+    user.email = "new@example.org"
+    user.save()
+    assert [User.objects.get(pk=k).email for k in (pk, user.pk)] == ["ada@example.org", "new@example.org"]
+
+
+def test_a_copied_row_is_not_read_from_the_copy_of_the_first(emptying):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    assert user.profile.encrypted_email == "ada@example.org"
+    copied(user, "documented")
+    user.email = "new@example.org"
+    user.save()
+    user.email = ""
+    user.save()
+    assert user.email == column("email", user.pk) == ""
+    assert User.objects.get(pk=emptying.user_id).email == Profile.objects.get().encrypted_email == "ada@example.org"
+
+
+def test_a_row_that_is_saved_to_another_database_takes_its_values_along(emptying, alias):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    user.save(using=alias)
+    assert column("email", user.pk, alias) == user.email == "ada@example.org"
+    Profile(user_id=user.pk).save(using=alias)
+    assert column("email", user.pk, alias) == ""
+    assert User.objects.using(alias).get().email == "ada@example.org"
+    user = User.objects.get(pk=user.pk)
+    user.save()
+    assert (column("email", user.pk), user.email) == ("", "ada@example.org")
+
+
+def test_a_copy_of_the_instance_in_memory_is_its_own(emptying):
+    import copy
+
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    other = copied(copy.copy(user), "documented")
+    other.email = "new@example.org"
+    other.save()
+    assert (user.email, other.email) == ("ada@example.org", "new@example.org")
+    user.save()
+    assert User.objects.get(pk=user.pk).email == "ada@example.org" and column("email", user.pk) == ""
+
+
+def test_values_of_an_emptied_original_are_those_of_its_column(emptying):
+    command("--empty-originals")
+    assert list(User.objects.values_list("email")) == [("",)]
 
 
 def test_a_save_that_fails_loses_nothing(emptying):

@@ -20,9 +20,10 @@ from django.dispatch import Signal
 from atrest.django.mirror.declared import Mirror, all_mirrors, row_of
 from atrest.django.unreadable import Unreadable
 
-# Kept in an instance's __dict__: what it was loaded with; what goes to the other side after
-# the save, by mirror; originals that were blanked on purpose; the mirrors that have a row for
-# the copies.
+# Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
+# what goes to the other side after the save, by mirror; originals that were blanked on
+# purpose; the mirrors that have a row for the copies. The first and the third are never
+# changed in place: `copy.copy()` of an instance shares them.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
 
 
@@ -119,6 +120,8 @@ class Side:
         #: Names here, names on the other side.
         self.names = [(c, o) if is_copy else (o, c) for o, c in mirror.pairs]
         self.key = f"{mirror.key}.{is_copy}"
+        #: The originals, where their columns hold blanks only.
+        self.empties = mirror.empties and not is_copy
         model = mirror.model if is_copy else mirror.original_model
         #: The models whose own these fields are: through them, their proxies and children they are saved.
         self.owners = tuple({model._meta.get_field(here).model: None for here, _ in self.names})
@@ -127,8 +130,9 @@ class Side:
         """Remembers what the instance came with: all of it, or these fields."""
         own = instance.__dict__
         values = {h: own[h] for h in self._among(update_fields) if h in own}
-        own.setdefault(_LOADED, {}).update(values)
-        own.get(_BLANKED, set()).difference_update(values)
+        row = {self.key: self._key(instance)} if self.empties and update_fields is None else {}
+        own[_LOADED] = {**own.get(_LOADED, {}), **values, **row}
+        own[_BLANKED] = own.get(_BLANKED, frozenset()).difference(values)
 
     def _among(self, fields: Any) -> list[str]:
         return [here for here, _ in self.names if fields is None or here in fields]
@@ -137,13 +141,17 @@ class Side:
         """Before the row is written: takes what is stored by now, notes what to send."""
         own = instance.__dict__
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
+        if self.empties and (self._left(instance) is not None or instance._state.db not in (None, using)):
+            # Another row than it was loaded from: takes along what it shows, and nothing of that row's copy.
+            own.update({here: getattr(instance, here) for here, _ in names})
+            instance._state.fields_cache.pop(self.mirror.relation.remote_field.get_accessor_name(), None)
         here, there = self._stored(instance, using, names) if names else ({}, None)
         changed = {h for h, _ in names if self._changed(instance, h)}
         pending = own.setdefault(_PENDING, {})[self.key] = {}
         held = own.setdefault(_HELD, set())
         (held.discard if there is None else held.add)(self.key)
         for mine, theirs in names:
-            if self.mirror.empties and not self.is_copy:
+            if self.empties:
                 if mine in changed:
                     pending[theirs] = own[mine]
                 elif here.get(mine):  # still in clear, and moves to the copy
@@ -173,7 +181,7 @@ class Side:
         if pending:
             self._others(instance, using).update(**pending)
             self._refresh_cached(instance, pending)
-        if self.mirror.empties and not self.is_copy and self.key in own.get(_HELD, ()):
+        if self.empties and self.key in own.get(_HELD, ()):
             # As in the column: the next save must not take it for a new value.
             own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
         self.loaded(instance, update_fields)
@@ -183,13 +191,28 @@ class Side:
         if instance._state.adding:
             return bool(value)
         loaded = instance.__dict__.get(_LOADED, {})
-        if not self.is_copy and self.mirror.empties and not value:
+        if self.empties and not value:
             # An emptied original is blank in memory, too; whether that was assigned is noted.
             return name in instance.__dict__.get(_BLANKED, ())
         if name not in loaded:
             return True
         before = loaded[name]
         return value is not before and (type(before) is Unreadable or value != before)
+
+    def copies_beside(self, instance: Any) -> Any:
+        """The row with the copies of what the instance was loaded from; None without one."""
+        if (key := self._left(instance)) is not None:
+            return self.mirror.copies_of(instance, instance._state.db, key).first()
+        return None if instance._state.adding else self.mirror.copies_beside(instance)
+
+    def _key(self, instance: Any) -> Any:
+        """The key of the original's row."""
+        return next(iter(row_of(self.mirror.original_model, instance).values()))
+
+    def _left(self, instance: Any) -> Any:
+        """The key that it was loaded with, if it has another by now, as Django copies a row; else None."""
+        key = instance.__dict__.get(_LOADED, {}).get(self.key)
+        return None if key is None or key == self._key(instance) else key
 
     def _others(self, instance: Any, using: str) -> Any:
         mirror = self.mirror
@@ -228,7 +251,7 @@ class Side:
         cached = instance._state.fields_cache.get(name)
         if cached is not None:
             cached.__dict__.update(pending)
-            cached.__dict__.setdefault(_LOADED, {}).update(pending)
+            cached.__dict__[_LOADED] = {**cached.__dict__.get(_LOADED, {}), **pending}
 
 
 class EmptiedAttribute(DeferredAttribute):
@@ -260,16 +283,16 @@ class EmptiedAttribute(DeferredAttribute):
             return self
         name = self.field.attname
         value = instance.__dict__[name] if name in instance.__dict__ else super().__get__(instance, cls)
-        own = instance.__dict__
-        if value or instance._state.adding or name in own.get(_BLANKED, ()):
+        if value or name in instance.__dict__.get(_BLANKED, ()):
             return value
         for side, copy in self.copies.values():
-            if (row := side.mirror.copies_beside(instance)) is not None and (there := getattr(row, copy)):
+            if (row := side.copies_beside(instance)) is not None and (there := getattr(row, copy)):
                 return there
         return value
 
     def __set__(self, instance: Any, value: Any) -> None:
         name = self.field.attname
-        instance.__dict__[name] = value
-        blanked = instance.__dict__.setdefault(_BLANKED, set())
-        (blanked.discard if value else blanked.add)(name)
+        own = instance.__dict__
+        own[name] = value
+        blanked = own.get(_BLANKED, frozenset())
+        own[_BLANKED] = blanked - {name} if value else blanked | {name}
