@@ -17,6 +17,7 @@ from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import class_prepared, post_init, post_save, pre_save
 from django.dispatch import Signal
 
+from atrest.django.mirror.bulk import empty_beside
 from atrest.django.mirror.declared import Mirror, all_mirrors, row_of
 from atrest.django.unreadable import Unreadable
 
@@ -107,9 +108,7 @@ def _signalling(refresh: Any) -> Any:
 
 
 def _call(receive: Any, *, instance: Any, raw: bool = False, using: str | None = None, **kwargs: Any) -> None:
-    # Fixtures hold both sides already.
-    if not raw:
-        receive(instance, using=using, update_fields=kwargs.get("update_fields"))
+    receive(instance, using=using, raw=raw, update_fields=kwargs.get("update_fields"))
 
 
 class Side:
@@ -137,8 +136,10 @@ class Side:
     def _among(self, fields: Any) -> list[str]:
         return [here for here, _ in self.names if fields is None or here in fields]
 
-    def before(self, instance: Any, using: str, update_fields: Any = None) -> None:
+    def before(self, instance: Any, using: str, raw: bool, update_fields: Any = None) -> None:
         """Before the row is written: takes what is stored by now, notes what to send."""
+        if raw:  # fixtures hold both sides already
+            return
         own = instance.__dict__
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
         if self.empties and (self._left(instance) is not None or instance._state.db not in (None, using)):
@@ -174,8 +175,12 @@ class Side:
             elif not self.is_copy and own[mine] and not there[theirs]:
                 pending[theirs] = own[mine]
 
-    def after(self, instance: Any, using: str, update_fields: Any = None) -> None:
-        """After the row was written: sends what changed."""
+    def after(self, instance: Any, using: str, raw: bool, update_fields: Any = None) -> None:
+        """After the row was written: sends what changed. Of a fixture's: empties what is in the copy, too."""
+        if raw:
+            if self.mirror.empties:
+                empty_beside(self.mirror, using, self._copies(instance, using))
+            return
         own = instance.__dict__
         pending = own.get(_PENDING, {}).pop(self.key, {})
         if pending:
@@ -213,6 +218,13 @@ class Side:
         """The key that it was loaded with, if it has another by now, as Django copies a row; else None."""
         key = instance.__dict__.get(_LOADED, {}).get(self.key)
         return None if key is None or key == self._key(instance) else key
+
+    def _copies(self, instance: Any, using: str) -> Any:
+        """The rows with copies that the instance is, or is mirrored by."""
+        mirror = self.mirror
+        if not self.is_copy:
+            return mirror.copies_of(instance, using)
+        return mirror.model._base_manager.using(using).filter(**row_of(mirror.model, instance))
 
     def _others(self, instance: Any, using: str) -> Any:
         mirror = self.mirror
