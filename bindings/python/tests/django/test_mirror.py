@@ -542,6 +542,14 @@ def test_a_copied_row_keeps_what_it_shows(emptying, model, way, seen):
     assert [User.objects.get(pk=k).email for k in (pk, user.pk)] == ["ada@example.org", "new@example.org"]
 
 
+def test_a_copied_row_keeps_what_it_shows_in_bulk_create_too(emptying):
+    user = User.objects.get(pk=emptying.user_id)
+    user.save()
+    assert column("email", user.pk) == ""
+    User.objects.bulk_create([copied(user, "documented"), User(username="new")])
+    assert column("email", User.objects.get(username="copy").pk) == "ada@example.org"
+
+
 def test_a_copied_row_is_not_read_from_the_copy_of_the_first(emptying):
     command("--empty-originals")
     user = User.objects.get(pk=emptying.user_id)

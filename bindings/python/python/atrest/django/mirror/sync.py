@@ -23,8 +23,8 @@ from atrest.django.unreadable import Unreadable
 
 # Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
 # what goes to the other side after the save, by mirror; originals that were blanked on
-# purpose; the mirrors that have a row for the copies. The first and the third are never
-# changed in place: `copy.copy()` of an instance shares them.
+# purpose; during a save, the mirrors that have a row for the copies. The first and the
+# third are never changed in place: `copy.copy()` of an instance shares them.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
 
 
@@ -142,7 +142,7 @@ class Side:
             return
         own = instance.__dict__
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
-        if self.empties and (self._left(instance) is not None or instance._state.db not in (None, using)):
+        if self.empties and (self.left(instance) is not None or instance._state.db not in (None, using)):
             # Another row than it was loaded from: takes along what it shows, and nothing of that row's copy.
             own.update({here: getattr(instance, here) for here, _ in names})
             instance._state.fields_cache.pop(self.mirror.relation.remote_field.get_accessor_name(), None)
@@ -189,6 +189,7 @@ class Side:
         if self.empties and self.key in own.get(_HELD, ()):
             # As in the column: the next save must not take it for a new value.
             own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
+            own[_HELD].discard(self.key)
         self.loaded(instance, update_fields)
 
     def _changed(self, instance: Any, name: str) -> bool:
@@ -206,7 +207,7 @@ class Side:
 
     def copies_beside(self, instance: Any) -> Any:
         """The row with the copies of what the instance was loaded from; None without one."""
-        if (key := self._left(instance)) is not None:
+        if (key := self.left(instance)) is not None:
             return self.mirror.copies_of(instance, instance._state.db, key).first()
         return None if instance._state.adding else self.mirror.copies_beside(instance)
 
@@ -214,7 +215,7 @@ class Side:
         """The key of the original's row."""
         return next(iter(row_of(self.mirror.original_model, instance).values()))
 
-    def _left(self, instance: Any) -> Any:
+    def left(self, instance: Any) -> Any:
         """The key that it was loaded with, if it has another by now, as Django copies a row; else None."""
         key = instance.__dict__.get(_LOADED, {}).get(self.key)
         return None if key is None or key == self._key(instance) else key
@@ -286,9 +287,13 @@ class EmptiedAttribute(DeferredAttribute):
 
     def written(self, instance: Any, add: bool) -> Any:
         """What goes into the column: a blank, as soon as there is a row for the copy."""
-        side, _ = next(iter(self.copies.values()))
-        held = not self.copies.keys().isdisjoint(instance.__dict__.get(_HELD, ()))
-        return side.mirror.blank(self.field.name) if held else instance.__dict__[self.field.attname]
+        own = instance.__dict__
+        if not self.copies.keys().isdisjoint(own.get(_HELD, ())):
+            side, _ = next(iter(self.copies.values()))
+            return side.mirror.blank(self.field.name)
+        # `bulk_create()` of a copied row comes by no signal.
+        copied = any(side.left(instance) is not None for side, _ in self.copies.values())
+        return self.__get__(instance) if copied else own[self.field.attname]
 
     def __get__(self, instance: Any, cls: type | None = None) -> Any:
         if instance is None:
