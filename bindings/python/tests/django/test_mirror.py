@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from clinic.models import Employee, Locker, LongProfile, Member, Nametag, Profile, ProfileProxy, Sash
+from clinic.models import Badge, Employee, Locker, LongProfile, Member, Nametag, Profile, ProfileProxy, Sash
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
@@ -191,8 +191,6 @@ def test_a_new_child_moves_as_soon_as_there_is_a_profile(either):
 
 
 def test_a_deleted_original_reads_nobodys_copy(default):
-    from clinic.models import Badge
-
     from atrest.django.mirror.declared import Mirror
 
     mirror = Mirror(Badge, Badge._meta.get_field("user"), (("last_name", "encrypted_last_name"),), True)
@@ -369,8 +367,6 @@ def test_fill_and_verify_what_was_missed(profile):
 
 
 def test_a_row_that_belongs_to_nobody_is_passed_over(default):
-    from clinic.models import Badge
-
     from atrest.django.mirror import bulk
     from atrest.django.mirror.declared import Mirror
 
@@ -380,6 +376,8 @@ def test_a_row_that_belongs_to_nobody_is_passed_over(default):
     User.objects.create_user("bob")
     counts = bulk.fill(mirror, "default", 1)
     assert (counts.rows, counts.changed, counts.without) == (1, 1, 1)
+    bulk.empty_beside(mirror, "default", Badge.objects.all())
+    assert set(User.objects.values_list("username", "last_name")) == {("ada", ""), ("bob", "")}
     assert set(b.encrypted_last_name for b in Badge.objects.all()) == {"Nobody", "King"}
 
 
@@ -430,10 +428,16 @@ def emptying(profile):
     next(modes, None)
 
 
-def column(name, pk):
-    from django.db import connection
+@pytest.fixture
+def emptied(default):
+    """mirrors_originals = "empty" on the profile, before there is one."""
+    yield from in_mode("empty", "email first_name", Profile)
 
-    with connection.cursor() as cursor:
+
+def column(name, pk, using="default"):
+    from django.db import connections
+
+    with connections[using].cursor() as cursor:
         cursor.execute(f"SELECT {name} FROM auth_user WHERE id = %s", [pk])
         return cursor.fetchone()[0]
 
@@ -501,6 +505,151 @@ def test_a_new_user_is_kept_in_clear_until_there_is_a_profile(emptying):
     Profile.objects.create(user=user)
     assert column("email", user.pk) == ""
     assert User.objects.get(pk=user.pk).email == "bob@example.org"
+
+
+def copied(user, way):
+    """As the documentation of Django copies a row, or without its second line, or under a key of one's own."""
+    user.pk = user.pk + 1000 if way == "other key" else None
+    user.id = user.pk
+    user._state.adding = way != "pk alone"
+    user.username = "copy"
+    return user
+
+
+@pytest.mark.parametrize("model", [User, Member, Employee])
+@pytest.mark.parametrize("way", ["documented", "pk alone", "other key"])
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_copied_row_keeps_what_it_shows(emptying, model, way, seen):
+    command("--empty-originals")
+    hired(emptying.user)
+    pk = emptying.user_id
+    user = model.objects.get(pk=pk)
+    if seen:
+        assert (user.email, user.profile.pk) == ("ada@example.org", emptying.pk)
+    copied(user, way)
+    assert (user.email, user.first_name) == ("ada@example.org", "Ada")
+    user.first_name = ""
+    user.save()
+    assert user.pk != pk and column("email", user.pk) == user.email == "ada@example.org"
+    assert column("first_name", user.pk) == user.first_name == ""
+    assert column("email", pk) == "" and Profile.objects.get().user_id == pk
+    # It moves as that of any other new user, and is its own.
+    Profile.objects.create(user_id=user.pk)
+    assert column("email", user.pk) == ""
+    user = model.objects.get(pk=user.pk)
+    user.email = "new@example.org"
+    user.save()
+    assert [User.objects.get(pk=k).email for k in (pk, user.pk)] == ["ada@example.org", "new@example.org"]
+
+
+def test_a_copied_row_keeps_what_it_shows_in_bulk_create_too(emptying):
+    user = User.objects.get(pk=emptying.user_id)
+    user.save()
+    assert column("email", user.pk) == ""
+    User.objects.bulk_create([copied(user, "documented"), User(username="new")])
+    assert column("email", User.objects.get(username="copy").pk) == "ada@example.org"
+
+
+def test_a_copied_row_is_not_read_from_the_copy_of_the_first(emptying):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    assert user.profile.encrypted_email == "ada@example.org"
+    copied(user, "documented")
+    user.email = "new@example.org"
+    user.save()
+    user.email = ""
+    user.save()
+    assert user.email == column("email", user.pk) == ""
+    assert User.objects.get(pk=emptying.user_id).email == Profile.objects.get().encrypted_email == "ada@example.org"
+
+
+def test_a_row_that_is_saved_to_another_database_takes_its_values_along(emptying, alias):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    user.save(using=alias)
+    assert column("email", user.pk, alias) == user.email == "ada@example.org"
+    Profile(user_id=user.pk).save(using=alias)
+    assert column("email", user.pk, alias) == ""
+    assert User.objects.using(alias).get().email == "ada@example.org"
+    user = User.objects.get(pk=user.pk)
+    user.save()
+    assert (column("email", user.pk), user.email) == ("", "ada@example.org")
+
+
+def test_a_copy_of_the_instance_in_memory_is_its_own(emptying):
+    import copy
+
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    other = copied(copy.copy(user), "documented")
+    other.email = "new@example.org"
+    other.save()
+    assert (user.email, other.email) == ("ada@example.org", "new@example.org")
+    user.save()
+    assert User.objects.get(pk=user.pk).email == "ada@example.org" and column("email", user.pk) == ""
+
+
+def test_values_of_an_emptied_original_are_those_of_its_column(emptying):
+    command("--empty-originals")
+    assert list(User.objects.values_list("email")) == [("",)]
+
+
+@pytest.mark.parametrize("labels", [("auth.User", "clinic.Profile"), ("clinic.Profile", "auth.User")])
+@pytest.mark.parametrize(("kind", "gone"), [("json", True), ("xml", True), ("json", False)])
+def test_a_fixture_brings_nothing_back_in_clear(emptied, alias, tmp_path, kind, labels, gone):
+    user = User.objects.db_manager(alias).create_user("ada", email="ada@example.org", first_name="Ada")
+    Profile(user=user).save(using=alias)
+    other = User.objects.db_manager(alias).create_user("bob", email="bob@example.org")
+    files = [str(tmp_path / f"{n}.{kind}") for n, _ in enumerate(labels)]
+    for label, file in zip(labels, files, strict=True):
+        call_command("dumpdata", label, database=alias, format=kind, output=file, verbosity=0)
+    if gone:
+        Profile.objects.using(alias).all().delete()
+        User.objects.using(alias).all().delete()
+    call_command("loaddata", *files, database=alias, verbosity=0)
+    assert [column(n, user.pk, alias) for n in ("email", "first_name")] == ["", ""]
+    assert command("--database", alias)[0] == 0
+    read = User.objects.using(alias).get(pk=user.pk)
+    assert (read.email, read.first_name) == ("ada@example.org", "Ada")
+    assert column("email", other.pk, alias) == "bob@example.org"
+
+
+def test_a_fixture_with_another_value_than_the_copy_loses_none(emptying, tmp_path):
+    file = str(tmp_path / "users.json")
+    call_command("dumpdata", "auth.User", output=file, verbosity=0)
+    Profile.objects.update(encrypted_email="Ada@example.org")
+    call_command("loaddata", file, verbosity=0)
+    pk = emptying.user_id
+    assert (column("email", pk), column("first_name", pk)) == ("ada@example.org", "")
+    assert command()[0] == 1
+
+
+def test_a_fixture_beside_a_copy_that_does_not_open_is_loaded(emptying, tmp_path):
+    pk, _ = damaged()
+    file = str(tmp_path / "users.json")
+    call_command("dumpdata", "auth.User", "--pks", str(emptying.user_id), output=file, verbosity=0)
+    text = (tmp_path / "users.json").read_text()
+    user = Profile.objects.get(pk=pk).user_id
+    (tmp_path / "users.json").write_text(text.replace(f'"pk": {emptying.user_id}', f'"pk": {user}'))
+    User.objects.filter(pk=emptying.user_id).update(username="other")
+    call_command("loaddata", file, verbosity=0)
+    assert column("email", user) == "ada@example.org"
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_a_fixture_of_children_brings_nothing_back_in_clear(worn_empty, tmp_path, order):
+    employee = Employee.objects.create(username="bob", last_name="King")
+    Locker.objects.create(owner=employee)
+    Badge.objects.create(encrypted_last_name="Nobody")
+    labels = ["auth.User", "clinic.Employee", "clinic.Locker", "clinic.Badge"]
+    labels = labels[order:] + labels[:order]
+    files = [str(tmp_path / f"{label}.json") for label in labels]
+    for label, file in zip(labels, files, strict=True):
+        call_command("dumpdata", label, output=file, verbosity=0)
+    assert "King" in (tmp_path / "auth.User.json").read_text()
+    User.objects.all().delete()
+    call_command("loaddata", *files, verbosity=0)
+    assert column("last_name", employee.pk) == "" and User.objects.get().last_name == "King"
 
 
 def test_a_save_that_fails_loses_nothing(emptying):

@@ -80,7 +80,17 @@ def fill(mirror: Mirror, using: str, batch: int) -> Counts:
 
 def empty(mirror: Mirror, using: str, batch: int) -> Counts:
     """Empties the originals whose copy holds the same. Others are left, and counted as different."""
+    return _each(mirror, using, batch, _emptying(mirror))
 
+
+def empty_beside(mirror: Mirror, using: str, rows: Any) -> None:
+    """The same for these rows alone. One whose owner is not there, or not yet, is passed over."""
+    for row in rows.select_related(mirror.relation.name):
+        if getattr(row, mirror.relation.name) is not None:
+            _one(mirror, using, row, _emptying(mirror), Counts())
+
+
+def _emptying(mirror: Mirror) -> Work:
     def work(owner: Any, row: Any, pairs: Pairs) -> tuple[set[str], set[str]]:
         originals = set()
         for original, copy in pairs:
@@ -89,7 +99,7 @@ def empty(mirror: Mirror, using: str, batch: int) -> Counts:
                 originals.add(original)
         return originals, set()
 
-    return _each(mirror, using, batch, work)
+    return work
 
 
 def restore(mirror: Mirror, using: str, batch: int) -> Counts:
@@ -113,23 +123,26 @@ Work = Callable[[Any, Any, Pairs], tuple[set[str], set[str]]]
 
 def _each(mirror: Mirror, using: str, batch: int, work: Work) -> Counts:
     counts = Counts()
-    owners = mirror.original_model._base_manager.using(using)
-    counts.without = owners.count() - _rows(mirror, using).count()
+    counts.without = mirror.original_model._base_manager.using(using).count() - _rows(mirror, using).count()
     for rows in _pages(mirror, using, batch):
         for row in rows:
-            owner = getattr(row, mirror.relation.name)
-            counts.rows += 1
-            pairs = [pair for pair in mirror.pairs if counts.opens(owner, row, *pair)]
-            for original, copy in pairs:
-                counts.note(row.pk, owner.__dict__[original], getattr(row, copy))
-            originals, copies = work(owner, row, pairs)
-            # update(), not save(): no signals, and these columns only.
-            if copies:
-                mirror.model._base_manager.using(using).filter(pk=row.pk).update(**{c: getattr(row, c) for c in copies})
-            if originals:
-                owners.filter(pk=owner.pk).update(**{o: owner.__dict__[o] for o in originals})
-            counts.changed += len(originals) + len(copies)
+            _one(mirror, using, row, work, counts)
     return counts
+
+
+def _one(mirror: Mirror, using: str, row: Any, work: Work, counts: Counts) -> None:
+    """Counts a row's pairs, and writes what the work changes of them."""
+    owner = getattr(row, mirror.relation.name)
+    counts.rows += 1
+    pairs = [pair for pair in mirror.pairs if counts.opens(owner, row, *pair)]
+    for original, copy in pairs:
+        counts.note(row.pk, owner.__dict__[original], getattr(row, copy))
+    originals, copies = work(owner, row, pairs)
+    # update(), not save(): no signals, and these columns only.
+    for of, names in ((row, copies), (owner, originals)):
+        if names:
+            of._meta.base_manager.using(using).filter(pk=of.pk).update(**{n: of.__dict__[n] for n in names})
+    counts.changed += len(originals) + len(copies)
 
 
 def _rows(mirror: Mirror, using: str) -> Any:

@@ -38,9 +38,10 @@ class Mirror:
         """What no other mirror is called."""
         return f"{self.model._meta.label}.{self.relation.name}"
 
-    def copies_of(self, owner: Any, using: str | None) -> Any:
-        """The rows that mirror this original, as a queryset (of one row at most)."""
-        ((name, key),) = row_of(self.original_model, owner).items()
+    def copies_of(self, owner: Any, using: str | None, key: Any = None) -> Any:
+        """The rows that mirror this original, or that with another key, as a queryset (of one row at most)."""
+        ((name, own_key),) = row_of(self.original_model, owner).items()
+        key = own_key if key is None else key
         rows = self.model._base_manager.using(using)
         # Without a key it would be those that belong to nobody.
         return rows.none() if key is None else rows.filter(**{f"{self.relation.name}__{name}": key})

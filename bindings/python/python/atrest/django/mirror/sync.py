@@ -17,12 +17,14 @@ from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import class_prepared, post_init, post_save, pre_save
 from django.dispatch import Signal
 
+from atrest.django.mirror.bulk import empty_beside
 from atrest.django.mirror.declared import Mirror, all_mirrors, row_of
 from atrest.django.unreadable import Unreadable
 
-# Kept in an instance's __dict__: what it was loaded with; what goes to the other side after
-# the save, by mirror; originals that were blanked on purpose; the mirrors that have a row for
-# the copies.
+# Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
+# what goes to the other side after the save, by mirror; originals that were blanked on
+# purpose; during a save, the mirrors that have a row for the copies. The first and the
+# third are never changed in place: `copy.copy()` of an instance shares them.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
 
 
@@ -106,9 +108,7 @@ def _signalling(refresh: Any) -> Any:
 
 
 def _call(receive: Any, *, instance: Any, raw: bool = False, using: str | None = None, **kwargs: Any) -> None:
-    # Fixtures hold both sides already.
-    if not raw:
-        receive(instance, using=using, update_fields=kwargs.get("update_fields"))
+    receive(instance, using=using, raw=raw, update_fields=kwargs.get("update_fields"))
 
 
 class Side:
@@ -119,6 +119,8 @@ class Side:
         #: Names here, names on the other side.
         self.names = [(c, o) if is_copy else (o, c) for o, c in mirror.pairs]
         self.key = f"{mirror.key}.{is_copy}"
+        #: The originals, where their columns hold blanks only.
+        self.empties = mirror.empties and not is_copy
         model = mirror.model if is_copy else mirror.original_model
         #: The models whose own these fields are: through them, their proxies and children they are saved.
         self.owners = tuple({model._meta.get_field(here).model: None for here, _ in self.names})
@@ -127,23 +129,30 @@ class Side:
         """Remembers what the instance came with: all of it, or these fields."""
         own = instance.__dict__
         values = {h: own[h] for h in self._among(update_fields) if h in own}
-        own.setdefault(_LOADED, {}).update(values)
-        own.get(_BLANKED, set()).difference_update(values)
+        row = {self.key: self._key(instance)} if self.empties and update_fields is None else {}
+        own[_LOADED] = {**own.get(_LOADED, {}), **values, **row}
+        own[_BLANKED] = own.get(_BLANKED, frozenset()).difference(values)
 
     def _among(self, fields: Any) -> list[str]:
         return [here for here, _ in self.names if fields is None or here in fields]
 
-    def before(self, instance: Any, using: str, update_fields: Any = None) -> None:
+    def before(self, instance: Any, using: str, raw: bool, update_fields: Any = None) -> None:
         """Before the row is written: takes what is stored by now, notes what to send."""
+        if raw:  # fixtures hold both sides already
+            return
         own = instance.__dict__
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
+        if self.empties and (self.left(instance) is not None or instance._state.db not in (None, using)):
+            # Another row than it was loaded from: takes along what it shows, and nothing of that row's copy.
+            own.update({here: getattr(instance, here) for here, _ in names})
+            instance._state.fields_cache.pop(self.mirror.relation.remote_field.get_accessor_name(), None)
         here, there = self._stored(instance, using, names) if names else ({}, None)
         changed = {h for h, _ in names if self._changed(instance, h)}
         pending = own.setdefault(_PENDING, {})[self.key] = {}
         held = own.setdefault(_HELD, set())
         (held.discard if there is None else held.add)(self.key)
         for mine, theirs in names:
-            if self.mirror.empties and not self.is_copy:
+            if self.empties:
                 if mine in changed:
                     pending[theirs] = own[mine]
                 elif here.get(mine):  # still in clear, and moves to the copy
@@ -166,16 +175,21 @@ class Side:
             elif not self.is_copy and own[mine] and not there[theirs]:
                 pending[theirs] = own[mine]
 
-    def after(self, instance: Any, using: str, update_fields: Any = None) -> None:
-        """After the row was written: sends what changed."""
+    def after(self, instance: Any, using: str, raw: bool, update_fields: Any = None) -> None:
+        """After the row was written: sends what changed. Of a fixture's: empties what is in the copy, too."""
+        if raw:
+            if self.mirror.empties:
+                empty_beside(self.mirror, using, self._copies(instance, using))
+            return
         own = instance.__dict__
         pending = own.get(_PENDING, {}).pop(self.key, {})
         if pending:
             self._others(instance, using).update(**pending)
             self._refresh_cached(instance, pending)
-        if self.mirror.empties and not self.is_copy and self.key in own.get(_HELD, ()):
+        if self.empties and self.key in own.get(_HELD, ()):
             # As in the column: the next save must not take it for a new value.
             own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
+            own[_HELD].discard(self.key)
         self.loaded(instance, update_fields)
 
     def _changed(self, instance: Any, name: str) -> bool:
@@ -183,13 +197,35 @@ class Side:
         if instance._state.adding:
             return bool(value)
         loaded = instance.__dict__.get(_LOADED, {})
-        if not self.is_copy and self.mirror.empties and not value:
+        if self.empties and not value:
             # An emptied original is blank in memory, too; whether that was assigned is noted.
             return name in instance.__dict__.get(_BLANKED, ())
         if name not in loaded:
             return True
         before = loaded[name]
         return value is not before and (type(before) is Unreadable or value != before)
+
+    def copies_beside(self, instance: Any) -> Any:
+        """The row with the copies of what the instance was loaded from; None without one."""
+        if (key := self.left(instance)) is not None:
+            return self.mirror.copies_of(instance, instance._state.db, key).first()
+        return None if instance._state.adding else self.mirror.copies_beside(instance)
+
+    def _key(self, instance: Any) -> Any:
+        """The key of the original's row."""
+        return next(iter(row_of(self.mirror.original_model, instance).values()))
+
+    def left(self, instance: Any) -> Any:
+        """The key that it was loaded with, if it has another by now, as Django copies a row; else None."""
+        key = instance.__dict__.get(_LOADED, {}).get(self.key)
+        return None if key is None or key == self._key(instance) else key
+
+    def _copies(self, instance: Any, using: str) -> Any:
+        """The rows with copies that the instance is, or is mirrored by."""
+        mirror = self.mirror
+        if not self.is_copy:
+            return mirror.copies_of(instance, using)
+        return mirror.model._base_manager.using(using).filter(**row_of(mirror.model, instance))
 
     def _others(self, instance: Any, using: str) -> Any:
         mirror = self.mirror
@@ -228,7 +264,7 @@ class Side:
         cached = instance._state.fields_cache.get(name)
         if cached is not None:
             cached.__dict__.update(pending)
-            cached.__dict__.setdefault(_LOADED, {}).update(pending)
+            cached.__dict__[_LOADED] = {**cached.__dict__.get(_LOADED, {}), **pending}
 
 
 class EmptiedAttribute(DeferredAttribute):
@@ -251,25 +287,29 @@ class EmptiedAttribute(DeferredAttribute):
 
     def written(self, instance: Any, add: bool) -> Any:
         """What goes into the column: a blank, as soon as there is a row for the copy."""
-        side, _ = next(iter(self.copies.values()))
-        held = not self.copies.keys().isdisjoint(instance.__dict__.get(_HELD, ()))
-        return side.mirror.blank(self.field.name) if held else instance.__dict__[self.field.attname]
+        own = instance.__dict__
+        if not self.copies.keys().isdisjoint(own.get(_HELD, ())):
+            side, _ = next(iter(self.copies.values()))
+            return side.mirror.blank(self.field.name)
+        # `bulk_create()` of a copied row comes by no signal.
+        copied = any(side.left(instance) is not None for side, _ in self.copies.values())
+        return self.__get__(instance) if copied else own[self.field.attname]
 
     def __get__(self, instance: Any, cls: type | None = None) -> Any:
         if instance is None:
             return self
         name = self.field.attname
         value = instance.__dict__[name] if name in instance.__dict__ else super().__get__(instance, cls)
-        own = instance.__dict__
-        if value or instance._state.adding or name in own.get(_BLANKED, ()):
+        if value or name in instance.__dict__.get(_BLANKED, ()):
             return value
         for side, copy in self.copies.values():
-            if (row := side.mirror.copies_beside(instance)) is not None and (there := getattr(row, copy)):
+            if (row := side.copies_beside(instance)) is not None and (there := getattr(row, copy)):
                 return there
         return value
 
     def __set__(self, instance: Any, value: Any) -> None:
         name = self.field.attname
-        instance.__dict__[name] = value
-        blanked = instance.__dict__.setdefault(_BLANKED, set())
-        (blanked.discard if value else blanked.add)(name)
+        own = instance.__dict__
+        own[name] = value
+        blanked = own.get(_BLANKED, frozenset())
+        own[_BLANKED] = blanked - {name} if value else blanked | {name}
