@@ -130,6 +130,11 @@ impl Database for PgDatabase {
         4
     }
 
+    /// The server copies a page's arrays about: as many as its caches hold.
+    fn default_batch_size(&self) -> usize {
+        1_000
+    }
+
     fn location(&self) -> &str {
         &self.shared.place.location
     }
