@@ -404,7 +404,10 @@ impl Journal {
                 let record = scribe.read(stored)?;
                 self.ranges.insert(name.clone(), Held { name, record, mac });
             }
-            _ => return Err(JournalError::Forged { name }),
+            _ => {
+                scribe.read::<serde::de::IgnoredAny>(stored)?;
+                return Err(JournalError::Forged { name });
+            }
         }
         Ok(())
     }

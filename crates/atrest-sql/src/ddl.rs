@@ -1,6 +1,8 @@
 //! Reads the SQL that a database keeps of tables, indexes, triggers and views, just
 //! far enough to see which names a part of it uses.
 
+use crate::quote::Dialect;
+
 /// A word of SQL: an identifier or keyword as it is meant (unquoted), or a
 /// single other character. Literals and comments are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +20,21 @@ impl Token {
     }
 }
 
-/// Splits SQL into tokens.
-pub(crate) fn tokens(sql: &str) -> Vec<Token> {
+/// Splits SQL into tokens, as the dialect quotes.
+pub(crate) fn tokens(dialect: Dialect, sql: &str) -> Vec<Token> {
+    let backslash = dialect == Dialect::Mysql;
     let mut out = Vec::new();
     let mut chars = sql.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
             '\'' => {
-                quoted(&mut chars, '\'');
+                quoted(&mut chars, '\'', backslash);
             }
-            '"' | '`' => out.push(Token::Word(quoted(&mut chars, c).to_lowercase(), true)),
-            '[' => {
+            '"' | '`' => out.push(Token::Word(
+                quoted(&mut chars, c, false).to_lowercase(),
+                true,
+            )),
+            '[' if dialect == Dialect::Sqlite => {
                 let name: String = chars.by_ref().take_while(|c| *c != ']').collect();
                 out.push(Token::Word(name.to_lowercase(), true));
             }
@@ -61,10 +67,19 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token> {
     out
 }
 
-/// The rest of a quoted word; a doubled quote stands for one.
-fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char) -> String {
+/// The rest of a quoted word; a doubled quote stands for one, and a `backslash` has the
+/// next character be what it is.
+fn quoted(
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    quote: char,
+    backslash: bool,
+) -> String {
     let mut word = String::new();
     while let Some(c) = chars.next() {
+        if c == '\\' && backslash {
+            word.extend(chars.next());
+            continue;
+        }
         if c == quote && chars.next_if_eq(&quote).is_none() {
             break;
         }
@@ -82,12 +97,15 @@ pub(crate) fn mentions(tokens: &[Token], name: &str) -> bool {
 }
 
 /// How often the name stands for its value: anywhere but in `name IS [NOT] NULL`, of which
-/// a token in the value's place changes nothing. What is not surely such a test counts.
+/// a token in the value's place changes nothing. What is not surely such a test counts, and
+/// so does a whole row (`t.*`).
 pub(crate) fn uses_of_value(tokens: &[Token], name: &str) -> usize {
     let name = name.to_lowercase();
     let is_name = |t: &Token| matches!(t, Token::Word(w, _) if *w == name);
     let named = tokens.iter().enumerate().filter(|(_, t)| is_name(t));
-    named.filter(|(at, _)| !is_null_test(tokens, *at)).count()
+    let rows = tokens.windows(2);
+    let rows = rows.filter(|pair| *pair == [Token::Sign('.'), Token::Sign('*')]);
+    named.filter(|(at, _)| !is_null_test(tokens, *at)).count() + rows.count()
 }
 
 /// Whether the column named at `at` is all that is asked whether it is NULL.
@@ -108,10 +126,12 @@ fn is_null_test(tokens: &[Token], at: usize) -> bool {
         [test, rest @ ..] if any(test, &["isnull", "notnull"]) => rest,
         _ => return false,
     };
+    // `x BETWEEN y AND name IS NULL` asks of what it compares.
+    let between = tokens[..first].iter().any(|t| t.is("between"));
     let ends = rest.first().is_none_or(|next| {
         matches!(next, Token::Sign(')' | ',')) || any(next, &["and", "or", "then"])
     });
-    alone && ends
+    alone && ends && !between
 }
 
 /// What stands in parentheses after each of the unquoted keywords: `CHECK (…)`,
@@ -140,14 +160,15 @@ pub(crate) fn clauses(tokens: &[Token], keyword: &str) -> Vec<Vec<Token>> {
     out
 }
 
-/// The part of `CREATE INDEX … ON table (…) WHERE …` after the table's name.
-pub(crate) fn index_body(sql: &str) -> Vec<Token> {
-    let words = tokens(sql);
-    let open = words
-        .iter()
-        .position(|t| *t == Token::Sign('('))
-        .unwrap_or(words.len());
-    words[open..].to_vec()
+/// Whether an index uses the column's value other than as one of its own columns
+/// (`plain`): in an expression, or in its WHERE.
+pub(crate) fn is_computed(dialect: Dialect, index: &str, column: &str, plain: bool) -> bool {
+    let words = tokens(dialect, index);
+    let open = words.iter().position(|t| *t == Token::Sign('('));
+    let body = &words[open.unwrap_or(words.len())..];
+    let end = body.iter().position(|t| t.is("where"));
+    let (keys, condition) = body.split_at(end.unwrap_or(body.len()));
+    uses_of_value(keys, column) > usize::from(plain) || uses_of_value(condition, column) > 0
 }
 
 /// Whether a trigger's definition fires when `column` is updated.
@@ -172,6 +193,7 @@ mod tests {
     #[test]
     fn comments_literals_and_quotes_are_understood() {
         let t = tokens(
+            Dialect::Sqlite,
             "SELECT 'a secret''s name', \"x\"\"y\" -- ghost\n, [odd name] /* ghost */ FROM `t`",
         );
         assert!(!mentions(&t, "ghost") && !mentions(&t, "secret"));
@@ -181,6 +203,7 @@ mod tests {
     #[test]
     fn checks_and_generated_columns_are_found() {
         let t = tokens(
+            Dialect::Sqlite,
             "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT CHECK (length(a) < (1+2)), b AS (upper(c)), \"check\" TEXT)",
         );
         assert!(clauses(&t, "check").iter().any(|c| mentions(c, "a")));
@@ -190,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_test_for_null_is_no_use_of_the_value() {
-        let uses = |sql: &str| uses_of_value(&tokens(sql), "C");
+        let uses = |sql: &str| uses_of_value(&tokens(Dialect::Postgres, sql), "C");
         for harmless in [
             "CHECK (((c IS NOT NULL) OR (d > 1)))",
             "(\"t\".\"c\" IS NULL AND `d` is null)",
@@ -208,14 +231,37 @@ mod tests {
             "(c IS NOT d)",
             "(c IS \"null\")",
             "(a = c IS NULL)",
+            "(a BETWEEN b AND c IS NULL)",
+            "(c IS NOT NULL AND f(t.*))",
+            "(ARRAY[name, c] <> ARRAY[a, b])",
+            "((status = ANY (ARRAY['[none]'::text, 'x'::text])) OR (c ~~ '%@%'::text))",
         ] {
             assert_eq!(uses(used), 1, "{used}");
         }
+        let mysql = "(`c` is null or (`note` <> 'it\\'s' and `c` <> 'x'))";
+        assert_eq!(uses_of_value(&tokens(Dialect::Mysql, mysql), "c"), 1);
+    }
+
+    #[test]
+    fn an_index_is_computed_of_what_it_uses_beside_its_columns() {
+        let computed = |sql: &str, plain| is_computed(Dialect::Sqlite, sql, "c", plain);
+        assert!(!computed("CREATE INDEX i ON t (c)", true));
+        assert!(!computed(
+            "CREATE INDEX i ON t (c) WHERE c IS NOT NULL",
+            true
+        ));
+        assert!(!computed("CREATE INDEX i ON t (a) WHERE c IS NULL", false));
+        assert!(computed("CREATE INDEX i ON t (c, lower(c))", true));
+        assert!(computed(
+            "CREATE INDEX i ON t ('c') WHERE length(c) > 3",
+            true
+        ));
+        assert!(computed("CREATE INDEX i ON t (lower(c))", false));
     }
 
     #[test]
     fn triggers_of_other_columns_do_not_fire() {
-        let fires = |sql: &str| fires_on_update(&tokens(sql), "c");
+        let fires = |sql: &str| fires_on_update(&tokens(Dialect::Sqlite, sql), "c");
         assert!(fires(
             "CREATE TRIGGER x AFTER UPDATE ON t BEGIN SELECT 1; END"
         ));

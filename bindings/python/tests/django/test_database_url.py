@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.utils import ConnectionHandler
 from django.test import override_settings
 
-from atrest.django.database_url import database_url
+from atrest.django.database_url import _names, database_url
 
 ENGINES = {"postgresql": "postgresql", "mysql": "mysql", "sqlite": "sqlite3"}
 
@@ -229,6 +229,11 @@ def test_a_file_that_a_uri_names_is_reached(alias, reached, tmp_path):
     reached(NAME=f"file:{tmp_path}/uri%20x.db?mode=rw")
 
 
-def test_a_url_of_its_own_overrules():
+def test_a_url_of_its_own_overrules_but_for_a_test_database(monkeypatch):
+    connection = wrapper("postgresql", NAME="app")
+    monkeypatch.setitem(_names, "default", "app")
     with override_settings(ATREST={"DATABASE_URLS": {"default": "postgres://other/db"}}):
-        assert database_url(SimpleNamespace(alias="default")) == "postgres://other/db"
+        assert database_url(connection) == "postgres://other/db"
+        connection.settings_dict["NAME"] = "test_app"  # as a test runner does
+        with pytest.raises(ImproperlyConfigured, match="'test_app' by now, as in tests"):
+            database_url(connection)

@@ -255,8 +255,17 @@ def test_a_lookalike_does_not_keep_a_field_encrypted(project):
     (project.folder / "ward_migrations" / "0003_back.py").write_text(BACK_STEP.format(operation=operation))
     text = clear_again.read_text()
     (project.folder / "ward_migrations" / "0004_clear.py").write_text(text.replace("0002_encrypted", "0003_back"))
+    # In two runs: what the first has said holds for the second.
+    project.manage("mixed", "migrate", "ward", "0003", "-v0")
     project.manage("clear", "migrate", "ward", "-v0")
     assert project.rows("clear") == clear
+
+
+def test_a_new_database_is_made_without_the_keys_of_old_migrations(project):
+    project.manage("sealed", "makemigrations", "ward")
+    project.manage("clear", "makemigrations", "ward", "-n", "clear")
+    project.manage("clear", "migrate", "ward", "-v0", WARD_KEY="")
+    project.manage("clear", "rows", "write", WARD_KEY="")
 
 
 def test_a_fresh_database_passes_over_the_data_step(project):
@@ -456,6 +465,27 @@ def test_the_steps_that_a_refused_rename_names_keep_the_values(bound):
     bound.step("0003_rename", "0002_rename", RENAME)
     bound.manage("sealed", "migrate", "ward", "-v0")
     assert bound.raw()["story"] == before and any(before)
+
+
+def test_a_field_that_is_made_anew_under_its_name_keeps_nothing(bound):
+    before = bound.raw()
+    again = "migrations.RemoveField('patient', 'text')", "migrations.AddField('patient', 'text', " + BOUND + ")"
+    bound.step("0002_again", "0001_initial", *again)
+    out = bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert "would be removed while ward.patient.text is added" in out and bound.raw() == before
+    bound.step("0002_again", "0001_initial", "DiscardTokens('Patient', 'text')", *again)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+    assert not any(bound.raw()["text"])
+
+
+def test_tokens_are_not_decrypted_after_their_column_has_changed(bound):
+    before = bound.raw()
+    step = STEP.replace("DiscardTokens", "DecryptColumns").replace("dependencies", "atomic = False\n    dependencies")
+    clear = "migrations.AlterField('patient', 'text', models.CharField(max_length=20, null=True))"
+    text = step.format(after="0001_initial", operations=f"{clear}, DecryptColumns('Patient', 'text')")
+    (bound.folder / "ward_migrations" / "0002_late.py").write_text(text)
+    assert "would stop being encrypted" in bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert bound.raw() == before
 
 
 @pytest.mark.parametrize("renames", ["field", "model"])

@@ -542,6 +542,26 @@ def test_a_copied_row_keeps_what_it_shows(emptying, model, way, seen):
     assert [User.objects.get(pk=k).email for k in (pk, user.pk)] == ["ada@example.org", "new@example.org"]
 
 
+def test_a_row_that_was_read_from_a_replica_is_saved_as_ever(emptying):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    assert user.email == "ada@example.org"
+    user._state.db = "replica"
+    Profile.objects.update(encrypted_email="newer@example.org")
+    user.last_name = "King"
+    user.save(using="default")
+    copy, user = fresh(emptying)
+    assert copy.encrypted_email == user.email == "newer@example.org" and user.last_name == "King"
+
+
+def test_a_deleted_row_still_shows_what_it_had(emptying):
+    command("--empty-originals")
+    user = User.objects.get(pk=emptying.user_id)
+    assert user.email == "ada@example.org"
+    user.delete()
+    assert user.email == "ada@example.org"
+
+
 def test_a_copied_row_keeps_what_it_shows_in_bulk_create_too(emptying):
     user = User.objects.get(pk=emptying.user_id)
     user.save()

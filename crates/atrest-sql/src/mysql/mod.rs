@@ -21,6 +21,7 @@ use atrest_engine::target::{
 };
 use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
+use tokio::sync::Semaphore;
 
 use crate::error::Place;
 use crate::pool;
@@ -44,6 +45,8 @@ pub(crate) struct MySqlDatabase {
 /// What the database and its columns share.
 struct Shared {
     pool: MySqlPool,
+    /// See [`pool::turns`].
+    turns: Semaphore,
     place: Place,
     /// The default database.
     database: String,
@@ -118,6 +121,7 @@ pub(crate) async fn connect(url: &str) -> Result<MySqlDatabase, TargetError> {
     Ok(MySqlDatabase {
         shared: Arc::new(Shared {
             pool,
+            turns: pool::turns(),
             place,
             database,
             mariadb,

@@ -163,6 +163,7 @@ pub(super) async fn visit(
         .columns("", &names(&table.key))
         .add(" LIMIT ")
         .param();
+    let _turn = shared.turns.acquire().await;
     let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
     let mut page = limit.begin(visitor);
     while let Some(row) = found

@@ -194,7 +194,7 @@ impl Look<'_> {
     /// CHECK constraints and generated columns that use the column, from the
     /// table's own definition.
     fn checks(&mut self) {
-        let words = tokens(&self.table.definition);
+        let words = tokens(Dialect::Mysql, &self.table.definition);
         let column = &self.column.name;
         let own_json = |check: &[crate::ddl::Token]| {
             check.len() == 6 && mentions(check, "json_valid") && mentions(check, column)
@@ -288,7 +288,7 @@ impl Look<'_> {
                     .lines()
                     .find(|l| l.contains(&format!("KEY `{index}`")))
                     .unwrap_or_default();
-                if mentions(&tokens(line), &self.column.name) {
+                if mentions(&tokens(Dialect::Mysql, line), &self.column.name) {
                     self.found.refuse(format!("index {index} is computed from {name}, and a token in its place may make it fail"), drop);
                 }
             } else if column.as_deref() == Some(self.column.name.as_str()) {
@@ -371,7 +371,7 @@ impl Look<'_> {
         )
         .await?;
         for [schema, view, definition] in views {
-            let words = tokens(&definition.unwrap_or_default());
+            let words = tokens(Dialect::Mysql, &definition.unwrap_or_default());
             if mentions(&words, &self.table.full.name) && mentions(&words, &self.column.name) {
                 self.found.warn(
                     format!(

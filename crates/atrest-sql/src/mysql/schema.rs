@@ -99,7 +99,7 @@ fn bytes_per_character(column: &ColumnInfo) -> u64 {
 pub(super) fn is_json(table: &TableInfo, column: &ColumnInfo) -> bool {
     column.data_type == "json"
         || line(&table.definition, &column.name).is_some_and(|line| {
-            clauses(&tokens(line), "check")
+            clauses(&tokens(Dialect::Mysql, line), "check")
                 .iter()
                 .any(|check| mentions(check, "json_valid"))
         })

@@ -58,6 +58,7 @@ async fn attempt(
     changes: &[Change],
     journal: &[JournalChange],
 ) -> Result<u64, Failure> {
+    let _turn = shared.turns.acquire().await;
     let mut tx = shared.pool.begin().await?;
     let mut changed = 0;
     for null in [false, true] {

@@ -57,6 +57,8 @@ pub(super) struct ColumnInfo {
     /// The declared length of `varchar(n)` and `char(n)`, if any.
     pub(super) max_length: Option<u64>,
     pub(super) is_domain: bool,
+    /// A row type, whose `IS NULL` asks its fields.
+    pub(super) composite: bool,
     /// A domain with CHECK or NOT NULL.
     pub(super) constrained_domain: bool,
     pub(super) identity: bool,
@@ -270,7 +272,7 @@ async fn find_column(
            JOIN pg_namespace n ON n.oid = co.collnamespace WHERE co.oid = a.attcollation) END, \
          CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' \
            WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END, \
-         CASE to_jsonb(a) ->> 'attcompression' WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END \
+         CASE to_jsonb(a) ->> 'attcompression' WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END, bt.typtype = 'c' \
          FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
          JOIN base b ON true JOIN pg_type bt ON bt.oid = b.oid AND bt.typtype <> 'd' \
          LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
@@ -316,5 +318,6 @@ fn read_column(row: &PgRow, name: &str) -> Result<ColumnInfo, sqlx::Error> {
         collation: row.try_get(11)?,
         storage: row.try_get(12)?,
         compression: row.try_get(13)?,
+        composite: row.try_get(14)?,
     })
 }

@@ -24,6 +24,7 @@ use atrest_engine::target::{
 };
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::sync::Semaphore;
 
 use crate::error::Place;
 use crate::pool;
@@ -46,6 +47,8 @@ pub(crate) struct PgDatabase {
 /// What the database and its columns share.
 struct Shared {
     pool: PgPool,
+    /// See [`pool::turns`].
+    turns: Semaphore,
     place: Place,
     /// Transaction ids that were given to us, for [`history`].
     ids: AtomicU64,
@@ -113,6 +116,7 @@ pub(crate) async fn connect(url: &str) -> Result<PgDatabase, TargetError> {
     Ok(PgDatabase {
         shared: Arc::new(Shared {
             pool,
+            turns: pool::turns(),
             place,
             ids: AtomicU64::new(0),
         }),

@@ -145,6 +145,7 @@ pub(super) async fn visit(
     if !column.is_string() && !column.is_bytes() {
         sql = sql.add(") AS atrest_page");
     }
+    let _turn = shared.turns.acquire().await;
     let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
     let mut page = limit.begin(visitor);
     while let Some(row) = found

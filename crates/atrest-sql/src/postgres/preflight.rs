@@ -6,9 +6,9 @@ use sqlx::Row as _;
 
 use super::catalog::{ColumnInfo, TableInfo};
 use super::{Shared, privileges, schema};
-use crate::ddl::{index_body, tokens, uses_of_value};
+use crate::ddl::{is_computed, tokens, uses_of_value};
 use crate::findings::Findings;
-use crate::quote::column_name;
+use crate::quote::{Dialect, column_name};
 
 /// A btree entry ends at 2,704 bytes; a little is its header's.
 const BTREE_ENTRY: u64 = 2_690;
@@ -150,8 +150,9 @@ impl Look<'_> {
             };
             let (index, unique, plain, method, computed, definition) =
                 read().map_err(|e| self.fail(e))?;
-            let uses = uses_of_value(&index_body(&definition), &self.column.name);
-            let computed = computed && uses > usize::from(plain);
+            let computed = computed
+                && (self.column.composite
+                    || is_computed(Dialect::Postgres, &definition, &self.column.name, plain));
             let name = &self.name;
             let drop = format!("drop the index first (DROP INDEX {index})");
             if unique && (plain || computed) {
@@ -201,7 +202,9 @@ impl Look<'_> {
                     format!("the foreign key {constraint} uses {name}, and tokens are never equal"),
                     "refer by a key that is not sensitive, and remove this foreign key first",
                 );
-            } else if uses_of_value(&tokens(&definition), &self.column.name) > 0 {
+            } else if self.column.composite
+                || uses_of_value(&tokens(Dialect::Postgres, &definition), &self.column.name) > 0
+            {
                 self.found.refuse(
                     format!(
                         "the CHECK constraint {constraint} uses {name}, and a token would break it"

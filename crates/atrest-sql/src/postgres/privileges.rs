@@ -60,8 +60,9 @@ pub(super) async fn check(
         .map_err(|e| denied(format!("SELECT and UPDATE on {}", table.shown), grant, e))?;
     tx.rollback().await.map_err(fail)?;
 
+    let there = journal::is_there(shared).await?;
     let mut tx = shared.pool.begin().await.map_err(fail)?;
-    if journal::is_there(shared).await? {
+    if there {
         let grant = Sql::new(Dialect::Postgres)
             .add("GRANT SELECT, INSERT, UPDATE, DELETE ON atrest_journal");
         for statement in [

@@ -75,6 +75,7 @@ async fn attempt(
     } else {
         BEGIN_PAGE
     };
+    let _turn = shared.turns.acquire().await;
     let mut tx = shared.pool.begin_with(begin).await?;
     let mut changed = 0;
     for null in [false, true] {

@@ -9,7 +9,7 @@ use atrest_engine::target::{Description, Finding, TargetError};
 use super::Shared;
 use super::catalog::{ColumnInfo, TableInfo};
 use super::value::Affinity;
-use crate::ddl::{Token, clauses, fires_on_update, index_body, mentions, tokens, uses_of_value};
+use crate::ddl::{Token, clauses, fires_on_update, is_computed, mentions, tokens, uses_of_value};
 use crate::quote::{Dialect, Sql, column_name};
 
 /// Everything that preflight finds about the column.
@@ -88,7 +88,7 @@ impl<'a> Found<'a> {
                 "make a new table with this column as TEXT, copy the rows, and rename it (SQLite cannot alter a type)",
             );
         }
-        let sql = tokens(&self.table.sql);
+        let sql = tokens(Dialect::Sqlite, &self.table.sql);
         let checks = clauses(&sql, "check");
         if checks.iter().any(|c| uses_of_value(c, &column.name) > 0) {
             self.refuse(
@@ -140,9 +140,8 @@ impl<'a> Found<'a> {
             )
             .await?;
         for (index, unique, sql, plain) in list {
-            let body = sql.map(|sql| index_body(&sql)).unwrap_or_default();
-            // Used but no column of it: inside an expression or its WHERE.
-            let computed = uses_of_value(&body, &self.column.name) > usize::from(plain);
+            let computed =
+                sql.is_some_and(|sql| is_computed(Dialect::Sqlite, &sql, &self.column.name, plain));
             let name = self.name.clone();
             if unique && (plain || computed) {
                 self.refuse(
@@ -256,7 +255,7 @@ impl<'a> Found<'a> {
             )
             .await?;
         for (kind, object, on, sql) in objects {
-            let words = tokens(&sql);
+            let words = tokens(Dialect::Sqlite, &sql);
             let name = self.name.clone();
             if kind == "trigger" {
                 if on.eq_ignore_ascii_case(&self.table.name.name)

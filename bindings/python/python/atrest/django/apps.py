@@ -9,8 +9,9 @@ class AtrestConfig(AppConfig):
     verbose_name = "Encryption at rest"
 
     def ready(self) -> None:
-        from atrest.django import checks, guard, mirror
+        from atrest.django import checks, database_url, guard, mirror
 
+        database_url.remember()
         checks.register()
         guard.register()
         mirror.register()

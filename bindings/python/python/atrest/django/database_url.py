@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from atrest.django import conf
 
@@ -41,6 +42,15 @@ _LIBPQ_ELSEWHERE = {
 _MYSQL_ELSEWHERE = ("read_default_file", "read_default_group", "option_files", "bind_address")
 
 
+#: The databases by their aliases when Django started: tests put others in their place.
+_names: dict[str, str] = {}
+
+
+def remember() -> None:
+    """Called when the app is ready."""
+    _names.update({alias: str(settings["NAME"]) for alias, settings in connections.settings.items()})
+
+
 def database_url(connection: Any) -> str:
     """The URL of a Django connection. It may hold a password: never show it.
 
@@ -50,6 +60,12 @@ def database_url(connection: Any) -> str:
     """
     alias = connection.alias
     if given := conf.get("DATABASE_URLS").get(alias):
+        now = str(connection.settings_dict["NAME"])
+        if now != _names.get(alias, now):
+            raise ImproperlyConfigured(
+                f'database {alias!r} is {now!r} by now, as in tests, and ATREST["DATABASE_URLS"] leads to another one: '
+                f"give none in the settings of tests, or that of {now!r}"
+            )
         return given
     make = {"postgresql": _postgres, "mysql": _mysql, "sqlite": _sqlite}.get(connection.vendor)
     if make is None:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import Error, connections
 from django.db.migrations.loader import MigrationLoader
@@ -35,6 +35,7 @@ from django.db.migrations.operations import (
 )
 from django.db.models.signals import pre_migrate
 
+import atrest
 from atrest.django.codecs import BYTES
 from atrest.django.columns import encrypted_fields
 from atrest.django.fields import EncryptedField
@@ -84,13 +85,13 @@ def _watch(loader: MigrationLoader, plan: list[Any]) -> None:
     One behind another does not: nothing has filled a column between them.
     """
     for at, migration, backwards in _concerned(loader, plan):
-        end = partial(_apps, loader, migration, at_end=not backwards)
+        end = cache(partial(_apps, loader, migration, at_end=not backwards))
         operations = migration.operations[::-1] if backwards else migration.operations
         watched = list(operations)
         for n, operation in enumerate(operations):
             if _changes_fields([operation]) and not (n and isinstance(operations[n - 1], _CHANGES)):
                 done, left = (_part(migration, part, backwards) for part in (operations[:n], operations[n:]))
-                watched[n] = _watched(operation, partial(_look, [*plan[:at], done], left, end))
+                watched[n] = _watched(operation, partial(_look, loader, [*plan[:at], done], left, end))
         # The list is this Migration's own. Its operations are those of every Migration of the class.
         migration.operations = watched[::-1] if backwards else watched
 
@@ -115,13 +116,23 @@ def _watched(operation: Any, look: Callable[[Any, Any], None]) -> Any:
     return watched
 
 
-def _look(earlier: list[Any], left: tuple[Any, bool], end: Callable[[], Any], connection: Any, now: Any) -> None:
+def _look(
+    loader: MigrationLoader,
+    earlier: list[Any],
+    left: tuple[Any, bool],
+    end: Callable[[], Any],
+    connection: Any,
+    now: Any,
+) -> None:
     """Raises CommandError if the column of a field holds what the rest of the migration would strand."""
     migration, backwards = left
-    decrypted = _decrypted([left])  # behind that, the next change looks
+    if not any(encrypted_fields(model) for model in now.all_models.get(migration.app_label, {}).values()):
+        return
+    decrypted = _decrypted_first(migration, backwards)  # behind that, the next change looks
     for old, new in _fields(migration.app_label, now, end(), migration.operations, backwards):
         if new is not None and not _among(decrypted, {_name(old), _name(new)}):
-            _refuse(Change(migration, backwards, old, new, earlier), partial(_holds_tokens_now, connection))
+            change = Change(migration, backwards, old, new, earlier)
+            _refuse(change, partial(_holds_tokens_now, connection, loader))
 
 
 def _refuse(change: Change, at_stake: Callable[[Change], bool]) -> None:
@@ -136,6 +147,11 @@ def _refuse(change: Change, at_stake: Callable[[Change], bool]) -> None:
         raise CommandError(
             f"{change.before} {trouble}, and the database does not say whether its column still holds encrypted "
             f"values: {' '.join(str(error).split())}. Give its account SELECT on the table, then migrate again"
+        ) from error
+    except (atrest.AtrestError, ImproperlyConfigured) as error:
+        raise CommandError(
+            f"{change.before} {trouble}, and without the keys nobody can say whether its column still holds encrypted "
+            f"values: {error}. Give them, then migrate again"
         ) from error
     raise CommandError(f"{change.before} {trouble}, and its column still holds encrypted values. {advice}")
 
@@ -201,7 +217,7 @@ def _will_hold_tokens(connection: Any, loader: MigrationLoader, change: Change) 
     """Whether the column will hold tokens by then. The database is still as it was before the plan."""
     names, stored = {_name(change.before)}, change.before
     for migration, backwards, name in _past(change):
-        stored = _find(_apps(loader, migration, at_end=backwards), name)
+        stored = name and _find(_apps(loader, migration, at_end=backwards), name)
         if stored is None:
             return False  # the plan makes it, and looks at it when it is there
         names.add(name)
@@ -209,13 +225,25 @@ def _will_hold_tokens(connection: Any, loader: MigrationLoader, change: Change) 
         return False
     if _among(_encrypted(change.earlier), names):
         return holds_values(connection, stored)
-    return isinstance(stored, EncryptedField) and _strands(connection, stored, change.after)
+    if not isinstance(stored, EncryptedField) or _left_alone(_applied(loader, change), names):
+        return False
+    return _strands(connection, stored, change.after)
 
 
-def _holds_tokens_now(connection: Any, change: Change) -> bool:
+def _holds_tokens_now(connection: Any, loader: MigrationLoader, change: Change) -> bool:
     """Whether the column holds tokens, the plan having run up to there."""
-    names = {_name(change.before), *(name for _, _, name in _past(change))}
-    return not _among(_left_alone(change.earlier), names) and _strands(connection, change.before, change.after)
+    names = {_name(change.before), *(name for _, _, name in _past(change) if name)}
+    if _left_alone([*_applied(loader, change), *change.earlier], names):
+        return False
+    return _strands(connection, change.before, change.after)
+
+
+def _applied(loader: MigrationLoader, change: Change) -> list[Any]:
+    """The migrations before the change that ran in earlier plans."""
+    key = (change.migration.app_label, change.migration.name)
+    planned = {(m.app_label, m.name) for m, _ in change.earlier}
+    before = [k for k in loader.graph.forwards_plan(key) if k in loader.applied_migrations and k not in planned]
+    return [(loader.graph.nodes[k], False) for k in before if k != key]
 
 
 def _strands(connection: Any, stored: Any, after: Any) -> bool:
@@ -224,13 +252,15 @@ def _strands(connection: Any, stored: Any, after: Any) -> bool:
     return holds_tokens(connection, stored, but_for=after if stays else None)
 
 
-def _past(change: Change) -> Iterator[tuple[Any, bool, tuple[str, str, str]]]:
-    """The earlier migrations of the field's app, the last one first, and its name before each."""
+def _past(change: Change) -> Iterator[tuple[Any, bool, Any]]:
+    """The earlier migrations of the field's app, the last one first, and its name before each; None ends them."""
     name = _name(change.before)
     for migration, backwards in reversed(change.earlier):
         if migration.app_label == name[0]:
-            name = _renamed(migration.operations, not backwards, name)
-            yield migration, backwards, name
+            yield migration, backwards, (renamed := _renamed(migration.operations, not backwards, name))
+            if renamed is None:
+                return
+            name = renamed
 
 
 def _apps(loader: MigrationLoader, migration: Any, *, at_end: bool) -> Any:
@@ -238,8 +268,10 @@ def _apps(loader: MigrationLoader, migration: Any, *, at_end: bool) -> Any:
     return loader.project_state((migration.app_label, migration.name), at_end=at_end).apps
 
 
-def _find(models: Any, name: tuple[str, str, str]) -> Any:
+def _find(models: Any, name: tuple[str, str, str] | None) -> Any:
     """The field of that name; None without one."""
+    if name is None:
+        return None
     try:
         return models.get_model(*name[:2])._meta.get_field(name[2])
     except (LookupError, FieldDoesNotExist):
@@ -338,13 +370,30 @@ def _decrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
     return _named(plan, _of_database, lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts)
 
 
-def _left_alone(plan: list[Any]) -> set[tuple[str, str, str | None]]:
-    """Those of them where what looks like a token counts as clear."""
-    return _named(
-        plan,
-        _of_database,
-        lambda o, backwards: isinstance(o, EncryptColumns) and backwards == o.encrypts and o.accept_lookalikes,
-    )
+def _decrypted_first(migration: Any, backwards: bool) -> set[tuple[str, str, str | None]]:
+    """What the migration decrypts before it changes it."""
+    found: set[tuple[str, str, str | None]] = set()
+    changed: set[tuple[str, str, str]] = set()
+    for operation in reversed(migration.operations) if backwards else migration.operations:
+        for named in _decrypted([_part(migration, [operation], backwards)]):
+            if not any(named[:2] == c[:2] and named[2] in (None, c[2]) for c in changed):
+                found.add(named)
+        fields = (o for o in _of_state([operation]) if isinstance(o, AlterField))
+        changed |= {(migration.app_label, o.model_name.lower(), o.name) for o in fields}
+    return found
+
+
+def _left_alone(history: list[Any], names: set[tuple[str, str, str]]) -> bool:
+    """Whether the last step that was about the field's values decrypted them and left what only looks like tokens."""
+    left = False
+    for migration, backwards in history:
+        for operation in reversed(migration.operations) if backwards else migration.operations:
+            part = [_part(migration, [operation], backwards)]
+            if _among(_decrypted(part), names):
+                left = any(getattr(o, "accept_lookalikes", False) for o in _of_database([operation]))
+            elif _among(_encrypted(part), names):
+                left = False
+    return left
 
 
 def _encrypted(plan: list[Any]) -> set[tuple[str, str, str | None]]:
@@ -370,10 +419,16 @@ def _named(
     }
 
 
-def _renamed(operations: list[Any], backwards: bool, name: tuple[str, str, str]) -> tuple[str, str, str]:
-    """What a field (app, model, field) is called after the operations."""
+def _renamed(operations: list[Any], backwards: bool, name: tuple[str, str, str]) -> tuple[str, str, str] | None:
+    """What a field (app, model, field) is called after the operations; None if they remove it."""
     label, model, field = name
+    gone = (AddField, CreateModel) if backwards else (RemoveField, DeleteModel)
     for operation in reversed(_of_state(operations)) if backwards else _of_state(operations):
+        if isinstance(operation, gone):
+            of_field = isinstance(operation, (AddField, RemoveField))
+            removed = (operation.model_name.lower(), operation.name) if of_field else (operation.name.lower(), field)
+            if removed == (model, field):
+                return None
         if isinstance(operation, RenameModel):
             old, new = operation.old_name.lower(), operation.new_name.lower()
             old, new = (new, old) if backwards else (old, new)

@@ -111,7 +111,7 @@ class EncryptColumns(NamesFields):
             )
         if connection.vendor == "sqlite" and connection.is_in_memory_db():
             for field in self._fields(model):
-                _in_memory(connection, field, seal=verb == "encrypt")
+                _in_memory(connection, field, seal=verb == "encrypt", accept_lookalikes=self.accept_lookalikes)
             return
         made = policy.compose(connection, self._fields(model))
         engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
@@ -131,7 +131,7 @@ class EncryptColumns(NamesFields):
         return fields
 
 
-def _in_memory(connection: Any, field: Any, *, seal: bool) -> None:
+def _in_memory(connection: Any, field: Any, *, seal: bool, accept_lookalikes: bool) -> None:
     """What the engine does to a column, through Django's connection."""
     native, quote = field.column_values.native(), connection.ops.quote_name
     table, column, *keys = (
@@ -141,7 +141,9 @@ def _in_memory(connection: Any, field: Any, *, seal: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {column}, {', '.join(keys)} FROM {table} WHERE {column} IS NOT NULL")
         for stored, *key in cursor.fetchall():
-            clear, was_sealed = native.read(repr(stored) if isinstance(stored, (int, float)) else stored)
+            clear, was_sealed = repr(stored) if isinstance(stored, (int, float)) else stored, False
+            if not accept_lookalikes or native.inspect(clear).kind != "undecryptable":
+                clear, was_sealed = native.read(clear)
             if was_sealed != seal:
                 value = native.seal(clear) if seal else clear
                 cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {row_is}", [value, *key])

@@ -191,16 +191,16 @@ def holds_tokens(connection: Any, field: Any, *, but_for: Any = None) -> bool:
 
     Not counted are those that the field `but_for` opens, if one is given.
     """
-    native = (but_for or field).column_values.native()
     tokens = ("undecryptable",) if but_for else ("sealed", "undecryptable")
-    objects = field.model._base_manager.using(connection.alias)
+    objects = field.model._base_manager.using(connection.alias).order_by()
     # In a transaction of its own: without the table, that of a migration that runs would be lost on PostgreSQL.
     with _what_is_there(connection), atomic(using=connection.alias):
-        return any(
-            native.inspect(_bytes(value)).kind in tokens
-            for value in _raw_query(objects, field).iterator(chunk_size=1000)
-        )
-    return False  # no such table: a database that is made anew
+        native = None  # which asks for the keys: where there are no values, it goes without
+        for value in _raw_query(objects, field).iterator(chunk_size=1000):
+            native = native or (but_for or field).column_values.native()
+            if native.inspect(_bytes(value)).kind in tokens:
+                return True
+    return False  # no such table, too: a database that is made anew
 
 
 def holds_values(connection: Any, field: Any) -> bool:

@@ -30,6 +30,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 Encode = Callable[[Any, Dialect], Any]
 
 
+class WrongType(TypeError):
+    """Its text names types, and shows no value."""
+
+
 @dataclass(frozen=True)
 class Codec:
     """``encode`` raises for what is none, ``decode`` raises ``ValueError``."""
@@ -78,7 +82,7 @@ def _decorated(inner: TypeDecorator[Any]) -> Codec:
 
 def _expect(kind: type | tuple[type, ...], value: Any, what: str) -> Any:
     if not isinstance(value, kind):
-        raise TypeError(f"{type(value).__name__} is not {what}")
+        raise WrongType(f"{type(value).__name__} is not {what}")
     return value
 
 
@@ -99,7 +103,7 @@ _TRUE, _FALSE = {"true", "t"}, {"false", "f"}
 def _boolean(_: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
         if value not in (True, False):
-            raise TypeError(f"{type(value).__name__} is not a boolean")
+            raise WrongType(f"{type(value).__name__} is not a boolean")
         if dialect.name == "postgresql":
             return "true" if value else "false"
         return "1" if value else "0"

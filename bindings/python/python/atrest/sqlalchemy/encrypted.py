@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
 
 from . import keys as _keys
-from .codec import codec
+from .codec import WrongType, codec
 from .keys import Keys
 from .queries import Comparator, EncryptedQueryError, EncryptedValueError
 
@@ -275,17 +275,12 @@ def _constrained(problem: str, constraint: Any, table: Any) -> None:
             raise column.type._cannot_be(problem)
 
 
-#: Where the errors are raised whose text names types, and no value.
-_DISCREET = (f"{__package__}.codec", "json.encoder")
-
-
 def _said(error: Exception) -> str:
     """Without the value, which errors of Python's and of the application's own types show."""
-    if isinstance(error, AtrestError):
-        return str(error)
     *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
-    discreet = isinstance(error, TypeError) and frame.f_globals.get("__name__") in _DISCREET
-    return str(error) if discreet else type(error).__name__
+    # The JSON of Python's own names the type.
+    json = isinstance(error, TypeError) and frame.f_globals.get("__name__") == "json.encoder"
+    return str(error) if json or isinstance(error, (AtrestError, WrongType)) else type(error).__name__
 
 
 def _made_by_database(default: Any) -> bool:

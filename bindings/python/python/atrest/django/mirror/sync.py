@@ -142,10 +142,10 @@ class Side:
             return
         own = instance.__dict__
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
-        if self.empties and (self.left(instance) is not None or instance._state.db not in (None, using)):
+        if self.empties and names and (self.left(instance) is not None or self._elsewhere(instance, using)):
             # Another row than it was loaded from: takes along what it shows, and nothing of that row's copy.
             own.update({here: getattr(instance, here) for here, _ in names})
-            instance._state.fields_cache.pop(self.mirror.relation.remote_field.get_accessor_name(), None)
+            instance._state.fields_cache.pop(self._accessor(), None)
         here, there = self._stored(instance, using, names) if names else ({}, None)
         changed = {h for h, _ in names if self._changed(instance, h)}
         pending = own.setdefault(_PENDING, {})[self.key] = {}
@@ -208,8 +208,22 @@ class Side:
     def copies_beside(self, instance: Any) -> Any:
         """The row with the copies of what the instance was loaded from; None without one."""
         if (key := self.left(instance)) is not None:
+            cached = instance._state.fields_cache.get(self._accessor())
+            if cached is not None and getattr(cached, self.mirror.relation.attname) == key:
+                return cached  # also when both rows are deleted
             return self.mirror.copies_of(instance, instance._state.db, key).first()
         return None if instance._state.adding else self.mirror.copies_beside(instance)
+
+    def _accessor(self) -> str:
+        """By which an original has the row with its copies."""
+        return self.mirror.relation.remote_field.get_accessor_name()
+
+    def _elsewhere(self, instance: Any, using: str) -> bool:
+        """Whether it goes to a database that has no such row: one that was read from a replica has."""
+        if instance._state.db in (None, using):
+            return False
+        model = self.mirror.original_model
+        return not model._base_manager.using(using).filter(**row_of(model, instance)).exists()
 
     def _key(self, instance: Any) -> Any:
         """The key of the original's row."""
