@@ -152,6 +152,15 @@ INTERVALS = [
 ]  # fmt: skip
 
 
+def reads_alike(database, at, sealed, before):
+    """Encrypted, the rows read as they did in clear; then they are decrypted."""
+    at.run("encrypt", apply_schema=True, backup=False)
+    database.engine.dispose()
+    assert read(database, sealed) == before
+    at.run("decrypt", apply_schema=True, backup=False)
+    database.engine.dispose()
+
+
 def test_every_interval_of_postgresqls(postgresql, atrest_on):
     clear, sealed = tables({"v": (sa.Interval, [])})
     clear.create(postgresql.engine)
@@ -160,12 +169,7 @@ def test_every_interval_of_postgresqls(postgresql, atrest_on):
             connection.exec_driver_sql("INSERT INTO t VALUES (%s, %s::interval)", (n, text))
     before, written = read(postgresql, clear), postgresql.raw("SELECT v::text FROM t ORDER BY id")
     assert before[0]["v"] == dt.timedelta(days=32, hours=3, minutes=4, seconds=5)
-    at = atrest_on(postgresql, ("t", "v"))
-    at.run("encrypt", apply_schema=True, backup=False)
-    postgresql.engine.dispose()
-    assert read(postgresql, sealed) == before
-    at.run("decrypt", apply_schema=True, backup=False)
-    postgresql.engine.dispose()
+    reads_alike(postgresql, atrest_on(postgresql, ("t", "v")), sealed, before)
     assert postgresql.raw("SELECT v::text FROM t ORDER BY id") == written
 
 
@@ -196,12 +200,7 @@ def test_values_that_sqlalchemy_reads_and_would_not_write(kind, request, atrest_
     for n in range(3):
         database.execute(f"INSERT INTO t VALUES ({n}, {', '.join(stored[n] for *_, stored in values.values())})")
     before, written = read(database, clear), database.raw("SELECT * FROM t ORDER BY id")
-    at = atrest_on(database, *(("t", name) for name in values))
-    at.run("encrypt", apply_schema=True, backup=False)
-    database.engine.dispose()
-    assert read(database, sealed) == before
-    at.run("decrypt", apply_schema=True, backup=False)
-    database.engine.dispose()
+    reads_alike(database, atrest_on(database, *(("t", name) for name in values)), sealed, before)
     assert database.raw("SELECT * FROM t ORDER BY id") == written
 
 

@@ -86,20 +86,25 @@ def _watch(loader: MigrationLoader, plan: list[Any]) -> None:
     """
     for at, migration, backwards in _concerned(loader, plan):
         end = cache(partial(_apps, loader, migration, at_end=not backwards))
-        operations = migration.operations[::-1] if backwards else migration.operations
+        operations = _in_order(migration.operations, backwards)
         watched = list(operations)
         for n, operation in enumerate(operations):
             if _changes_fields([operation]) and not (n and isinstance(operations[n - 1], _CHANGES)):
                 done, left = (_part(migration, part, backwards) for part in (operations[:n], operations[n:]))
                 watched[n] = _watched(operation, partial(_look, loader, [*plan[:at], done], left, end))
         # The list is this Migration's own. Its operations are those of every Migration of the class.
-        migration.operations = watched[::-1] if backwards else watched
+        migration.operations = _in_order(watched, backwards)
+
+
+def _in_order(operations: list[Any], backwards: bool) -> list[Any]:
+    """From the order in the file to that in which they run, and back."""
+    return operations[::-1] if backwards else operations
 
 
 def _part(migration: Any, operations: list[Any], backwards: bool) -> tuple[Any, bool]:
     """A migration of some of its operations, which are in the order in which they run."""
     part = copy(migration)
-    part.operations = operations[::-1] if backwards else operations
+    part.operations = _in_order(operations, backwards)
     return part, backwards
 
 
@@ -374,7 +379,7 @@ def _decrypted_first(migration: Any, backwards: bool) -> set[tuple[str, str, str
     """What the migration decrypts before it changes it."""
     found: set[tuple[str, str, str | None]] = set()
     changed: set[tuple[str, str, str]] = set()
-    for operation in reversed(migration.operations) if backwards else migration.operations:
+    for operation in _in_order(migration.operations, backwards):
         for named in _decrypted([_part(migration, [operation], backwards)]):
             if not any(named[:2] == c[:2] and named[2] in (None, c[2]) for c in changed):
                 found.add(named)
@@ -387,7 +392,7 @@ def _left_alone(history: list[Any], names: set[tuple[str, str, str]]) -> bool:
     """Whether the last step that was about the field's values decrypted them and left what only looks like tokens."""
     left = False
     for migration, backwards in history:
-        for operation in reversed(migration.operations) if backwards else migration.operations:
+        for operation in _in_order(migration.operations, backwards):
             part = [_part(migration, [operation], backwards)]
             if _among(_decrypted(part), names):
                 left = any(getattr(o, "accept_lookalikes", False) for o in _of_database([operation]))
@@ -423,7 +428,7 @@ def _renamed(operations: list[Any], backwards: bool, name: tuple[str, str, str])
     """What a field (app, model, field) is called after the operations; None if they remove it."""
     label, model, field = name
     gone = (AddField, CreateModel) if backwards else (RemoveField, DeleteModel)
-    for operation in reversed(_of_state(operations)) if backwards else _of_state(operations):
+    for operation in _in_order(_of_state(operations), backwards):
         if isinstance(operation, gone):
             of_field = isinstance(operation, (AddField, RemoveField))
             removed = (operation.model_name.lower(), operation.name) if of_field else (operation.name.lower(), field)
