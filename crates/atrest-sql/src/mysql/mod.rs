@@ -19,12 +19,11 @@ use async_trait::async_trait;
 use atrest_engine::target::{
     Database, JournalChange, KeyChange, Lock, Record, Table, TableName, Target, TargetError, Value,
 };
-use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
-use tokio::sync::Semaphore;
+use sqlx::{ConnectOptions, MySql};
 
 use crate::error::Place;
-use crate::pool;
+use crate::pool::{self, Turns};
 use crate::quote::planned_ddl;
 
 /// What every session runs with, so that texts are exact and the same
@@ -45,8 +44,7 @@ pub(crate) struct MySqlDatabase {
 /// What the database and its columns share.
 struct Shared {
     pool: MySqlPool,
-    /// See [`pool::turns`].
-    turns: Semaphore,
+    turns: Turns<MySql>,
     place: Place,
     /// The default database.
     database: String,
@@ -121,7 +119,7 @@ pub(crate) async fn connect(url: &str) -> Result<MySqlDatabase, TargetError> {
     Ok(MySqlDatabase {
         shared: Arc::new(Shared {
             pool,
-            turns: pool::turns(),
+            turns: Turns::new(),
             place,
             database,
             mariadb,
@@ -244,6 +242,7 @@ impl Database for MySqlDatabase {
     }
 
     async fn close(&self) {
+        self.shared.turns.close().await;
         self.shared.pool.close().await;
     }
 }

@@ -163,14 +163,11 @@ pub(super) async fn visit(
         .columns("", &names(&table.key))
         .add(" LIMIT ")
         .param();
-    let _turn = shared.turns.acquire().await;
-    let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
+    let fail = |e| shared.error(format!("reading a page of {}", table.shown), e);
+    let mut turn = shared.turns.take(&shared.pool).await.map_err(fail)?;
+    let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&mut *turn);
     let mut page = limit.begin(visitor);
-    while let Some(row) = found
-        .try_next()
-        .await
-        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
-    {
+    while let Some(row) = found.try_next().await.map_err(fail)? {
         let at = table.key.len();
         let value = value_ref(shared, &row, at, column.is_bytes())?;
         let beside = beside
@@ -180,6 +177,8 @@ pub(super) async fn visit(
             break; // what the server still sends is read away
         }
     }
+    drop(found);
+    turn.end();
     Ok(page.end())
 }
 

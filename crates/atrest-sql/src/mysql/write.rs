@@ -13,7 +13,7 @@
 //! match nothing, so that every connection prepares few statements.
 
 use atrest_engine::target::{Change, JournalChange, TargetError, Value};
-use sqlx::{MySqlConnection, SqlStr};
+use sqlx::{Connection as _, MySqlConnection, SqlStr};
 
 use super::catalog::{ColumnInfo, KeyKind, TableInfo};
 use super::page::{bound_key, value_sql};
@@ -58,8 +58,8 @@ async fn attempt(
     changes: &[Change],
     journal: &[JournalChange],
 ) -> Result<u64, Failure> {
-    let _turn = shared.turns.acquire().await;
-    let mut tx = shared.pool.begin().await?;
+    let mut turn = shared.turns.take(&shared.pool).await?;
+    let mut tx = turn.begin().await?;
     let mut changed = 0;
     for null in [false, true] {
         let group: Vec<&Change> = changes
@@ -72,6 +72,7 @@ async fn attempt(
     }
     journal::swap(&mut tx, journal).await?;
     tx.commit().await?;
+    turn.end();
     Ok(changed)
 }
 

@@ -22,12 +22,11 @@ use async_trait::async_trait;
 use atrest_engine::target::{
     Database, JournalChange, KeyChange, Lock, Record, Table, TableName, Target, TargetError, Value,
 };
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
-use tokio::sync::Semaphore;
+use sqlx::{ConnectOptions, Postgres};
 
 use crate::error::Place;
-use crate::pool;
+use crate::pool::{self, Turns};
 use crate::quote::planned_ddl;
 
 /// What every session runs with, so that texts are exact and the same
@@ -47,8 +46,7 @@ pub(crate) struct PgDatabase {
 /// What the database and its columns share.
 struct Shared {
     pool: PgPool,
-    /// See [`pool::turns`].
-    turns: Semaphore,
+    turns: Turns<Postgres>,
     place: Place,
     /// Transaction ids that were given to us, for [`history`].
     ids: AtomicU64,
@@ -116,7 +114,7 @@ pub(crate) async fn connect(url: &str) -> Result<PgDatabase, TargetError> {
     Ok(PgDatabase {
         shared: Arc::new(Shared {
             pool,
-            turns: pool::turns(),
+            turns: Turns::new(),
             place,
             ids: AtomicU64::new(0),
         }),
@@ -233,6 +231,7 @@ impl Database for PgDatabase {
     }
 
     async fn close(&self) {
+        self.shared.turns.close().await;
         self.shared.pool.close().await;
     }
 }

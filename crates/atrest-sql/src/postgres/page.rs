@@ -145,14 +145,11 @@ pub(super) async fn visit(
     if !column.is_string() && !column.is_bytes() {
         sql = sql.add(") AS atrest_page");
     }
-    let _turn = shared.turns.acquire().await;
-    let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&shared.pool);
+    let fail = |e| shared.error(format!("reading a page of {}", table.shown), e);
+    let mut turn = shared.turns.take(&shared.pool).await.map_err(fail)?;
+    let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&mut *turn);
     let mut page = limit.begin(visitor);
-    while let Some(row) = found
-        .try_next()
-        .await
-        .map_err(|e| shared.error(format!("reading a page of {}", table.shown), e))?
-    {
+    while let Some(row) = found.try_next().await.map_err(fail)? {
         let at = table.key.len();
         let value = value_ref(shared, &row, at, column.is_bytes())?;
         let beside = beside
@@ -162,6 +159,8 @@ pub(super) async fn visit(
             break; // what the server still sends is read away
         }
     }
+    drop(found);
+    turn.end();
     Ok(page.end())
 }
 

@@ -18,7 +18,7 @@
 use std::sync::atomic::Ordering;
 
 use atrest_engine::target::{Change, JournalChange, TargetError, Value};
-use sqlx::{PgConnection, SqlStr};
+use sqlx::{Connection as _, PgConnection, SqlStr};
 
 use super::catalog::{ColumnInfo, KeyKind, TableInfo};
 use super::value::{Args, Element, element_bytes};
@@ -75,8 +75,8 @@ async fn attempt(
     } else {
         BEGIN_PAGE
     };
-    let _turn = shared.turns.acquire().await;
-    let mut tx = shared.pool.begin_with(begin).await?;
+    let mut turn = shared.turns.take(&shared.pool).await?;
+    let mut tx = turn.begin_with(begin).await?;
     let mut changed = 0;
     for null in [false, true] {
         let group: Vec<&Change> = changes
@@ -89,6 +89,7 @@ async fn attempt(
     }
     journal::swap(&mut tx, journal).await?;
     tx.commit().await?;
+    turn.end();
     if !journal.is_empty() {
         shared.ids.fetch_add(1, Ordering::Relaxed);
     }
