@@ -17,7 +17,8 @@ from django.db import DataError, connections, models
 from django.test.utils import isolate_apps
 
 import atrest
-from atrest.django import EncryptedTextField, arrays, encrypt
+from atrest import arrays
+from atrest.django import EncryptedTextField, encrypt
 
 
 class Hand:

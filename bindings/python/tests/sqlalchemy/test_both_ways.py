@@ -3,6 +3,7 @@ database's own type, the type reads; what the type writes, `decrypt` gives back 
 
 import datetime as dt
 import decimal
+import ipaddress
 import uuid
 
 import pytest
@@ -33,6 +34,22 @@ ONLY = {
         "ident": (sa.Uuid, [uuid.UUID("12345678-1234-5678-1234-567812345678"), None, None]),
         "docb": (postgresql.JSONB, [{"z": 1, "a": [True]}, [1], {}]),
         "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),
+        "stay": (postgresql.INTERVAL, [dt.timedelta(days=-1, hours=2), dt.timedelta(seconds=5, microseconds=70), None]),
+        "words": (sa.ARRAY(sa.String), [["a b", "", 'q"\\,{}', None, "NULL", "Zoë"], [], None]),
+        "face": (sa.ARRAY(sa.Double), [[0.1, -2.5e-10, 3e20, float("inf")], [1.0], None]),
+        "box": (postgresql.ARRAY(sa.Integer, dimensions=2), [[[1, 2], [3, 4]], [[-5]], []]),
+        "flags": (sa.ARRAY(sa.Boolean), [[True, False, None], [], None]),
+        "sums": (sa.ARRAY(sa.Numeric(12, 2)), [[decimal.Decimal("12.50")], [], None]),
+        "days": (sa.ARRAY(sa.Date), [[dt.date(2026, 1, 2), None], [], None]),
+        "times": (sa.ARRAY(sa.DateTime(timezone=True)), [[dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc)], [], None]),
+        "blobs": (sa.ARRAY(sa.LargeBinary), [[b"\x00\xff", b"", None], [], None]),
+        "idents": (sa.ARRAY(sa.Uuid), [[uuid.UUID("12345678-1234-5678-1234-567812345678")], [], None]),
+        "docs": (sa.ARRAY(postgresql.JSONB, dimensions=1), [[{"a": [1, "x, y"]}, ["}"]], [], None]),
+        "pairs": (postgresql.HSTORE, [{"k": "v", 'q"\\': None, "": "a, b"}, {}, None]),
+        "host": (postgresql.INET, [ipaddress.ip_address("192.0.2.1"), ipaddress.ip_interface("2001:db8::1/64"), None]),
+        "net": (postgresql.CIDR, [ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("192.0.2.7/32"), None]),
+        "mac": (postgresql.MACADDR, ["08:00:2b:01:02:03", None, None]),
+        "mac8": (postgresql.MACADDR8, ["08:00:2b:ff:fe:01:02:03", None, None]),
     },
     "mariadb": {
         "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),
@@ -65,6 +82,8 @@ def read(database, table):
 def test_the_type_reads_what_the_engine_encrypted_and_the_other_way(database, atrest_on):
     values = VALUES | ONLY[database.kind]
     clear, sealed = tables(values)
+    if database.kind == "postgresql":
+        database.execute("CREATE EXTENSION hstore")
     clear.create(database.engine)
     with database.engine.begin() as connection:
         connection.execute(sa.insert(clear), rows(values))

@@ -19,7 +19,7 @@ from django.db import DataError, models
 from django.db.backends.utils import format_number
 from django.utils.duration import duration_microseconds
 
-from atrest.django import arrays
+from atrest import arrays
 from atrest.django.codecs import BYTES, CODECS, TEXT, Codec, NulError, without_nul
 
 #: The methods by which a class says what its column holds.

@@ -19,33 +19,16 @@ import re
 import struct
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import CIDR, HSTORE, INET, INTERVAL, MACADDR, MACADDR8
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-Encode = Callable[[Any, Dialect], Any]
-
-
-class WrongType(TypeError):
-    """Its text names types, and shows no value."""
-
-
-@dataclass(frozen=True)
-class Codec:
-    """``encode`` raises for what is none, ``decode`` raises ``ValueError``."""
-
-    encode: Encode
-    decode: Encode
-    #: What values are, for errors.
-    what: str
-    #: ``encode`` gives bytes, which are stored in a binary column.
-    binary: bool = False
-    #: Both take ``None``, of which the application's own type may make something else.
-    null: bool = False
+from .base import Codec, WrongType, expect
+from .postgresql import array, hstore, mac, network, network_address
 
 
 def codec(inner: TypeEngine[Any]) -> Codec:
@@ -80,19 +63,13 @@ def _decorated(inner: TypeDecorator[Any]) -> Codec:
     return Codec(encode, decode, inside.what, inside.binary, null=True)
 
 
-def _expect(kind: type | tuple[type, ...], value: Any, what: str) -> Any:
-    if not isinstance(value, kind):
-        raise WrongType(f"{type(value).__name__} is not {what}")
-    return value
-
-
 def _text(_: Any) -> Codec:
-    return Codec(lambda v, d: _expect(str, v, "text"), lambda t, d: t, "text")
+    return Codec(lambda v, d: expect(str, v, "text"), lambda t, d: t, "text")
 
 
 def _bytes(_: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> bytes:
-        return bytes(_expect((bytes, bytearray, memoryview), value, "bytes"))
+        return bytes(expect((bytes, bytearray, memoryview), value, "bytes"))
 
     return Codec(encode, lambda raw, d: raw, "bytes", binary=True)
 
@@ -139,7 +116,7 @@ def _numeric(inner: Any) -> Codec:
     single = functools.cache(lambda dialect: _is_single(inner, dialect))
 
     def encode(value: Any, dialect: Dialect) -> str:
-        _expect((int, float, decimal.Decimal), value, "a number")
+        expect((int, float, decimal.Decimal), value, "a number")
         text = _number_text(value)
         return _marked(text) if single(dialect) else text
 
@@ -218,7 +195,7 @@ def _read(inner: Any, text: str, dialect: Dialect, plain: Callable[[str], Any]) 
 
 def _date(inner: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
-        value = _expect(dt.date, value, "a date")
+        value = expect(dt.date, value, "a date")
         return _written(inner, value.date() if isinstance(value, dt.datetime) else value, dialect)
 
     return Codec(encode, lambda t, d: _read(inner, t, d, dt.date.fromisoformat), "a date")
@@ -250,7 +227,7 @@ def _moment(text: str) -> dt.datetime:
 
 def _datetime(inner: Any) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
-        return _written(inner, _expect(dt.datetime, value, "a datetime"), dialect)
+        return _written(inner, expect(dt.datetime, value, "a datetime"), dialect)
 
     return Codec(encode, lambda t, d: _read(inner, t, d, _moment), "a datetime")
 
@@ -260,7 +237,7 @@ def _time(inner: Any) -> Codec:
         return dt.time.fromisoformat(_plain_clock(text))
 
     def encode(value: Any, dialect: Dialect) -> str:
-        return _written(inner, _expect(dt.time, value, "a time"), dialect)
+        return _written(inner, expect(dt.time, value, "a time"), dialect)
 
     return Codec(encode, lambda t, d: _read(inner, t, d, plain), "a time")
 
@@ -272,15 +249,16 @@ _INTERVAL = re.compile(
 )
 
 
-def _interval(inner: sa.Interval) -> Codec:
+def _interval(inner: sa.Interval | INTERVAL) -> Codec:
     """As PostgreSQL writes one; for databases that have none SQLAlchemy stores the moment that
     is so long after the epoch, where there is such a moment."""
+    epoch = inner.epoch if isinstance(inner, sa.Interval) else None
 
     def encode(value: Any, dialect: Dialect) -> str:
-        value = _expect(dt.timedelta, value, "an interval")
-        if isinstance(inner.dialect_impl(dialect), sa.Interval):
+        value = expect(dt.timedelta, value, "an interval")
+        if epoch and isinstance(inner.dialect_impl(dialect), sa.Interval):
             try:
-                return _written(_MOMENT, inner.epoch + value, dialect)
+                return _written(_MOMENT, epoch + value, dialect)
             except OverflowError:
                 pass
         seconds, micros = value.seconds, value.microseconds
@@ -293,9 +271,9 @@ def _interval(inner: sa.Interval) -> Codec:
         found = _INTERVAL.match(text)
         if found is None:
             moment = _moment(text)
-            if moment.tzinfo is not None:
+            if epoch is None or moment.tzinfo is not None:
                 raise ValueError
-            return moment - inner.epoch
+            return moment - epoch
         if not text:
             raise ValueError
         # As PostgreSQL's drivers count them: a timedelta has neither years nor months.
@@ -358,7 +336,7 @@ def _pickle(inner: sa.PickleType) -> Codec:
 
 def _uuid(inner: sa.Uuid[Any]) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
-        value = value if isinstance(value, uuid.UUID) else uuid.UUID(_expect(str, value, "a UUID"))
+        value = value if isinstance(value, uuid.UUID) else uuid.UUID(expect(str, value, "a UUID"))
         # As SQLAlchemy stores one: without dashes where it is text.
         return str(value) if inner.native_uuid and dialect.supports_native_uuid else str(value.hex)
 
@@ -383,7 +361,14 @@ _KINDS: list[tuple[type, Callable[[Any], Codec]]] = [
     (sa.Date, _date),
     (sa.Time, _time),
     (sa.Interval, _interval),
+    (INTERVAL, _interval),
     (sa.JSON, _json),
     (sa.PickleType, _pickle),
     (sa.Uuid, _uuid),
+    (sa.ARRAY, lambda inner: array(inner, codec(inner.item_type))),
+    (HSTORE, lambda _: hstore()),
+    (INET, lambda _: network_address()),
+    (CIDR, lambda _: network()),
+    (MACADDR, lambda _: mac()),
+    (MACADDR8, lambda _: mac()),
 ]

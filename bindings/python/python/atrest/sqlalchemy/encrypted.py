@@ -17,7 +17,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
 
 from . import keys as _keys
-from .codec import WrongType, codec
+from .base import WrongType
+from .codec import codec
 from .keys import Keys
 from .queries import Comparator, EncryptedQueryError, EncryptedValueError
 
