@@ -160,8 +160,6 @@ impl Session {
 
     /// Connects to the policy's database.
     pub(crate) async fn database(&self) -> anyhow::Result<Arc<dyn Database>> {
-        // Randomness is gathered once in a process, in some 30 ms: meanwhile, not afterwards.
-        std::thread::spawn(|| aws_lc_rs::rand::fill(&mut [0]));
         Ok(self.policy_keys().connect().await?)
     }
 
