@@ -347,6 +347,10 @@ impl Field {
             let field = self.id.clone();
             return Err(errors::field(&FieldError::NotBoundToRows { field }));
         }
+        if key.is_empty() {
+            let field = self.id.clone();
+            return Err(errors::field(&FieldError::NeedsRow { field }));
+        }
         let key: Vec<String> = key
             .iter()
             .map(|part| key_part(&part))

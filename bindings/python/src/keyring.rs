@@ -26,12 +26,27 @@ pub(crate) fn key_id(key: KeyText) -> PyResult<String> {
 }
 
 /// A key as people write it: base64url, base64 or hex, as `str` or ASCII `bytes`.
-#[derive(FromPyObject)]
 pub(crate) enum KeyText {
-    #[pyo3(annotation = "str")]
     Text(PyBackedStr),
-    #[pyo3(annotation = "bytes")]
     Bytes(PyBackedBytes),
+}
+
+impl<'py> FromPyObject<'_, 'py> for KeyText {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = given.extract() {
+            return Ok(Self::Text(text));
+        }
+        if let Ok(bytes) = given.extract() {
+            return Ok(Self::Bytes(bytes));
+        }
+        Err(PyTypeError::new_err(format!(
+            "a key is str or bytes, as generate_key() makes it, and not {}: None is what a variable that is not set \
+             gives, and of several keys each stands for itself, as in Keyring(first, *others)",
+            given.get_type().name()?
+        )))
+    }
 }
 
 impl KeyText {

@@ -157,9 +157,11 @@ def test_rows(keyring):
     assert field.row(17).open(token) == "x"
     for named in (IntEnum("Row", {"OF_ADA": 17}).OF_ADA, type("Named", (int,), {"__str__": lambda _: "ada"})(17)):
         assert field.row(named).open(token) == "x", "a row's key is a number's digits"
-    for other in (field.row(18), field.row("1", "7"), field.row()):
+    for other in (field.row(18), field.row("1", "7")):
         with pytest.raises(atrest.DecryptionError):
             other.open(token)
+    with pytest.raises(atrest.PolicyError, match="primary key"):
+        field.row(*[])
     with pytest.raises(TypeError):
         field.row(17.0)
     with pytest.raises(TypeError):

@@ -24,6 +24,14 @@ def test_a_malformed_key_is_refused_and_not_shown(bad):
         assert "tiger" not in str(raised.value)
 
 
+@pytest.mark.parametrize("make", [atrest.Keyring, atrest.Fernet, atrest.key_id, lambda given: atrest.Keyring("k" * 43, given)])
+@pytest.mark.parametrize("given", [None, 5, ["c2VjcmV0"]])
+def test_what_is_no_key_at_all_is_named_and_not_shown(make, given):
+    with pytest.raises(TypeError, match=rf"str or bytes.* not {type(given).__name__}: None is what a variable") as error:
+        make(given)
+    assert "c2V" not in str(error.value) and "KeyText" not in str(error.value)
+
+
 def test_generated_keys_are_fernets():
     from cryptography.fernet import Fernet
 

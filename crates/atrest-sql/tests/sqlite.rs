@@ -177,6 +177,99 @@ async fn values_of_every_class_come_back() {
     .await;
 }
 
+/// Also where SQLite's own text of one is another's.
+#[tokio::test]
+async fn a_number_comes_back_bit_for_bit() {
+    let s = ScratchDatabase::sqlite().await;
+    s.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, r REAL, n NUMERIC, i INTEGER)")
+        .await;
+    let raw = rusqlite::Connection::open(s.url().strip_prefix("sqlite:").unwrap()).unwrap();
+    let edges = [
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
+        -0.0,
+        0.1,
+        1e22,
+        f64::INFINITY,
+        2_f64.powi(63),
+    ];
+    let mut bits = 1_u64;
+    let any = std::iter::repeat_with(|| {
+        bits = bits
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f64::from_bits(bits)
+    });
+    let doubles: Vec<f64> = edges
+        .into_iter()
+        .chain(any.filter(|x| x.is_finite()).take(2_000))
+        .collect();
+    raw.execute_batch("BEGIN").unwrap();
+    for (id, x) in doubles.iter().enumerate() {
+        let sql = "INSERT INTO t VALUES (?1, ?2, ?2, ?2)";
+        raw.execute(sql, (i64::try_from(id).unwrap(), x)).unwrap();
+    }
+    raw.execute_batch(
+        "COMMIT; INSERT INTO t VALUES (-1, 7, 9223372036854775807, -9223372036854775808)",
+    )
+    .unwrap();
+    let stored = |column: &str| {
+        let sql = format!("SELECT {column} FROM t ORDER BY id");
+        let mut statement = raw.prepare(&sql).unwrap();
+        let rows = statement.query_map([], |row| {
+            Ok(match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Real(x) => (true, x.to_bits()),
+                other => (false, other.as_i64()?.cast_unsigned()),
+            })
+        });
+        rows.unwrap().collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let db = connect(&s).await;
+    for name in ["r", "n", "i"] {
+        let before = stored(name);
+        let target = column(&db, "t", name).await;
+        let rows = all(&target).await;
+        for (row, (is_real, bits)) in rows.iter().zip(&before) {
+            let Value::Number(text) = &row.value else {
+                panic!("{:?}", row.value)
+            };
+            let text = str::from_utf8(text).unwrap();
+            if *is_real {
+                assert_eq!(text.parse::<f64>().unwrap().to_bits(), *bits, "{text}");
+            } else {
+                assert_eq!(
+                    text.parse::<i64>().unwrap().cast_unsigned(),
+                    *bits,
+                    "{text}"
+                );
+            }
+        }
+        let change = |seal: bool| {
+            let changes = rows.iter().map(|row| {
+                let Value::Number(clear) = &row.value else {
+                    panic!("{:?}", row.value)
+                };
+                let (token, clear) = (text("ar1.x"), Value::Text(clear.clone()));
+                let old = if seal {
+                    row.value.clone()
+                } else {
+                    token.clone()
+                };
+                let (key, new) = (row.key.clone(), if seal { token } else { clear });
+                Change { key, old, new }
+            });
+            changes.collect::<Vec<_>>()
+        };
+        for seal in [true, false] {
+            let changed = target.write(change(seal), &[]).await.unwrap();
+            assert_eq!(changed, rows.len() as u64, "{name}");
+        }
+        assert_eq!(stored(name), before, "{name}");
+    }
+    db.close().await;
+}
+
 #[tokio::test]
 async fn a_number_is_not_its_text() {
     let s = ScratchDatabase::sqlite().await;

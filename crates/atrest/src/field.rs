@@ -110,18 +110,28 @@ impl Field {
     /// and in key order: what a column with `bind = "row"` needs.
     ///
     /// # Errors
-    /// [`FieldError::NotBoundToRows`].
+    /// [`FieldError::NotBoundToRows`]; [`FieldError::NeedsRow`] for a key of no values.
     pub fn row(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, FieldError> {
         if self.bind != Bind::Row {
             return Err(FieldError::NotBoundToRows {
                 field: self.id.clone(),
             });
         }
+        let mut key = key.into_iter().peekable();
+        if key.peek().is_none() {
+            return Err(self.needs_row());
+        }
         Ok(Self {
             context: self.context.with_row(key),
             row_given: true,
             ..self.clone()
         })
+    }
+
+    fn needs_row(&self) -> FieldError {
+        FieldError::NeedsRow {
+            field: self.id.clone(),
+        }
     }
 
     /// "table.column".
@@ -136,9 +146,7 @@ impl Field {
     /// [`FieldError::NeedsRow`].
     pub fn context(&self) -> Result<&Context, FieldError> {
         if self.bind == Bind::Row && !self.row_given {
-            return Err(FieldError::NeedsRow {
-                field: self.id.clone(),
-            });
+            return Err(self.needs_row());
         }
         Ok(&self.context)
     }

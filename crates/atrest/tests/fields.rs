@@ -103,6 +103,10 @@ fn a_row_is_asked_for_exactly_when_it_counts() {
         bound.open_str("x"),
         Err(FieldError::NeedsRow { .. })
     ));
+    assert!(matches!(
+        bound.row(Vec::<String>::new()),
+        Err(FieldError::NeedsRow { .. })
+    ));
     let token = bound.row(["1", "a"]).unwrap().seal_str("x").unwrap();
     assert_eq!(
         bound.row(["1", "a"]).unwrap().open_str(&token).unwrap(),

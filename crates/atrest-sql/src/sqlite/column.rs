@@ -81,6 +81,7 @@ impl SqliteColumn {
             table: &self.table.name,
             key: &self.key,
             column: &self.column.name,
+            numeric: self.column.affinity.is_numeric(),
         }
     }
 }

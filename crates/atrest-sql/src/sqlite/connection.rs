@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, Params, Row};
 use tokio::sync::{Mutex as AsyncMutex, RwLock};
 
 use super::error::{Failure, is_busy};
+use super::real;
 use crate::error::Place;
 use crate::transaction::pause;
 
@@ -101,6 +102,7 @@ impl Connections {
         let connection = Connection::open_with_flags(&self.path, self.flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(SESSION)?;
+        real::register(&connection)?;
         Ok(connection)
     }
 

@@ -9,6 +9,7 @@ mod keys;
 mod lock;
 mod page;
 mod preflight;
+mod real;
 mod url;
 mod value;
 mod write;

@@ -8,6 +8,7 @@ use rusqlite::types::{Value as Bound, ValueRef};
 
 use super::Shared;
 use super::catalog::{ColumnInfo, TableInfo};
+use super::real::exact_text;
 use super::value::{Affinity, bound_key, key_of, value_ref};
 use crate::key::whole;
 use crate::quote::{Dialect, Sql};
@@ -18,6 +19,8 @@ pub(super) struct At<'a> {
     pub(super) table: &'a TableName,
     pub(super) key: &'a [String],
     pub(super) column: &'a str,
+    /// It makes numbers of text that reads as one.
+    pub(super) numeric: bool,
 }
 
 /// A sampled value's length at most, in bytes.
@@ -30,9 +33,9 @@ fn value_columns(sql: Sql, column: &str) -> Sql {
         .ident(column)
         .add("), CASE WHEN typeof(")
         .ident(column)
-        .add(") IN ('integer', 'real') THEN quote(")
-        .ident(column)
-        .add(") WHEN octet_length(")
+        .add(") IN ('integer', 'real') THEN ");
+    let sql = exact_text(sql, column)
+        .add(" WHEN octet_length(")
         .ident(column);
     let sql = sql
         .add(") > ?1 THEN octet_length(")
@@ -89,7 +92,9 @@ pub(super) async fn visit(
     limit: PageLimit,
     visitor: Box<dyn Visitor>,
 ) -> Result<Visited, TargetError> {
-    let At { table, key, column } = *at;
+    let At {
+        table, key, column, ..
+    } = *at;
     let mut args = vec![integer(limit.inline)];
     let sql = Sql::new(Dialect::Sqlite)
         .add("SELECT ")
@@ -134,7 +139,9 @@ pub(super) async fn read_one(
     at: &At<'_>,
     row: &RowKey,
 ) -> Result<Option<Value>, TargetError> {
-    let At { table, key, column } = *at;
+    let At {
+        table, key, column, ..
+    } = *at;
     whole(key.len(), row)?;
     let mut args = vec![integer(u64::MAX)];
     for part in &row.0 {

@@ -38,6 +38,11 @@ impl Affinity {
             Self::Numeric
         }
     }
+
+    /// Text that reads as a number is stored as one.
+    pub(super) fn is_numeric(self) -> bool {
+        matches!(self, Self::Integer | Self::Real | Self::Numeric)
+    }
 }
 
 /// The key in columns `0..n` of a row.

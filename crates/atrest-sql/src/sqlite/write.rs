@@ -8,12 +8,13 @@
 //! A statement is a function call here, so there is nothing to win by putting
 //! many rows into one, as there is where a network lies between.
 
-use atrest_engine::target::{Change, JournalChange, TableName, TargetError, Value};
+use atrest_engine::target::{Change, JournalChange, TargetError, Value};
 use rusqlite::CachedStatement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::error::Failure;
 use super::page::At;
+use super::real::{exact_number, exact_text};
 use super::value::bound_key;
 use super::{Shared, journal};
 use crate::changes::not_whole;
@@ -48,20 +49,20 @@ pub(super) async fn write(
     changes: Vec<Change>,
     journal: &[JournalChange],
 ) -> Result<u64, TargetError> {
-    let At { table, key, column } = *at;
+    let (parts, numeric) = (at.key.len(), at.numeric);
     let classes = [Class::Null, Class::Text, Class::Bytes, Class::Number];
-    let statements = classes.map(|class| statement(table, key, column, class));
-    let (parts, journal) = (key.len(), journal.to_vec());
+    let statements = classes.map(|class| statement(at, class));
+    let journal = journal.to_vec();
     shared
         .connections
-        .change(format!("changing {table}"), move |connection| {
+        .change(format!("changing {}", at.table), move |connection| {
             let mut changed = 0;
             for (class, sql) in classes.iter().zip(&statements) {
                 let mut statement = connection.prepare_cached(sql)?;
                 for change in &changes {
                     whole(parts, &change.key)?;
                     if Class::of(&change.old)? == *class {
-                        changed += update(&mut statement, change)?;
+                        changed += update(&mut statement, change, numeric)?;
                     }
                 }
             }
@@ -71,11 +72,19 @@ pub(super) async fn write(
         .await
 }
 
-/// Binds and runs the statement of `class`; gives 1 or 0.
-fn update(statement: &mut CachedStatement<'_>, change: &Change) -> Result<u64, Failure> {
+/// Binds and runs the statement of `class`; gives 1 or 0. See [`At::numeric`].
+fn update(
+    statement: &mut CachedStatement<'_>,
+    change: &Change,
+    numeric: bool,
+) -> Result<u64, Failure> {
+    let number = match &change.new {
+        Value::Text(v) | Value::Number(v) if numeric => exact_number(v),
+        _ => None,
+    };
     let new = match &change.new {
         Value::Null => ValueRef::Null,
-        Value::Text(v) | Value::Number(v) => ValueRef::Text(v),
+        Value::Text(v) | Value::Number(v) => number.map_or(ValueRef::Text(v), ValueRef::Real),
         Value::Bytes(v) => ValueRef::Blob(v),
         Value::Deferred(_) => return Err(not_whole().into()),
     };
@@ -95,11 +104,15 @@ fn update(statement: &mut CachedStatement<'_>, change: &Change) -> Result<u64, F
 }
 
 /// Parameters: the key's parts, the new value, the old one.
-fn statement(table: &TableName, key: &[String], column: &str, class: Class) -> String {
+fn statement(at: &At<'_>, class: Class) -> String {
+    let At {
+        table, key, column, ..
+    } = *at;
     let place = |sql: Sql, n: usize| sql.add("?").number(n as i64);
     let (new, old) = (key.len() + 1, key.len() + 2);
     let sql = Sql::new(Dialect::Sqlite).add("UPDATE ").table(table);
-    let mut sql = place(sql.add(" SET ").ident(column).add(" = "), new).add(" WHERE ");
+    let sql = sql.add(" SET ").ident(column).add(" = ");
+    let mut sql = place(sql, new).add(" WHERE ");
     for (i, part) in key.iter().enumerate() {
         sql = place(sql.ident(part).add(" = "), i + 1).add(" AND ");
     }
@@ -117,8 +130,8 @@ fn statement(table: &TableName, key: &[String], column: &str, class: Class) -> S
             let sql = sql
                 .add("typeof(")
                 .ident(column)
-                .add(") IN ('integer', 'real') AND CAST(quote(");
-            place(sql.ident(column).add(") AS BLOB) = "), old)
+                .add(") IN ('integer', 'real') AND CAST(");
+            place(exact_text(sql, column).add(" AS BLOB) = "), old)
         }
     };
     sql.text()
