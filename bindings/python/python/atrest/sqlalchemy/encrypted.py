@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
 
 from . import keys as _keys
-from .base import WrongType
+from .base import WrongType, parts
 from .codec import codec
 from .keys import Keys
 from .queries import Comparator, EncryptedQueryError, EncryptedValueError
@@ -220,11 +220,13 @@ class Encrypted(TypeDecorator[Any]):
             elif isinstance(clear, str) and self._codec.binary:
                 clear = clear.encode()
             return self._codec.decode(clear, dialect)
-        except ValueError:
+        except AtrestError:
+            raise
+        except Exception as error:
             found, how = ("opens, but", "encrypted") if sealed else ("is in clear, and", "written")
             raise DecryptionError(
-                f"a value of {self.name} {found} it is not {self._codec.what}: something else was "
-                f"{how} there; see the row with atrest inspect"
+                f"a value of {self.name} {found} it is not {self._codec.what} ({_said(error)}): something else was "
+                f"{how} there, or the type inside cannot read it; see the row with atrest inspect"
             ) from None
 
     def _as_stored(self, value: Any) -> str | bytes:
