@@ -64,7 +64,7 @@ class Encrypted(TypeDecorator[Any]):
                 "for dict and list"
             )
         self.type_ = to_instance(type_)
-        if isinstance(self.type_, Encrypted):
+        if any(isinstance(part, Encrypted) for part in parts(self.type_)):
             raise TypeError("Encrypted(Encrypted(...)) would encrypt twice; write it once")
         self._codec = codec(self.type_)
         if self._codec.binary and binary is False:
@@ -111,10 +111,17 @@ class Encrypted(TypeDecorator[Any]):
         super()._set_parent(parent, outer=outer, **kw)
         if not isinstance(parent, sa.Column):
             return
+        named = f"{parent.name}: " if parent.name else ""
         if any(variant is self for variant in parent.type._variant_mapping.values()):
             raise TypeError(
-                f"{parent.name}: a variant cannot be Encrypted, for the column would be in clear on other databases, "
+                f"{named}a variant cannot be Encrypted, for the column would be in clear on other databases, "
                 "and nothing would refuse to compare it here; make the column itself Encrypted"
+            )
+        if parent.type is not self:
+            over = type(parent.type).__name__
+            raise TypeError(
+                f"{named}{over} over Encrypted cannot be, for nothing would keep clear text out of the column, nor "
+                f"refuse to compare it; put it inside, Encrypted({over}(...)), over the clear type"
             )
         owner = self._owner and self._owner()
         if owner is not None and owner is not parent:
