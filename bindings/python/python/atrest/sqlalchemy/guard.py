@@ -352,11 +352,21 @@ def _check(statement: Any, compiler: Any) -> None:
         elif ours and getattr(value, "is_clause_element", False) and value.__visit_name__ == "column":
             continue
         elif isinstance(statement, Insert) and _copied(column, value):
+            if isinstance(value, Cast) and isinstance(value.clause.type, _CUT) and compiler.dialect.name == "sqlite":
+                raise EncryptedQueryError(
+                    f"{type_.name or column} becomes encrypted, and SQLite's CAST, by which the migration copies its "
+                    f"values, does not keep every {value.clause.type!r}: take the column out of the migration, and "
+                    "leave it to atrest encrypt --apply-schema"
+                )
             continue
         raise EncryptedQueryError(
             f"{type_.name or column} is encrypted, and the statement would put SQL into it that is not one of its "
             "tokens: the database cannot encrypt. Read the rows, and write the values from Python"
         )
+
+
+#: SQLite's cast of a number to text stops at 15 digits, and its cast of a date back leaves the year.
+_CUT = (sa.Float, sa.Numeric, sa.Date, sa.DateTime, sa.Time, sa.Interval)
 
 
 def _copied(column: Any, value: Any) -> bool:
