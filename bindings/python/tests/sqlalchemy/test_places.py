@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeDecorator
 
 import atrest
 from atrest.sqlalchemy import Encrypted, EncryptedQueryError, configure
+from atrest.sqlalchemy import keys as module
 
 
 def place(column):
@@ -119,8 +120,16 @@ def test_a_context_of_its_own(sqlite, keyring):
 
 
 def test_a_type_without_a_place_says_so(sqlite):
-    with sqlite.engine.connect() as connection, pytest.raises(atrest.AtrestError, match='column="table.column"'):
-        connection.scalar(sa.select(sa.literal("x", Encrypted(sa.String))))
+    for value, said in (("x", 'an Encrypted type outside of a table .*column="table.column"'), (5, "an Encrypted type outside .* is not text")):
+        with sqlite.engine.connect() as connection, pytest.raises(atrest.EncryptionError, match=f"a value for {said}"):
+            connection.scalar(sa.select(sa.literal(value, Encrypted(sa.String))))
+
+
+def test_a_suite_that_there_is_not_is_refused_when_the_type_is_made():
+    for suite in module.SUITES:
+        assert atrest.Field(_keyring(), "t.v", suite=Encrypted(sa.String, suite=suite).suite).suite == suite
+    with pytest.raises(ValueError, match="'aes' is not a suite; write one of xaes-256-gcm, "):
+        Encrypted(sa.String, suite="aes")
 
 
 def test_keys_from_a_policy(sqlite, tmp_path, monkeypatch):

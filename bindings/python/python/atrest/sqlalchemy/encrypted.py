@@ -69,6 +69,8 @@ class Encrypted(TypeDecorator[Any]):
         self._codec = codec(self.type_)
         if self._codec.binary and binary is False:
             raise TypeError("bytes are stored in a binary column; leave binary out")
+        if suite is not None and suite not in _keys.SUITES:
+            raise ValueError(f"{suite!r} is not a suite; write one of {', '.join(_keys.SUITES)}")
         self.context = context
         self.suite = suite
         self.allow_plaintext = allow_plaintext
@@ -104,6 +106,10 @@ class Encrypted(TypeDecorator[Any]):
     def name(self) -> str | None:
         """ "table.column", or the context of a type that stands in no table."""
         return self.column or self.context
+
+    @property
+    def _called(self) -> str:
+        return self.name or "an Encrypted type outside of a table"
 
     # --- where it stands
 
@@ -193,7 +199,7 @@ class Encrypted(TypeDecorator[Any]):
                 clear = clear.encode()
         except Exception as error:
             raise EncryptedValueError(
-                f"a value for {self.name} is not {self._codec.what}, and was not written ({_said(error)})"
+                f"a value for {self._called} is not {self._codec.what}, and was not written ({_said(error)})"
             ) from None
         if clear is None:
             return None
@@ -211,7 +217,7 @@ class Encrypted(TypeDecorator[Any]):
     process_literal_param = process_bind_param
 
     def _not_encrypted(self, said: str) -> EncryptedValueError:
-        return EncryptedValueError(f"a value for {self.name} could not be encrypted, and was not written: {said}")
+        return EncryptedValueError(f"a value for {self._called} could not be encrypted, and was not written: {said}")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None:

@@ -20,6 +20,9 @@ from atrest import AtrestError, Field, Fields, Keyring, PolicyError
 
 Source = Union[str, "os.PathLike[str]", Fields, Keyring, Callable[[], "Fields | Keyring | str"]]
 
+#: Ways to seal.
+SUITES = ("xaes-256-gcm", "a256cbc-hs512", "fernet")
+
 #: Seconds between two looks at what is behind a policy's keys.
 LOOK_EVERY = 5.0
 
