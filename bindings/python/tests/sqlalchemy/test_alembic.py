@@ -237,6 +237,45 @@ def test_batch_mode_takes_the_rows_along(sqlite, tmp_path, atrest_on):
         assert connection.execute(sa.select(clear)).mappings().all() == [{**row, "id": n} for n in (1, 2)]
 
 
+CUT = {
+    "float": (sa.Float(), 0.1 + 0.2),
+    "double": (sa.Double(), 0.1 + 0.2),
+    "decimal": (sa.Numeric(10, 2), 12.5),
+    "date": (sa.Date(), "2026-01-02"),
+    "datetime": (sa.DateTime(), "2026-01-02 03:04:05.000000"),
+    "time": (sa.Time(), "03:04:05.000000"),
+    "interval": (sa.Interval(), "1970-01-02 00:00:00.000000"),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_batch_mode_leaves_to_the_engine_what_sqlite_does_not_cast_exactly(name, sqlite, tmp_path, atrest_on):
+    from atrest.sqlalchemy import Encrypted, EncryptedQueryError
+
+    type_, value = CUT[name]
+
+    def model(of):
+        return sa.Table("notes", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", of))
+
+    clear, sealed = model(type_), model(Encrypted(type_, allow_plaintext=True))
+    clear.metadata.create_all(sqlite.engine)
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES (1, ?)", (value,))
+        read = connection.scalar(sa.select(clear.c.v))
+    migrations = Migrations(sqlite, tmp_path, sealed.metadata, batch=True)
+    migrations.autogenerate()
+    with pytest.raises(EncryptedQueryError, match=r"notes\.v becomes encrypted.* leave it to atrest encrypt --apply-schema"):
+        migrations.upgrade()
+    with sqlite.engine.begin() as connection:
+        assert connection.scalar(sa.select(clear.c.v)) == read
+        assert "_alembic_tmp_notes" not in sa.inspect(connection).get_table_names()
+    sqlite.engine.dispose()
+    at = atrest_on(sqlite, ("notes", "v"))
+    at.run("encrypt", backup=False, apply_schema=True)
+    with sqlite.engine.connect() as connection:
+        assert connection.scalar(sa.select(sealed.c.v)) == read
+
+
 def test_postgresql_goes_back_with_the_using_that_the_documentation_shows(postgresql, tmp_path, atrest_on):
     """PostgreSQL casts no text to another type by itself, and Alembic writes no USING."""
     import datetime as dt

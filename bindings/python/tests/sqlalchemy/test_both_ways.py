@@ -54,6 +54,7 @@ ONLY = {
     "mariadb": {
         "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),
         "span": (sa.Interval, [dt.timedelta(days=-1, hours=2), dt.timedelta(seconds=5), None]),
+        "year": (mysql.YEAR, [2026, 0, 1901]),
     },
     "sqlite": {
         "raw": (sa.LargeBinary, [b"\x00\xff", b"", None]),

@@ -6,10 +6,14 @@ from typing import Annotated
 import pytest
 import sqlalchemy as sa
 from databases import KEY
+from sqlalchemy.dialects import postgresql as postgresql_types
+from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 import atrest
 from atrest.sqlalchemy import Encrypted, EncryptedQueryError, configure
+from atrest.sqlalchemy import keys as module
 
 
 def place(column):
@@ -116,8 +120,16 @@ def test_a_context_of_its_own(sqlite, keyring):
 
 
 def test_a_type_without_a_place_says_so(sqlite):
-    with sqlite.engine.connect() as connection, pytest.raises(atrest.AtrestError, match='column="table.column"'):
-        connection.scalar(sa.select(sa.literal("x", Encrypted(sa.String))))
+    for value, said in (("x", 'an Encrypted type outside of a table .*column="table.column"'), (5, "an Encrypted type outside .* is not text")):
+        with sqlite.engine.connect() as connection, pytest.raises(atrest.EncryptionError, match=f"a value for {said}"):
+            connection.scalar(sa.select(sa.literal(value, Encrypted(sa.String))))
+
+
+def test_a_suite_that_there_is_not_is_refused_when_the_type_is_made():
+    for suite in module.SUITES:
+        assert atrest.Field(_keyring(), "t.v", suite=Encrypted(sa.String, suite=suite).suite).suite == suite
+    with pytest.raises(ValueError, match="'aes' is not a suite; write one of xaes-256-gcm, "):
+        Encrypted(sa.String, suite="aes")
 
 
 def test_keys_from_a_policy(sqlite, tmp_path, monkeypatch):
@@ -314,3 +326,113 @@ def test_a_variant_inside_is_sealed(database):
         connection.execute(sa.insert(table), {"email": "ada@example.org"})
         assert connection.scalar(sa.select(table.c.email)) == "ada@example.org"
     assert database.raw("SELECT email FROM people")[0][0].startswith("ar1.")
+
+
+class Lower(TypeDecorator):
+    impl = Encrypted
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return value and value.lower()
+
+
+OVER = {
+    "a decorator": (lambda: Lower, r"email: Lower over Encrypted cannot be, .* put it inside, Encrypted\(Lower\(\.\.\.\)\)"),
+    "one of a type of its own": (lambda: Lower(sa.String, column="people.email"), "email: Lower over Encrypted cannot be"),
+    "one as a variant": (lambda: sa.String().with_variant(Lower(), "postgresql"), "email: String over Encrypted cannot be"),
+    "an array": (lambda: sa.ARRAY(Encrypted(sa.String)), r"put it inside, Encrypted\(ARRAY\(\.\.\.\)\)"),
+    "PostgreSQL's array": (lambda: postgresql_types.ARRAY(Encrypted(sa.String)), r"put it inside, Encrypted\(ARRAY\(\.\.\.\)\)"),
+}
+
+
+@pytest.mark.parametrize("name", OVER)
+def test_a_type_over_it_is_refused(name):
+    """The guard would not know it for an encrypted one."""
+    make, said = OVER[name]
+    with pytest.raises(TypeError, match=said):
+        sa.Column("email", make())
+    with pytest.raises(TypeError, match="^[A-Za-z]+ over Encrypted cannot be"):
+        mapped_column(make())
+    with pytest.raises(TypeError, match="over Encrypted cannot be"):
+
+        class Base(DeclarativeBase):
+            type_annotation_map = {str: make()}
+
+        class Person(Base):
+            __tablename__ = "people"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            email: Mapped[str]
+
+
+@pytest.mark.parametrize("make", [Lower, lambda: sa.ARRAY(Encrypted(sa.String)), lambda: sa.ARRAY(Lower())])
+def test_nor_is_it_encrypted_twice(make):
+    with pytest.raises(TypeError, match="would encrypt twice"):
+        Encrypted(make())
+
+
+def test_ways_to_a_column_that_stay(sqlite):
+    shared = Encrypted(sa.String)
+    mutable = MutableDict.as_mutable(Encrypted(sa.JSON))
+    table = sa.Table("t", sa.MetaData(), sa.Column("a", shared), sa.Column("b", shared), sa.Column("c", mutable))
+    table.create(sqlite.engine)
+    copied = table.to_metadata(sa.MetaData(), name="u")
+    found = sa.Table("t", sa.MetaData(), sa.Column("a", shared), autoload_with=sqlite.engine)
+    listed = sa.Table("t", sa.MetaData(), listeners=[("column_reflect", lambda i, t, c: c.update(type=shared))], autoload_with=sqlite.engine)
+    for columns in (table.c, copied.c, found.c[:1], listed.c):
+        for column in columns:
+            assert place(column) == str(column) and place(sa.Table("v", sa.MetaData(), column._copy()).c[0]) == f"v.{column.name}"
+
+
+POLICY = """
+[keys]
+primary = "env:KEY"
+[database]
+url = "sqlite:x.db"
+[[column]]
+table = "t"
+name = "renamed"
+context = "people.email"
+[[column]]
+table = "t"
+name = "f"
+suite = "fernet"
+[[column]]
+table = "t"
+name = "r"
+bind = "row"
+"""
+REFUSED_BY_THE_POLICY = {
+    "a column that it does not have": (lambda: in_table("missing", context="people.email"), r"t\.missing"),
+    "the same without a context": (lambda: in_table("missing"), r"t\.missing"),
+    "the same outside of its table": (lambda: Encrypted(sa.String, column="t.missing", context="people.email"), r"t\.missing"),
+    "a context that it does not have": (lambda: Encrypted(sa.String, context="people.phone"), r"people\.phone"),
+    "another suite": (lambda: Encrypted(sa.String, context="people.email", suite="fernet"), 'says suite "fernet" for t.renamed'),
+    "a context of rows": (lambda: Encrypted(sa.String, context="t.r"), 't.r has bind = "row"'),
+}
+
+
+def in_table(name, **options):
+    return sa.Table("t", sa.MetaData(), sa.Column(name, Encrypted(sa.String, **options))).c[name].type
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_THE_POLICY)
+def test_what_the_policy_does_not_have_is_refused(name, sqlite):
+    """``rotate`` and ``verify`` would never see it."""
+    make, said = REFUSED_BY_THE_POLICY[name]
+    configure(atrest.Fields.parse(POLICY, environment={"KEY": KEY}))
+    with sqlite.engine.connect() as connection:
+        with pytest.raises(atrest.EncryptionError, match=said) as error:
+            connection.scalar(sa.select(sa.literal("x", make())))
+        assert isinstance(error.value.__context__, atrest.PolicyError)
+        with pytest.raises(atrest.PolicyError, match=said):
+            connection.scalar(sa.select(sa.type_coerce(sa.literal_column("'x'"), make())))
+
+
+def test_a_context_of_the_policys_stands_for_its_column(sqlite):
+    configure(fields := atrest.Fields.parse(POLICY, environment={"KEY": KEY}))
+    with sqlite.engine.connect() as connection:
+        for type_ in (in_table("renamed"), in_table("renamed", context="people.email"), Encrypted(sa.String, context="people.email")):
+            token = connection.scalar(sa.select(sa.cast(sa.literal("x", type_), sa.String)))
+            assert fields["t.renamed"].open(token) == "x"
+        type_ = Encrypted(sa.String, context="t.f")
+        assert connection.scalar(sa.select(sa.cast(sa.literal("x", type_), sa.String))).startswith("gAAAAA")

@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import enum
+import json
 import math
 import uuid
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator
 
 import atrest
@@ -306,3 +308,37 @@ def test_null_of_json(database):
         connection.execute(sa.insert(table), [{"v0": None, "v1": None}, {"v0": sa.JSON.NULL, "v1": sa.JSON.NULL}])
         read = sa.select(table.c.v0, table.c.v1, table.c.v0.is_(None), table.c.v1.is_(None)).order_by(table.c.id)
         assert connection.execute(read).all() == [(None, None, True, True), (None, None, False, False)]
+
+
+@pytest.mark.parametrize("value", [5, -1, 1900, 2156, "2026"])
+def test_what_is_no_year_of_mysqls(value, sqlite):
+    table = sa.Table("t", sa.MetaData(), sa.Column("v", Encrypted(mysql.YEAR())))
+    table.create(sqlite.engine)
+    with sqlite.engine.begin() as connection, pytest.raises(EncryptedValueError, match="t.v is not 0 or a year from 1901") as error:
+        connection.execute(sa.insert(table), {"v": value})
+    assert str(value) not in str(error.value).replace("1901 to 2155", "")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_json_that_a_serializer_gives_as_bytes(kind, sqlite, keyring):
+    """As orjson does."""
+    engine = sa.create_engine(sqlite.sqlalchemy_url, json_serializer=lambda value: kind(json.dumps(value).encode()))
+    table = sa.Table("t", sa.MetaData(), sa.Column("v", Encrypted(sa.JSON)))
+    table.create(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v": {"a": ["é"]}})
+        assert connection.scalar(sa.select(table.c.v)) == {"a": ["é"]}
+    [(token,)] = sqlite.raw("SELECT v FROM t")
+    assert json.loads(atrest.Field(keyring, "t.v").open(token)) == {"a": ["é"]}
+    engine.dispose()
+
+
+@pytest.mark.parametrize("written", [b"\xffTOPSECRET", None, {"v": "TOPSECRET"}], ids=["no UTF-8", "None", "no text"])
+def test_what_a_serializer_gives_and_is_no_text(written, sqlite):
+    engine = sa.create_engine(sqlite.sqlalchemy_url, json_serializer=lambda value: written)
+    table = sa.Table("t", sa.MetaData(), sa.Column("v", Encrypted(sa.JSON)))
+    table.create(engine)
+    with engine.begin() as connection, pytest.raises(EncryptedValueError, match=r"t\.v is not JSON, and was not") as error:
+        connection.execute(sa.insert(table), {"v": "TOPSECRET"})
+    assert "TOPSECRET" not in str(error.value) and sqlite.raw("SELECT * FROM t") == []
+    engine.dispose()

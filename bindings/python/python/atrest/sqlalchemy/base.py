@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
 
 Encode = Callable[[Any, Dialect], Any]
 
@@ -33,3 +34,10 @@ def expect(kind: type | tuple[type, ...], value: Any, what: str) -> Any:
     if not isinstance(value, kind):
         raise WrongType(f"{type(value).__name__} is not {what}")
     return value
+
+
+def parts(type_: TypeEngine[Any] | None) -> Iterator[TypeEngine[Any]]:
+    """A type, and those that it stands over: a decorator's, an array's."""
+    while type_ is not None:
+        yield type_
+        type_ = getattr(type_, "impl_instance", None) or getattr(type_, "item_type", None)

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import YEAR
 from sqlalchemy.dialects.postgresql import CIDR, HSTORE, INET, INTERVAL, MACADDR, MACADDR8
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
@@ -97,6 +98,18 @@ def _boolean(_: Any) -> Codec:
 
 def _integer(_: Any) -> Codec:
     return Codec(lambda v, d: int.__repr__(operator.index(v)), lambda t, d: int(t), "an integer")
+
+
+def _year(_: Any) -> Codec:
+    """MySQL's, which would make another of what is none: 2005 of 5, 2000 of "0"."""
+
+    def encode(value: Any, dialect: Dialect) -> str:
+        year = operator.index(value)
+        if year and not 1901 <= year <= 2155:
+            raise WrongType("the integer is not a year")
+        return f"{year:04}"
+
+    return Codec(encode, lambda t, d: int(t), "0 or a year from 1901 to 2155")
 
 
 def _number_text(value: float | decimal.Decimal) -> str:
@@ -297,7 +310,10 @@ def _json(_: Any) -> Codec:
         if value is sa.JSON.NULL:
             value = None
         write = getattr(dialect, "_json_serializer", None) or json.dumps
-        return str(write(value))
+        text = write(value)
+        # Some give bytes: orjson.
+        text = bytes(text).decode() if isinstance(text, (bytes, bytearray, memoryview)) else text
+        return str(expect(str, text, "JSON"))
 
     def decode(text: str, dialect: Dialect) -> Any:
         return (getattr(dialect, "_json_deserializer", None) or json.loads)(text)
@@ -355,6 +371,7 @@ _KINDS: list[tuple[type, Callable[[Any], Codec]]] = [
     (sa.types._Binary, _bytes),
     (sa.Boolean, _boolean),
     (sa.Integer, _integer),
+    (YEAR, _year),
     (sa.Float, _numeric),
     (sa.Numeric, _numeric),
     (sa.DateTime, _datetime),

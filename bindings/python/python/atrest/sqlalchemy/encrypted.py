@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
 
 from . import keys as _keys
-from .base import WrongType
+from .base import WrongType, parts
 from .codec import codec
 from .keys import Keys
 from .queries import Comparator, EncryptedQueryError, EncryptedValueError
@@ -64,11 +64,13 @@ class Encrypted(TypeDecorator[Any]):
                 "for dict and list"
             )
         self.type_ = to_instance(type_)
-        if isinstance(self.type_, Encrypted):
+        if any(isinstance(part, Encrypted) for part in parts(self.type_)):
             raise TypeError("Encrypted(Encrypted(...)) would encrypt twice; write it once")
         self._codec = codec(self.type_)
         if self._codec.binary and binary is False:
             raise TypeError("bytes are stored in a binary column; leave binary out")
+        if suite is not None and suite not in _keys.SUITES:
+            raise ValueError(f"{suite!r} is not a suite; write one of {', '.join(_keys.SUITES)}")
         self.context = context
         self.suite = suite
         self.allow_plaintext = allow_plaintext
@@ -105,16 +107,27 @@ class Encrypted(TypeDecorator[Any]):
         """ "table.column", or the context of a type that stands in no table."""
         return self.column or self.context
 
+    @property
+    def _called(self) -> str:
+        return self.name or "an Encrypted type outside of a table"
+
     # --- where it stands
 
     def _set_parent(self, parent: Any, outer: bool = False, **kw: Any) -> None:
         super()._set_parent(parent, outer=outer, **kw)
         if not isinstance(parent, sa.Column):
             return
+        named = f"{parent.name}: " if parent.name else ""
         if any(variant is self for variant in parent.type._variant_mapping.values()):
             raise TypeError(
-                f"{parent.name}: a variant cannot be Encrypted, for the column would be in clear on other databases, "
+                f"{named}a variant cannot be Encrypted, for the column would be in clear on other databases, "
                 "and nothing would refuse to compare it here; make the column itself Encrypted"
+            )
+        if parent.type is not self:
+            over = type(parent.type).__name__
+            raise TypeError(
+                f"{named}{over} over Encrypted cannot be, for nothing would keep clear text out of the column, nor "
+                f"refuse to compare it; put it inside, Encrypted({over}(...)), over the clear type"
             )
         owner = self._owner and self._owner()
         if owner is not None and owner is not parent:
@@ -186,7 +199,7 @@ class Encrypted(TypeDecorator[Any]):
                 clear = clear.encode()
         except Exception as error:
             raise EncryptedValueError(
-                f"a value for {self.name} is not {self._codec.what}, and was not written ({_said(error)})"
+                f"a value for {self._called} is not {self._codec.what}, and was not written ({_said(error)})"
             ) from None
         if clear is None:
             return None
@@ -204,7 +217,7 @@ class Encrypted(TypeDecorator[Any]):
     process_literal_param = process_bind_param
 
     def _not_encrypted(self, said: str) -> EncryptedValueError:
-        return EncryptedValueError(f"a value for {self.name} could not be encrypted, and was not written: {said}")
+        return EncryptedValueError(f"a value for {self._called} could not be encrypted, and was not written: {said}")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
@@ -220,11 +233,13 @@ class Encrypted(TypeDecorator[Any]):
             elif isinstance(clear, str) and self._codec.binary:
                 clear = clear.encode()
             return self._codec.decode(clear, dialect)
-        except ValueError:
+        except AtrestError:
+            raise
+        except Exception as error:
             found, how = ("opens, but", "encrypted") if sealed else ("is in clear, and", "written")
             raise DecryptionError(
-                f"a value of {self.name} {found} it is not {self._codec.what}: something else was "
-                f"{how} there; see the row with atrest inspect"
+                f"a value of {self.name} {found} it is not {self._codec.what} ({_said(error)}): something else was "
+                f"{how} there, or the type inside cannot read it; see the row with atrest inspect"
             ) from None
 
     def _as_stored(self, value: Any) -> str | bytes:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from weakref import WeakValueDictionary
 
-from sqlalchemy import Table
+import sqlalchemy as sa
+from sqlalchemy import Engine, Table, event
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Delete, Insert, Update
@@ -39,6 +43,7 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, Select
 
+from .base import parts
 from .encrypted import Encrypted
 from .queries import EncryptedQueryError, is_null, refused
 
@@ -65,24 +70,26 @@ def install() -> None:
         (Extract, _extract),
         (postgresql.array, _array),
         (TableValuedColumn, _row),
+        (BindParameter, _bound),
     ):
         _watch(class_, check)
+    event.listen(Engine, "handle_error", _hide)
 
 
 class _Watched(_dispatcher):
     """Checks an element, and gives it to what compiles it: SQLAlchemy, or a hook that an
     application registered with ``@compiles``, before us or behind us."""
 
-    def __init__(self, check: Callable[[Any], None], specs: dict[str, Callable[..., Any]]) -> None:
+    def __init__(self, check: Callable[[Any, Any], None], specs: dict[str, Callable[..., Any]]) -> None:
         self.check = check
         self.specs = specs
 
     def __call__(self, element: Any, compiler: Any, **kw: Any) -> Any:
-        self.check(element)
+        self.check(element, compiler)
         return super().__call__(element, compiler, **kw)
 
 
-def _watch(class_: Any, check: Callable[[Any], None]) -> None:
+def _watch(class_: Any, check: Callable[[Any, Any], None]) -> None:
     """Where ``@compiles`` puts its hooks, and finds those that are there: our own would be
     one of them, which the next one replaces."""
     hooks = vars(class_).get("_compiler_dispatcher")
@@ -92,7 +99,7 @@ def _watch(class_: Any, check: Callable[[Any], None]) -> None:
     class_._compiler_dispatch = lambda element, compiler, **kw: watched(element, compiler, **kw)
 
 
-def _binary(element: BinaryExpression[Any]) -> None:
+def _binary(element: BinaryExpression[Any], compiler: Any) -> None:
     about_null = element.operator in (operators.is_, operators.is_not) and is_null(element.right)
     if not about_null:
         for side in (element.left, element.right):
@@ -124,24 +131,24 @@ def _conditions(clauses: Iterable[Any]) -> None:
         _not(clause, "take it as a condition")
 
 
-def _all_of(element: BooleanClauseList) -> None:
+def _all_of(element: BooleanClauseList, compiler: Any) -> None:
     _conditions(element.clauses)
 
 
-def _chain(element: ExpressionClauseList[Any]) -> None:
+def _chain(element: ExpressionClauseList[Any], compiler: Any) -> None:
     """One operator between more than two: ``a + b + c``."""
     _not_compared(element)
 
 
-def _extract(element: Extract) -> None:
+def _extract(element: Extract, compiler: Any) -> None:
     _not(element.expr, "compute a part of it")
 
 
-def _filter(element: FunctionFilter[Any]) -> None:
+def _filter(element: FunctionFilter[Any], compiler: Any) -> None:
     _conditions([element.criterion])
 
 
-def _over(element: Over[Any]) -> None:
+def _over(element: Over[Any], compiler: Any) -> None:
     _order(element.order_by.clauses if element.order_by is not None else ())
 
 
@@ -160,7 +167,7 @@ def _order(clauses: Iterable[Any], named: Callable[[str], Any] = lambda name: No
         _not(clause, "order by it")
 
 
-def _function(element: Function[Any]) -> None:
+def _function(element: Function[Any], compiler: Any) -> None:
     name = element.name.lower()
     # COALESCE gives a token as it is: where the result is of the column's type, it is opened.
     if name == "coalesce" and isinstance(element.type, Encrypted):
@@ -171,7 +178,7 @@ def _function(element: Function[Any]) -> None:
             _not_compared(clause, f"compute {element.name} of it")
 
 
-def _case(element: Case[Any]) -> None:
+def _case(element: Case[Any], compiler: Any) -> None:
     whens = [when for when, _ in element.whens]
     if element.value is None:
         _conditions(whens)
@@ -186,7 +193,7 @@ def _case(element: Case[Any]) -> None:
             _not_as_value(value)
 
 
-def _array(element: postgresql.array[Any]) -> None:
+def _array(element: postgresql.array[Any], compiler: Any) -> None:
     type_: Any = element.type
     values = list(_elements(element))
     if isinstance(type_.item_type, Encrypted):
@@ -204,7 +211,7 @@ def _elements(of: postgresql.array[Any]) -> Iterator[Any]:
             yield clause
 
 
-def _row(element: TableValuedColumn[Any]) -> None:
+def _row(element: TableValuedColumn[Any], compiler: Any) -> None:
     for column in element.scalar_alias.c:
         if isinstance(column.type, Encrypted):
             raise EncryptedQueryError(
@@ -224,7 +231,7 @@ def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
             )
 
 
-def _compound(element: CompoundSelect[Any]) -> None:
+def _compound(element: CompoundSelect[Any], compiler: Any) -> None:
     # The first SELECT says how all rows are read.
     first, *others = (select.selected_columns for select in element.selects)
     if element.keyword.value != "UNION ALL":
@@ -264,7 +271,7 @@ def _not_as_value(clause: Any) -> None:
         )
 
 
-def _select(element: Select[Any]) -> None:
+def _select(element: Select[Any], compiler: Any) -> None:
     def named(name: str) -> Any:
         for columns in (element.selected_columns, *(from_.c for from_ in element.columns_clause_froms)):
             if name in columns:
@@ -275,20 +282,43 @@ def _select(element: Select[Any]) -> None:
     _conditions(element._where_criteria + element._having_criteria)
 
 
-def _update(element: Update) -> None:
-    _check(element)
+def _update(element: Update, compiler: Any) -> None:
+    _check(element, compiler)
     _conditions(element._where_criteria)
 
 
-def _delete(element: Delete) -> None:
+def _delete(element: Delete, compiler: Any) -> None:
     _conditions(element._where_criteria)
 
 
-def _insert(element: Insert) -> None:
-    _check(element)
+def _insert(element: Insert, compiler: Any) -> None:
+    _check(element, compiler)
 
 
-def _check(statement: Any) -> None:
+#: What was compiled with places for values to encrypt, while it lives.
+_sealing: WeakValueDictionary[int, Any] = WeakValueDictionary()
+
+
+def _bound(element: BindParameter[Any], compiler: Any) -> None:
+    _note([element.type], compiler)
+
+
+def _note(types: Iterable[Any], compiler: Any) -> None:
+    if any(isinstance(part, Encrypted) for type_ in types for part in parts(type_)):
+        _sealing[id(compiler)] = compiler
+
+
+def _hide(context: ExceptionContext) -> None:
+    """An error from before the types ran has the parameters as they came: in clear."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, StatementError) and context.execution_context is None:
+        compiled = (ref() for ref in _sealing.valuerefs())
+        error.hide_parameters |= any(each.string == context.statement for each in compiled if each is not None)
+
+
+def _check(statement: Any, compiler: Any) -> None:
+    # Also without a place: only the first row's columns have one.
+    _note((column.type for column in statement.table.c), compiler)
     for column, value in _assigned(statement):
         if isinstance(column, str):
             column, key = _named(statement.table, column), column
@@ -322,11 +352,21 @@ def _check(statement: Any) -> None:
         elif ours and getattr(value, "is_clause_element", False) and value.__visit_name__ == "column":
             continue
         elif isinstance(statement, Insert) and _copied(column, value):
+            if isinstance(value, Cast) and isinstance(value.clause.type, _CUT) and compiler.dialect.name == "sqlite":
+                raise EncryptedQueryError(
+                    f"{type_.name or column} becomes encrypted, and SQLite's CAST, by which the migration copies its "
+                    f"values, does not keep every {value.clause.type!r}: take the column out of the migration, and "
+                    "leave it to atrest encrypt --apply-schema"
+                )
             continue
         raise EncryptedQueryError(
             f"{type_.name or column} is encrypted, and the statement would put SQL into it that is not one of its "
             "tokens: the database cannot encrypt. Read the rows, and write the values from Python"
         )
+
+
+#: SQLite's cast of a number to text stops at 15 digits, and its cast of a date back leaves the year.
+_CUT = (sa.Float, sa.Numeric, sa.Date, sa.DateTime, sa.Time, sa.Interval)
 
 
 def _copied(column: Any, value: Any) -> bool:

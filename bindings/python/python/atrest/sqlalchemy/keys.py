@@ -20,6 +20,9 @@ from atrest import AtrestError, Field, Fields, Keyring, PolicyError
 
 Source = Union[str, "os.PathLike[str]", Fields, Keyring, Callable[[], "Fields | Keyring | str"]]
 
+#: Ways to seal.
+SUITES = ("xaes-256-gcm", "a256cbc-hs512", "fernet")
+
 #: Seconds between two looks at what is behind a policy's keys.
 LOOK_EVERY = 5.0
 
@@ -120,18 +123,19 @@ class Keys:
             )
         if isinstance(loaded, Keyring):
             return Field(loaded, context or name, suite=suite or "xaes-256-gcm", id=name)
-        if column is None or (context is not None and column not in loaded):
-            return Field(loaded.keyring, context or name, suite=suite or "xaes-256-gcm", id=name)
-        field = loaded[column]
+        if column is None:
+            # The policy's columns that are bound to it, of which any will do.
+            name = next((each for each in loaded.columns if loaded[each].context == context), name)
+        field = loaded[name]
         for what, here, there in (("context", context, field.context), ("suite", suite, field.suite)):
             if here is not None and here != there:
                 raise PolicyError(
-                    f'the model says {what} "{here}" for {column}, the policy says "{there}"; '
+                    f'the model says {what} "{here}" for {name}, the policy says "{there}"; '
                     f"take {what} out of the model"
                 )
         if field.bind == "row":
             raise PolicyError(
-                f'{column} has bind = "row" in the policy, and a column type does not know the row; '
+                f'{name} has bind = "row" in the policy, and a column type does not know the row; '
                 'write bind = "column", or seal its values with Fields[...].row(key)'
             )
         return field
