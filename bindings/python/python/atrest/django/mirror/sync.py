@@ -218,7 +218,7 @@ class Side:
         there, now = self._row(instance, using), relation.to_python(getattr(instance, relation.attname))
         if there is None or (former := there.pop(relation.attname)) == now:
             return
-        copies = {}
+        copies: dict[str, Any] = {}
         if former is not None:
             self._give_back(instance, using, former, there)
             copies = {copy: self.mirror.model._meta.get_field(copy).get_default() for copy in there}
@@ -262,7 +262,7 @@ class Side:
         originals = mirror.original_model._base_manager.using(using)
         originals = originals.filter(**{mirror.relation.target_field.attname: owner})
         row = originals.select_for_update().values(*{*tables, *(meta.pk.name for meta in tables.values())}).first()
-        back = {}
+        back: dict[str, Any] = {}
         for copy, original in self.names if row else ():
             table = tables[original]
             if row[original] or (table.concrete_model, row[table.pk.name]) in going:
