@@ -306,6 +306,44 @@ def test_advice_without_a_counterpart_stays(theirs, ours):
     assert ours in in_django(theirs)
 
 
+ADVICE = [
+    (
+        "set that key (as keys.primary, or in keys.previous beside a new one)",
+        "set that key (as the first of {0}, or in {0} behind the first beside a new one)",
+    ),
+    ("add these keys to keys.previous", "add these keys to {0}, behind the first"),
+    ("add that key as a previous one, then", "add that key to {0}, behind the first, then"),
+    (
+        "`atrest key retire ab12 --force` says",
+        "`atrest key retire ab12 --force` (a program of its own, with a policy: docs/django.md) says",
+    ),
+]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), ADVICE)
+def test_advice_about_keys_names_the_setting_that_has_them(theirs, ours, tmp_path):
+    assert in_django(theirs) == ours.format('settings.ATREST["KEYS"]')
+    with override_settings(ATREST={}, FIELD_ENCRYPTION_KEY=atrest.generate_key()):
+        assert in_django(theirs) == ours.format("settings.FIELD_ENCRYPTION_KEY")
+    (tmp_path / "atrest.toml").write_text('[keys]\nprimary = "env:KEY"\n')
+    for given in ({"POLICY": str(tmp_path / "atrest.toml")}, {}, {"NONE": 1}):
+        with override_settings(ATREST=given):
+            assert in_django(theirs) == theirs
+
+
+def test_under_a_wrong_key_the_setting_is_named(alias):
+    row = Patient.objects.using(alias).create(name="a", email="a@example.org")
+    with override_settings(ATREST={"KEYS": atrest.generate_key()}):
+        for command in ("encrypt_fields", "verify_fields", "rotate_encryption_keys"):
+            out, err = StringIO(), StringIO()
+            with pytest.raises(CommandError) as caught:
+                call_command(command, database=alias, field="Patient.email", stdout=out, stderr=err, skip_checks=True)
+            said = out.getvalue() + err.getvalue() + str(caught.value)
+            assert "keys.pr" not in said and 'settings.ATREST["KEYS"]' in said
+        with pytest.raises(atrest.KeyNotFound, match=r'add that key to settings.ATREST\["KEYS"\], behind the first'):
+            Patient.objects.using(alias).get(pk=row.pk).email
+
+
 def test_a_name_that_is_none_says_which_are_near(default):
     out = run("encrypt_fields", default, field=["Patient.emial"], status=2)
     assert "clinic.Patient.email" in out
@@ -390,13 +428,31 @@ def test_one_name_from_code_is_as_good_as_a_list(default, chosen):
     assert "12 values" in run("rotate_encryption_keys", default, old_key=old, no_backup=True, **chosen)
 
 
-@pytest.mark.parametrize("value", [0, -1])
+@pytest.mark.parametrize("value", [0, -1, 99999999999999999999])
 @pytest.mark.parametrize("flag", ["--batch-size", "--workers", "--max-rate"])
-def test_counts_below_one_are_refused(default, flag, value):
+def test_counts_that_are_none_are_refused(default, flag, value):
     assert f"{flag} is {value}; give" in run("encrypt_fields", default, f"{flag}={value}", status=2)
     if flag == "--batch-size":
         assert f"{flag} is {value}; give" in run("mirror_fields", default, f"{flag}={value}", status=2)
         assert f"{flag} is {value}; give" in run("verify_fields", default, batch_size=value, status=2)
+
+
+def test_sizes_of_a_benchmark_that_are_none_are_refused(default):
+    for sizes in ([64, -1], [10**20]):
+        out = run("benchmark_encryption_performance", default, sizes=sizes, status=2)
+        assert f"--sizes has {sizes[-1]}; give" in out and "µs" not in out
+
+
+@pytest.mark.parametrize("command", ["encrypt_fields", "decrypt_fields", "rotate_encryption_keys"])
+def test_a_backup_and_none_are_not_asked_for_at_once(alias, clear_rows, stored, command, tmp_path):
+    before = stored(alias, VALUE)
+    path = str(tmp_path / "b.atrest")
+    with pytest.raises(CommandError, match="not allowed with argument"):
+        call_command(command, "--database", alias, "--backup-file", path, "--no-backup", "--field", "Mixed.value")
+    chosen = {"field": "Mixed.value", "backup_file": path, "no_backup": True}
+    more = {"interactive": False} if command == "decrypt_fields" else {}
+    assert "both given" in run(command, alias, status=2, **chosen, **more)
+    assert stored(alias, VALUE) == before
 
 
 def test_decrypting_without_a_terminal_says_how(default, monkeypatch, stored):

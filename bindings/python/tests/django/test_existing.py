@@ -568,6 +568,32 @@ def test_bytes_and_text_do_not_turn_into_each_other_while_they_are_encrypted(bou
     assert named in out and f"decrypt_fields --field ward.Patient.{field}" in out and bound.raw() == before
 
 
+@pytest.mark.parametrize(
+    ("field", "kind", "named"),
+    [
+        ("text", "EncryptedIntegerField", "from TextField into IntegerField"),
+        ("text", "EncryptedJSONField", "from TextField into JSONField"),
+        ("datetime", "EncryptedDateField", "from DateTimeField into DateField"),
+    ],
+)
+def test_a_type_as_which_values_do_not_read_is_refused(bound, field, kind, named):
+    before = bound.raw()
+    other = f"migrations.AlterField('patient', {field!r}, atrest.django.{kind}(null=True))"
+    bound.step("0002_other", "0001_initial", other)
+    out = bound.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert f"would turn {named}, as which some values do not read" in out
+    assert f"decrypt_fields --field ward.Patient.{field}" in out and "Traceback" not in out and bound.raw() == before
+
+
+def test_a_type_as_which_all_values_read_is_taken(bound):
+    text = "migrations.AlterField('patient', 'integer', atrest.django.EncryptedTextField(null=True))"
+    back = "migrations.AlterField('patient', 'integer', atrest.django.EncryptedIntegerField(null=True))"
+    bound.step("0002_text", "0001_initial", text)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+    bound.step("0003_back", "0002_text", back)
+    bound.manage("sealed", "migrate", "ward", "-v0")
+
+
 @pytest.mark.parametrize("alias", ["postgres"], indirect=True)
 def test_values_that_may_not_be_read_are_not_made_clear(bound):
     before = bound.raw()

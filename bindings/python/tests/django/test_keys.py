@@ -126,6 +126,39 @@ def test_settings_that_are_no_dict_are_named_and_not_shown(default, given):
     assert not Patient.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("RELOAD_SECONDS", "abc", "is a str; write a number of seconds"),
+        ("RELOAD_SECONDS", None, "is a NoneType; write a number of seconds"),
+        ("RELOAD_SECONDS", -1, "is a int; write a number of seconds from 0 on"),
+        ("RELOAD_SECONDS", float("nan"), "is a float; write a number of seconds from 0 on"),
+        ("DATABASE_URLS", "postgres://a:hunter2@b/c", "is a str; write a dict from alias to URL"),
+        ("DATABASE_URLS", {"default": b"postgres://a:hunter2@b/c"}, "is a dict; write a dict from alias to URL"),
+        ("BACKUPS", 5, "is a int; write a folder"),
+        ("POLICY", ["atrest.toml"], "is a list; write a path"),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_named_and_not_shown(default, name, given, says):
+    keys = {} if name == "POLICY" else {"KEYS": atrest.generate_key()}
+    with configured(**keys, **{name: given}):
+        message = errors()["atrest.E010"].msg
+        assert f'settings.ATREST["{name}"] {says}' in message and "hunter2" not in message
+        with pytest.raises(ImproperlyConfigured, match=name):
+            Patient.objects.create(name="a", email="a@example.org")
+        with pytest.raises(CommandError, match=name):
+            call_command("encrypt_fields", skip_checks=True)
+
+
+def test_what_settings_may_be(default):
+    from pathlib import Path
+
+    fine = {"RELOAD_SECONDS": 0.5, "DATABASE_URLS": {"other": None}, "BACKUPS": Path("/tmp"), "POLICY": None}
+    with configured(KEYS=atrest.generate_key(), **fine):
+        assert "atrest.E010" not in errors()
+        Patient.objects.create(name="a", email="a@example.org")
+
+
 def test_a_key_never_stands_in_a_message(default):
     secret = atrest.generate_key()[:-3]
     with configured(KEYS=secret):

@@ -393,7 +393,8 @@ def in_mode(mode, names, *models):
 
     from atrest.django.mirror import sync
 
-    before = {s: list(s.receivers) for s in (signals.post_init, signals.pre_save, signals.post_save)}
+    used = "post_init pre_save post_save pre_delete post_delete".split()
+    before = {s: list(s.receivers) for s in (getattr(signals, name) for name in used)}
     attributes = {n: User.__dict__[n] for n in names.split()}
 
     def reset():
@@ -766,6 +767,215 @@ def test_a_new_row_whose_copy_cannot_be_written_is_not_there(profile, monkeypatc
     with pytest.raises(RuntimeError):
         Profile.objects.create(user=other, encrypted_email="bob@example.org")
     assert not Profile.objects.filter(user=other).exists() and column("email", other.pk) == ""
+
+
+def kept(alias):
+    """A user of that database whose values are in the copies alone, and the row with these."""
+    user = User.objects.db_manager(alias).create_user("ada", email="ada@example.org", first_name="Ada")
+    Profile(user=user, bio="engines").save(using=alias)
+    assert column("email", user.pk, alias) == column("first_name", user.pk, alias) == ""
+    return user, Profile.objects.using(alias).get(user=user)
+
+
+DELETES = {
+    "instance": lambda copy, alias: Profile.objects.using(alias).get(pk=copy.pk).delete(),
+    "deferred": lambda copy, alias: Profile.objects.using(alias).only("pk").get(pk=copy.pk).delete(),
+    "proxy": lambda copy, alias: ProfileProxy.objects.using(alias).get(pk=copy.pk).delete(),
+    "queryset": lambda copy, alias: Profile.objects.using(alias).filter(bio="engines").delete(),
+    "queryset of a proxy": lambda copy, alias: ProfileProxy.objects.using(alias).all().delete(),
+    "child": lambda copy, alias: child_of(copy, alias).delete(),
+    "queryset of a child": lambda copy, alias: type(child_of(copy, alias)).objects.using(alias).all().delete(),
+}
+
+
+def child_of(copy, alias):
+    LongProfile(profile_ptr=copy, history="long").save_base(raw=True, using=alias)
+    return LongProfile.objects.using(alias).get()
+
+
+@pytest.mark.parametrize("way", DELETES)
+def test_a_deleted_profile_gives_the_values_back(emptied, alias, way):
+    user, copy = kept(alias)
+    seen = User.objects.using(alias).get(pk=user.pk)
+    assert (seen.email, seen.profile.pk) == ("ada@example.org", copy.pk)
+    # As stored, not as in memory.
+    copy.encrypted_email = "never saved"
+    DELETES[way](copy, alias)
+    assert not Profile.objects.using(alias).exists()
+    assert [column(n, user.pk, alias) for n in ("email", "first_name")] == ["ada@example.org", "Ada"]
+    assert User.objects.using(alias).get(pk=user.pk).email == "ada@example.org"
+    assert command("--database", alias)[0] == 0
+    # One that was loaded before takes nothing away again.
+    seen.last_name = "King"
+    seen.save()
+    assert column("email", user.pk, alias) == seen.email == "ada@example.org"
+    Profile(user=seen).save(using=alias)
+    assert column("email", user.pk, alias) == ""
+    assert Profile.objects.using(alias).get().encrypted_email == "ada@example.org"
+
+
+def test_a_deleted_profile_gives_back_to_the_user_that_hangs_on_it(emptied):
+    user, copy = kept("default")
+    assert copy.user.email == "ada@example.org"
+    copy.delete()
+    assert copy.user.email == "ada@example.org"
+    copy.user.save()
+    assert column("email", user.pk) == "ada@example.org"
+    copy.save()
+    assert column("email", user.pk) == "" and Profile.objects.get().encrypted_email == "ada@example.org"
+
+
+def test_a_child_that_is_deleted_alone_leaves_the_copies(emptied):
+    user, copy = kept("default")
+    child_of(copy, "default").delete(keep_parents=True)
+    assert column("email", user.pk) == "" and Profile.objects.get().encrypted_email == "ada@example.org"
+
+
+def test_what_the_original_has_in_clear_stays_when_the_profile_is_deleted(emptied):
+    user, copy = kept("default")
+    User.objects.update(email="newer@example.org")
+    copy.delete()
+    assert [column(n, user.pk) for n in ("email", "first_name")] == ["newer@example.org", "Ada"]
+
+
+def test_a_delete_that_is_rolled_back_gives_nothing_back(emptied, alias):
+    from django.db import transaction
+
+    user, copy = kept(alias)
+    with pytest.raises(ZeroDivisionError), transaction.atomic(using=alias):
+        copy.delete()
+        assert column("email", user.pk, alias) == "ada@example.org"
+        raise ZeroDivisionError
+    assert column("email", user.pk, alias) == "" and Profile.objects.using(alias).count() == 1
+
+
+# Django itself reads every value of a child before it deletes one, and cannot where one does not open.
+@pytest.mark.parametrize(
+    ("model", "opens"), [(User, True), (Member, True), (Employee, True), (User, False), (Member, False)]
+)
+@pytest.mark.parametrize("way", ["instance", "queryset"])
+def test_a_user_that_is_deleted_takes_the_profile_along_and_writes_nothing(emptied, alias, model, way, opens):
+    from django.db import connections
+    from django.test.utils import CaptureQueriesContext
+
+    user, copy = kept(alias)
+    if model is Employee:
+        Employee(user_ptr=user, number="7").save_base(raw=True, using=alias)
+    if not opens:
+        break_copy(copy, alias)
+    chosen = model.objects.using(alias)
+    with CaptureQueriesContext(connections[alias]) as queries:
+        (chosen.get() if way == "instance" else chosen.all()).delete()
+    assert not any(q["sql"].startswith("UPDATE") for q in queries)
+    assert not User.objects.using(alias).exists() and not Profile.objects.using(alias).exists()
+
+
+def test_a_parent_that_stays_keeps_what_is_its_own(worn_empty):
+    employee = Employee.objects.create(username="bob", number="7", last_name="King")
+    Locker.objects.create(owner=employee)
+    assert column("last_name", employee.pk) == ""
+    Employee.objects.get().delete(keep_parents=True)
+    assert column("last_name", employee.pk) == "King" and not Locker.objects.exists()
+
+
+def break_copy(copy, alias):
+    """Nobody's token in the copy of the e-mail address."""
+    from django.db import connections
+
+    token = atrest.Field(atrest.Keyring(atrest.generate_key()), "clinic_profile.encrypted_email").seal("x")
+    with connections[alias].cursor() as cursor:
+        cursor.execute("UPDATE clinic_profile SET encrypted_email = %s WHERE id = %s", [token, copy.pk])
+
+
+@pytest.mark.parametrize("way", ["instance", "queryset", "move"])
+def test_a_profile_whose_copy_does_not_open_stays_and_says_why(emptied, alias, way):
+    user, copy = kept(alias)
+    break_copy(copy, alias)
+    other = User.objects.db_manager(alias).create_user("bob", email="bob@example.org")
+    if way == "move":
+        copy = Profile.objects.using(alias).get()
+        copy.user = other
+    work = copy.save if way == "move" else lambda: DELETES[way](copy, alias)
+    advice = r"encrypted_email of the row with pk=.*all that there is of auth.User.email.*write the value anew"
+    with pytest.raises(atrest.DecryptionError, match=advice) as caught:
+        work()
+    assert caught.value.pk == copy.pk and caught.value.field == "encrypted_email"
+    assert Profile.objects.using(alias).get().user_id == user.pk
+    assert [column(n, user.pk, alias) for n in ("email", "first_name")] == ["", ""]
+    assert column("email", other.pk, alias) == "bob@example.org"
+    # As the error advises.
+    copy = Profile.objects.using(alias).get()
+    copy.encrypted_email = "new@example.org"
+    copy.save()
+    copy.delete()
+    assert column("email", user.pk, alias) == "new@example.org"
+
+
+@pytest.mark.parametrize("fields", [None, ["user"], ["user_id"]])
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_profile_that_is_given_to_another_user_holds_what_is_theirs(emptied, alias, fields, stale):
+    user, copy = kept(alias)
+    other = User.objects.db_manager(alias).create_user("bob", email="bob@example.org")
+    if stale:
+        newer = Profile.objects.using(alias).get()
+        newer.encrypted_email = "newer@example.org"
+        newer.save()
+    copy.user = other
+    copy.save(update_fields=fields)
+    email = "newer@example.org" if stale else "ada@example.org"
+    assert [column(n, user.pk, alias) for n in ("email", "first_name")] == [email, "Ada"]
+    assert [column(n, other.pk, alias) for n in ("email", "first_name")] == ["", ""]
+    for row in (copy, Profile.objects.using(alias).get()):
+        assert (row.encrypted_email, row.encrypted_first_name, row.user_id) == ("bob@example.org", "", other.pk)
+    read = User.objects.using(alias).get(pk=other.pk)
+    assert (read.email, read.first_name) == ("bob@example.org", "")
+    copy.save()
+    copy.user = User.objects.using(alias).get(pk=user.pk)
+    copy.save()
+    assert [column("email", u.pk, alias) for u in (user, other)] == ["", "bob@example.org"]
+    assert Profile.objects.using(alias).get().encrypted_email == email
+    assert command("--database", alias)[0] == 0
+
+
+def test_a_value_that_is_given_with_another_user_wins_as_in_a_new_profile(emptied):
+    user, copy = kept("default")
+    other = User.objects.create_user("bob", email="bob@example.org", first_name="Bob")
+    copy.user, copy.encrypted_email = other, "robert@example.org"
+    copy.save()
+    assert column("email", user.pk) == "ada@example.org" and column("email", other.pk) == ""
+    read = User.objects.get(pk=other.pk)
+    assert (read.email, read.first_name) == ("robert@example.org", "Bob")
+    assert Profile.objects.get().encrypted_first_name == "Bob"
+
+
+def test_a_profile_is_not_given_to_a_user_who_has_one(emptied, alias):
+    from django.db import IntegrityError
+
+    user, copy = kept(alias)
+    other = User.objects.db_manager(alias).create_user("bob", email="bob@example.org")
+    Profile(user=other).save(using=alias)
+    copy.user = other
+    with pytest.raises(IntegrityError):
+        copy.save()
+    assert [column("email", u.pk, alias) for u in (user, other)] == ["", ""]
+    emails = [User.objects.using(alias).get(pk=u.pk).email for u in (user, other)]
+    assert emails == ["ada@example.org", "bob@example.org"]
+
+
+def test_a_row_that_belongs_to_nobody_takes_and_gives_back(default, monkeypatch):
+    monkeypatch.setattr(Badge, "mirrors", {"user.last_name": "encrypted_last_name"}, raising=False)
+    modes = in_mode("empty", "last_name", Badge, Nametag, Sash, Locker)
+    next(modes)
+    ada, bob = (User.objects.create_user(n, last_name=n) for n in ("ada", "bob"))
+    badge = Badge.objects.create(encrypted_last_name="Nobody")
+    names = lambda: [column("last_name", u.pk) for u in (ada, bob)] + [Badge.objects.get().encrypted_last_name]  # noqa: E731
+    seen = []
+    for user in (ada, bob, None):
+        badge.user = user
+        badge.save()
+        seen.append(names())
+    next(modes, None)
+    assert seen == [["", "bob", "ada"], ["ada", "", "bob"], ["ada", "bob", ""]]
 
 
 def test_the_way_back(emptying):

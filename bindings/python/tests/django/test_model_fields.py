@@ -131,6 +131,51 @@ def test_a_lookup_raises_at_once_and_says_what_to_do(default, lookup):
         Everything.objects.filter(**lookup)
 
 
+def test_an_address_without_text_is_null_as_in_the_clear_column(alias, stored):
+    objects = Everything.objects.using(alias)
+    row = objects.create(ip="")
+    Everything(ip="").save(using=alias)
+    objects.bulk_create([Everything(ip=""), Everything(ip="192.0.2.1")])
+    assert stored(alias, field(Everything, "ip"))[:3] == [None] * 3
+    assert objects.filter(ip__isnull=True).count() == 3 and objects.exclude(ip=None).get().ip == "192.0.2.1"
+    assert objects.update(ip="192.0.2.1") == 4
+    row.ip = ""
+    objects.bulk_update([row], ["ip"])
+    assert objects.filter(ip=None).get().pk == row.pk
+    assert objects.update(ip="") == 4
+    assert stored(alias, field(Everything, "ip")) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1 02:03:04", datetime.timedelta(days=1, hours=2, minutes=3, seconds=4)),
+        ("P1DT2H", datetime.timedelta(days=1, hours=2)),
+        ("-00:00:01.5", datetime.timedelta(seconds=-1.5)),
+    ],
+)
+def test_a_duration_is_taken_as_text_too(alias, text, value):
+    Everything.objects.using(alias).create(duration=text)
+    assert Everything.objects.using(alias).get().duration == value
+
+
+def test_what_is_no_duration_is_refused_and_not_shown(alias):
+    for text in ("tomorrow", "9" * 20 + " 00:00:00"):
+        with pytest.raises(DataError, match=r"clinic.Everything.duration got a text that is no duration") as caught:
+            Everything.objects.using(alias).create(duration=text)
+        assert text not in str(caught.value)
+    with pytest.raises(TypeError, match=r"clinic.Everything.duration takes a timedelta.*got a int"):
+        Everything.objects.using(alias).create(duration=5)
+    assert not Everything.objects.using(alias).exists()
+
+
+@pytest.mark.parametrize("alias", ["sqlite", "mariadb"])
+def test_a_time_with_a_zone_is_refused_as_by_the_clear_field(alias):
+    with pytest.raises(ValueError, match="does not support timezone-aware times"):
+        Everything.objects.using(alias).create(time=datetime.time(1, tzinfo=datetime.timezone.utc))
+    assert not Everything.objects.using(alias).exists()
+
+
 def test_get_or_create_by_an_encrypted_value_raises(default):
     with pytest.raises(FieldError, match="is encrypted"):
         Patient.objects.get_or_create(email="a@example.org")

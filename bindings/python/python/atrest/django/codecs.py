@@ -35,7 +35,7 @@ from django.utils.duration import duration_microseconds, duration_string
 
 
 class Codec(NamedTuple):
-    """`to_text(field, value, connection)` and back; `read` None means the text is the value."""
+    """`to_text(field, value, connection)`, None for NULL, and back; `read` None means the text is the value."""
 
     write: Callable[[Any, Any, Any], Any]
     read: Callable[[Any, Any, Any], Any] | None
@@ -101,7 +101,26 @@ def _read_datetime(field: Any, text: str, connection: Any) -> datetime.datetime:
     return value
 
 
-def _write_duration(field: Any, value: datetime.timedelta, connection: Any) -> str:
+def _write_time(field: Any, value: datetime.time, connection: Any) -> str:
+    # Raises ValueError for a time with a zone, where the clear field does.
+    connection.ops.adapt_timefield_value(value)
+    return value.isoformat()
+
+
+def _duration(field: Any, value: Any) -> datetime.timedelta:
+    """The duration, of a text too: PostgreSQL's clear column takes that."""
+    if isinstance(value, datetime.timedelta):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"{field} takes a timedelta, or its text, and got a {type(value).__name__}")
+    try:
+        return _parsed(parse_duration, value)
+    except (ValueError, OverflowError):
+        raise DataError(f"{field} got a text that is no duration; write it as [DD] [[HH:]MM:]ss[.uuuuuu]") from None
+
+
+def _write_duration(field: Any, value: Any, connection: Any) -> str:
+    value = _duration(field, value)
     if connection.features.has_native_duration_field:
         return duration_string(value)
     return str(duration_microseconds(value))
@@ -144,11 +163,11 @@ CODECS: dict[type, Codec] = {
     models.DecimalField: Codec(_write_decimal, _read_decimal),
     models.DateField: Codec(lambda f, v, c: v.isoformat(), lambda f, t, c: _parsed(parse_date, t)),
     models.DateTimeField: Codec(_write_datetime, _read_datetime),
-    models.TimeField: Codec(lambda f, v, c: v.isoformat(), lambda f, t, c: _parsed(parse_time, t)),
+    models.TimeField: Codec(_write_time, lambda f, t, c: _parsed(parse_time, t)),
     models.DurationField: Codec(_write_duration, _read_duration),
     models.BooleanField: Codec(lambda f, v, c: "1" if v else "0", _read_boolean),
     models.UUIDField: Codec(_write_uuid, lambda f, t, c: uuid.UUID(t)),
-    # PostgreSQL's inet has a netmask in its text.
-    models.GenericIPAddressField: Codec(lambda f, v, c: str(v), lambda f, t, c: t.partition("/")[0]),
+    # An empty text is NULL, as in the clear column; PostgreSQL's inet has a netmask in its text.
+    models.GenericIPAddressField: Codec(lambda f, v, c: str(v) or None, lambda f, t, c: t.partition("/")[0]),
     models.JSONField: Codec(_write_json, lambda f, t, c: json.loads(t, cls=f.decoder)),
 }

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -40,6 +40,19 @@ DEFAULTS: dict[str, Any] = {
 }
 #: Settings of the libraries that people come from.
 OLD_NAMES = ("FIELD_ENCRYPTION_KEY", "MESSAGE_ENCRYPTION_KEY", "BIOMETRIC_ENCRYPTION_KEY")
+#: Of these names in ATREST, what they are to be, and what says so.
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "POLICY": (lambda value: isinstance(value, (str, os.PathLike)), 'a path, such as "atrest.toml"'),
+    "BACKUPS": (lambda value: isinstance(value, (str, os.PathLike)), 'a folder, such as "/var/backups/app"'),
+    "DATABASE_URLS": (
+        lambda value: isinstance(value, Mapping) and all(isinstance(url, (str, type(None))) for url in value.values()),
+        'a dict from alias to URL, such as {"default": "postgres://..."}',
+    ),
+    "RELOAD_SECONDS": (
+        lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0,
+        "a number of seconds from 0 on, such as 5",
+    ),
+}
 SUITES = ("xaes-256-gcm", "a256cbc-hs512", "fernet")
 
 # A source has a scheme; no spelling of a key has a colon.
@@ -68,7 +81,8 @@ def is_source(text: str) -> bool:
 def get(name: str) -> Any:
     """One setting of ATREST, or its default.
 
-    Raises ImproperlyConfigured for a name in ATREST that is not known, and where that is no dict.
+    Raises ImproperlyConfigured for a name in ATREST that is not known, for a value of another kind than KINDS says,
+    and where ATREST is no dict.
     """
     given = getattr(settings, "ATREST", None)
     if given is None:
@@ -82,6 +96,11 @@ def get(name: str) -> Any:
         near = get_close_matches(unknown, DEFAULTS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(DEFAULTS)}"
         raise ImproperlyConfigured(f"settings.ATREST has the unknown name {unknown!r}{hint}")
+    for known, (fits, wanted) in KINDS.items():
+        value = given.get(known, DEFAULTS[known])
+        if value is not DEFAULTS[known] and not fits(value):
+            # Not the value itself: a URL has a password.
+            raise ImproperlyConfigured(f'settings.ATREST["{known}"] is a {type(value).__name__}; write {wanted}')
     return given.get(name, DEFAULTS[name])
 
 

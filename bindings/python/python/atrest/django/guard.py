@@ -40,7 +40,7 @@ from atrest.django.codecs import BYTES
 from atrest.django.columns import encrypted_fields
 from atrest.django.fields import EncryptedField
 from atrest.django.migrations import DiscardTokens, EncryptColumns, NamesFields
-from atrest.django.probe import holds_tokens, holds_values
+from atrest.django.probe import holds_tokens, holds_values, reads_otherwise
 
 _CHANGES = (AlterField, AlterModelTable, DeleteModel, RemoveField, RenameField, RenameModel)
 #: Where none of these is on the database's side, a column stays where it is, whatever the state says.
@@ -182,16 +182,19 @@ def _trouble(change: Change) -> tuple[str, str] | None:
             f"before {change.migration}. If the application's own text only looks so: "
             f"DecryptColumns({named}, accept_lookalikes=True) there",
         )
+    another_kind = (
+        f"Decrypt them first, while the field is declared as it was ({decrypt}), make it clear, change it, and "
+        f"encrypt it again. Or add a field of the new kind, copy the values in a migration, and remove this one "
+        f"after {_discard(old)} (from atrest.django.migrations)"
+    )
     if _is_binary(old) != _is_binary(new):
         kinds = ("bytes", "text") if _is_binary(old) else ("text", "bytes")
-        return (
-            "would turn from a column of {} into one of {}".format(*kinds),
-            f"Decrypt them first, while the field is declared as it was ({decrypt}), make it clear, change it, and "
-            f"encrypt it again. Or add a field of the new kind, copy the values in a migration, and remove this one "
-            f"after {_discard(old)} (from atrest.django.migrations)",
-        )
+        return "would turn from a column of {} into one of {}".format(*kinds), another_kind
     if old.column_context == new.column_context:
-        return None
+        if not reads_otherwise(old, new):
+            return None
+        kinds = (old.clear_class.__name__, new.clear_class.__name__)
+        return "would turn from {} into {}, as which some values do not read".format(*kinds), another_kind
     trouble = f"would be bound to {new.column_context!r}"
     if change.backwards:
         return trouble, f"Decrypt them first ({decrypt}), go back, and encrypt them again there"

@@ -19,6 +19,7 @@ from atrest.django.codecs import BYTES
 from atrest.django.columns import all_fields
 from atrest.django.expressions import Stored
 from atrest.django.keys import in_force
+from atrest.django.unreadable import Unreadable
 
 logger = logging.getLogger("atrest.django")
 
@@ -189,8 +190,9 @@ def _prove(aliases: tuple[str, ...]) -> None:
 def holds_tokens(connection: Any, field: Any, *, but_for: Any = None) -> bool:
     """Whether any value of the column is a token, or looks like one. Reads until the first.
 
-    Not counted are those that the field `but_for` opens, if one is given.
+    Not counted are those that the field `but_for` opens and reads, if one is given.
     """
+    typed = but_for is not None and reads_otherwise(field, but_for)
     tokens = ("undecryptable",) if but_for else ("sealed", "undecryptable")
     objects = field.model._base_manager.using(connection.alias).order_by()
     # In a transaction of its own: without the table, that of a migration that runs would be lost on PostgreSQL.
@@ -198,9 +200,23 @@ def holds_tokens(connection: Any, field: Any, *, but_for: Any = None) -> bool:
         native = None  # which asks for the keys: where there are no values, it goes without
         for value in _raw_query(objects, field).iterator(chunk_size=1000):
             native = native or (but_for or field).column_values.native()
-            if native.inspect(_bytes(value)).kind in tokens:
+            kind = native.inspect(_bytes(value)).kind
+            if kind in tokens or typed and kind == "sealed" and not _reads(but_for, value, connection):
                 return True
     return False  # no such table, too: a database that is made anew
+
+
+def reads_otherwise(before: Any, after: Any) -> bool:
+    """Whether one encrypted field may open values of the other that it cannot read, being of another type."""
+    return before.column_class is not after.column_class and (after.codec.read is not None or after.converts_itself)
+
+
+def _reads(field: Any, stored: Any, connection: Any) -> bool:
+    """Whether the field reads a stored value."""
+    try:
+        return type(field.from_db_value(stored, None, connection)) is not Unreadable
+    except Exception:  # of the application's own from_db_value()
+        return False
 
 
 def holds_values(connection: Any, field: Any) -> bool:

@@ -43,8 +43,8 @@ for _name in (
     setattr(Unreadable, f"__{_name}__", _raises)
 
 
-def raise_for(value: Unreadable, instance: Any = None) -> NoReturn:
-    """Raises the error of the same class, with where the value stands.
+def raise_for(value: Unreadable, instance: Any = None, advice: str = "") -> NoReturn:
+    """Raises the error of the same class, with where the value stands, and what to do.
 
     It has the attributes `model`, `pk` (None when it is not known) and `field`.
     """
@@ -54,7 +54,7 @@ def raise_for(value: Unreadable, instance: Any = None) -> NoReturn:
     status = f"manage.py encryption_status --field {field}{'' if pk is None else f' --pk {pk}'}"
     why = str(error).replace("`Engine.inspect` with reveal=True", f"`{status} --reveal`")
     why = in_django(why.replace("`atrest inspect`", f"`{status}`"))
-    placed = type(error)(f"{field}{row} cannot be read: {why}")
+    placed = type(error)(f"{field}{row} cannot be read: {why}{advice}")
     placed.__dict__.update(vars(error))
     placed.model, placed.pk, placed.field = field.model, pk, field.name
     raise placed from error

@@ -84,7 +84,7 @@ class ColumnCommand(BaseCommand):
             self.progress.clear()
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        refuse_below_one(options, "batch_size", "workers", "max_rate")
+        refuse_counts(options)
         options |= {name: listed(options[name]) for name in self.lists if name in options}
         try:
             return super().execute(*args, **options)
@@ -156,12 +156,18 @@ def lookalikes_argument(parser: CommandParser) -> None:
     )
 
 
-def refuse_below_one(options: dict[str, Any], *names: str) -> None:
-    """Raises CommandError if one of these options is given and is no count of something."""
-    for name in names:
-        if (value := options.get(name)) is not None and value < 1:
+#: The options that are counts, with the most that makes sense.
+MOST = {"batch_size": 1_000_000, "workers": 1000, "max_rate": 1_000_000_000}
+
+
+def refuse_counts(options: dict[str, Any]) -> None:
+    """Raises CommandError if an option that is a count is none of something, or too many."""
+    for name, most in MOST.items():
+        if (value := options.get(name)) is not None and not 1 <= value <= most:
             flag = name.replace("_", "-")
-            raise CommandError(f"--{flag} is {value}; give a whole number from 1 on, or leave it out", returncode=2)
+            raise CommandError(
+                f"--{flag} is {value}; give a whole number from 1 to {number(most)}, or leave it out", returncode=2
+            )
 
 
 def refuse_unknown(alias: str) -> None:
@@ -244,10 +250,19 @@ def state(column: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def backup_arguments(parser: CommandParser, of: str) -> None:
+    """`--backup-file` or `--no-backup`."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--backup-file", metavar="PATH", help=f"{of} (default: a dated file)")
+    either.add_argument("--no-backup", action="store_true", help="keep no backup")
+
+
 def backup_argument(given: str | None, none: bool) -> str | bool:
     """The engine's `backup`: a path, or False for none. A folder gets a dated name of ours."""
     from django.utils import timezone
 
+    if given and none:  # from code, which passes by the parser
+        raise CommandError("--backup-file and --no-backup are both given; keep the one that is meant", returncode=2)
     if none:
         return False
     if given:

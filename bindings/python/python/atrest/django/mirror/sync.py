@@ -3,6 +3,10 @@
 Each side remembers what it was loaded with. On a save, a value that was changed since
 goes to the other side; one that was not is first read anew, so that a stale instance
 does not write an old value back. A copy that was never filled is filled.
+
+With "empty", the copy is all that there is of a value. So it goes back into the original
+when the row with the copies is deleted, or given to another original, unless the original
+is deleted in the same go.
 """
 
 from __future__ import annotations
@@ -14,18 +18,21 @@ from typing import Any
 from django.db import router, transaction
 from django.db.models import Model
 from django.db.models.query_utils import DeferredAttribute
-from django.db.models.signals import class_prepared, post_init, post_save, pre_save
+from django.db.models.signals import class_prepared, post_delete, post_init, post_save, pre_delete, pre_save
 from django.dispatch import Signal
 
 from atrest.django.mirror.bulk import empty_beside
 from atrest.django.mirror.declared import Mirror, all_mirrors, row_of
-from atrest.django.unreadable import Unreadable
+from atrest.django.unreadable import Unreadable, raise_for
 
 # Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
 # what goes to the other side after the save, by mirror; originals that were blanked on
 # purpose; during a save, the mirrors that have a row for the copies. The first and the
 # third are never changed in place: `copy.copy()` of an instance shares them.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
+
+# Kept in the __dict__ of what `delete()` was called on: the originals' rows that go with it.
+_GOING = "_atrest_going"
 
 
 # Django has no signal for it; `update_fields` are the fields that were read anew.
@@ -59,14 +66,18 @@ def _prepared(sender: type[Model], **_: Any) -> None:
 
 def _connect(side: Side, model: type[Model]) -> None:
     """Django sends an instance's signals for its own class: neither for that of its proxies nor its children."""
-    for signal, receive in (
-        (post_init, side.loaded),
-        (_refreshed, side.loaded),
-        (pre_save, side.before),
-        (post_save, side.after),
-    ):
-        uid = f"atrest.mirror.{side.key}"
-        signal.connect(partial(_call, receive), sender=model, weak=False, dispatch_uid=uid)
+    receivers: list[tuple[Any, Any]] = [
+        (post_init, partial(_call, side.loaded)),
+        (_refreshed, partial(_call, side.loaded)),
+        (pre_save, partial(_call, side.before)),
+        (post_save, partial(_call, side.after)),
+    ]
+    # What a parent's table has of a row is deleted with signals of its own.
+    if side.mirror.empties and model._meta.concrete_model in side.tables:
+        copies = [(pre_delete, side.leaving), (post_delete, side.left_behind)]
+        receivers += copies if side.is_copy else [(pre_delete, side.going)]
+    for signal, receive in receivers:
+        signal.connect(receive, sender=model, weak=False, dispatch_uid=f"atrest.mirror.{side.key}")
 
 
 def _with_heirs(model: type[Model]) -> Iterator[type[Model]]:
@@ -124,6 +135,8 @@ class Side:
         model = mirror.model if is_copy else mirror.original_model
         #: The models whose own these fields are: through them, their proxies and children they are saved.
         self.owners = tuple({model._meta.get_field(here).model: None for here, _ in self.names})
+        #: Those whose rows hold the fields, or what leads from the copies to the originals.
+        self.tables = {owner._meta.concrete_model for owner in (*self.owners, *([mirror.relation.model] * is_copy))}
 
     def loaded(self, instance: Any, update_fields: Any = None, **_: Any) -> None:
         """Remembers what the instance came with: all of it, or these fields."""
@@ -140,6 +153,8 @@ class Side:
         """Before the row is written: takes what is stored by now, notes what to send."""
         if raw:  # fixtures hold both sides already
             return
+        if self.is_copy and self.mirror.empties:
+            self._follow(instance, using, update_fields)
         own = instance.__dict__
         names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
         if self.empties and names and (self.left(instance) is not None or self._elsewhere(instance, using)):
@@ -157,6 +172,8 @@ class Side:
                     pending[theirs] = own[mine]
                 elif here.get(mine):  # still in clear, and moves to the copy
                     pending[theirs] = here[mine]
+                    if there is None:  # the copy is gone, or not there yet
+                        own[mine] = here[mine]
                 continue
             if mine not in changed and here:
                 own[mine] = here[mine]
@@ -191,6 +208,77 @@ class Side:
             own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
             own[_HELD].discard(self.key)
         self.loaded(instance, update_fields)
+
+    def _follow(self, instance: Any, using: str, update_fields: Any) -> None:
+        """Where the copies are given to another original: the former gets its values back, the new one's move here."""
+        relation = self.mirror.relation
+        written = update_fields is None or not {relation.name, relation.attname}.isdisjoint(update_fields)
+        if not (written and hasattr(type(instance), relation.attname)):
+            return
+        there, now = self._row(instance, using), relation.to_python(getattr(instance, relation.attname))
+        if there is None or (former := there.pop(relation.attname)) == now:
+            return
+        copies: dict[str, Any] = {}
+        if former is not None:
+            self._give_back(instance, using, former, there)
+            copies = {copy: self.mirror.model._meta.get_field(copy).get_default() for copy in there}
+        new = self._others(instance, using).values(*(original for _, original in self.names)).first() or {}
+        copies |= {copy: new[original] for copy, original in self.names if new.get(original)}
+        rows = self._copies(instance, using)
+        rows.update(**copies, **{relation.attname: now})
+        empty_beside(self.mirror, using, rows)
+        own = instance.__dict__
+        taken = {copy: value for copy, value in copies.items() if copy in own and not self._changed(instance, copy)}
+        own.update(taken)
+        own[_LOADED] = {**own.get(_LOADED, {}), **taken}
+
+    def leaving(self, instance: Any, using: str, **_: Any) -> None:
+        """Before a row with copies is deleted: notes what it holds."""
+        instance.__dict__.setdefault(_PENDING, {})[self.key] = self._row(instance, using)
+
+    def left_behind(self, instance: Any, using: str, origin: Any = None, **_: Any) -> None:
+        """After it was deleted: gives the values back to the original, if that stays."""
+        if (there := instance.__dict__[_PENDING].pop(self.key)) is not None:
+            owner = there.pop(self.mirror.relation.attname)
+            back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
+            self._refresh_cached(instance, back)
+
+    def going(self, sender: type[Model], instance: Any, origin: Any = None, **_: Any) -> None:
+        """Before an original, or a part of its row, is deleted: notes that it is."""
+        if origin is not None:
+            origin.__dict__.setdefault(_GOING, set()).add((sender._meta.concrete_model, instance.pk))
+
+    def _row(self, instance: Any, using: str) -> dict[str, Any] | None:
+        """The copies as they are stored, and whose they are; None without a row."""
+        if None in row_of(self.mirror.model, instance).values():
+            return None
+        row = self._copies(instance, using).select_for_update()
+        return row.values(self.mirror.relation.attname, *(here for here, _ in self.names)).first()
+
+    def _give_back(self, instance: Any, using: str, owner: Any, copies: Any, going: Any = ()) -> dict[str, Any]:
+        """Fills blank originals from their copies, and returns these; raises DecryptionError if one does not open."""
+        mirror = self.mirror
+        tables = {o: mirror.original_model._meta.get_field(o).model._meta for _, o in self.names}
+        originals = mirror.original_model._base_manager.using(using)
+        originals = originals.filter(**{mirror.relation.target_field.attname: owner})
+        row = originals.select_for_update().values(*{*tables, *(meta.pk.name for meta in tables.values())}).first()
+        back: dict[str, Any] = {}
+        for copy, original in self.names if row else ():
+            table = tables[original]
+            if row[original] or (table.concrete_model, row[table.pk.name]) in going:
+                continue
+            if type(copies[copy]) is Unreadable:
+                raise_for(
+                    copies[copy],
+                    instance,
+                    f". It is all that there is of {table.label}.{original}, so the row stays as it is: have it open, "
+                    f"or write the value anew, and then delete or move the row",
+                )
+            if copies[copy]:
+                back[original] = copies[copy]
+        if back:
+            originals.update(**back)
+        return back
 
     def _changed(self, instance: Any, name: str) -> bool:
         value = instance.__dict__[name]

@@ -7,15 +7,17 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 import atrest
 from atrest.django import conf
 from atrest.django.keys import in_force
-from atrest.django.management.base import ColumnCommand
+from atrest.django.management.base import ColumnCommand, number
 
 #: What is asked of one operation, in milliseconds.
 ASKED = 50
+#: Bytes of one value.
+LARGEST = 100_000_000
 
 
 class Command(ColumnCommand):
@@ -30,6 +32,9 @@ class Command(ColumnCommand):
         parser.add_argument("--sizes", type=int, nargs="+", default=[64, 4096, 1_000_000], metavar="BYTES")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        for size in options["sizes"]:
+            if not 0 <= size <= LARGEST:
+                raise CommandError(f"--sizes has {size}; give whole numbers from 0 to {number(LARGEST)}", returncode=2)
         for name, field in self.measured(options):
             self.say(f"{name}, {field.suite}, one value at a time: median and 95th percentile")
             for size in options["sizes"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from atrest.django.management.base import ColumnCommand, backup_argument, lookalikes_argument, number
+from atrest.django.management.base import ColumnCommand, backup_argument, backup_arguments, lookalikes_argument, number
 
 
 class Command(ColumnCommand):
@@ -19,8 +19,7 @@ class Command(ColumnCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--backup-file", metavar="PATH", help="backup of the tokens (default: a dated file)")
-        parser.add_argument("--no-backup", action="store_true", help="keep no backup")
+        backup_arguments(parser, "backup of the tokens")
         parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask")
         lookalikes_argument(parser)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from atrest.django.management.base import ColumnCommand, backup_argument, lookalikes_argument, number
+from atrest.django.management.base import ColumnCommand, backup_argument, backup_arguments, lookalikes_argument, number
 
 
 class Command(ColumnCommand):
@@ -19,10 +19,7 @@ class Command(ColumnCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "--backup-file", metavar="PATH", help="encrypted backup of the old values (default: a dated file)"
-        )
-        parser.add_argument("--no-backup", action="store_true", help="keep no backup")
+        backup_arguments(parser, "encrypted backup of the old values")
         parser.add_argument("--skip-encrypted", action="store_true", help="always so; accepted for older scripts")
         parser.add_argument("--max-rate", type=int, metavar="ROWS", help="rows a second at most")
         lookalikes_argument(parser)

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError
 
 import atrest
 from atrest.django.columns import is_named
-from atrest.django.management.base import listed, refuse_below_one, refuse_unknown
+from atrest.django.management.base import listed, refuse_counts, refuse_unknown
 from atrest.django.mirror import bulk
 from atrest.django.mirror.declared import Mirror, all_mirrors
 from atrest.django.words import in_django
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="compare only")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_below_one(options, "batch_size")
+        refuse_counts(options)
         alias = options["database"]
         refuse_unknown(alias)
         try:

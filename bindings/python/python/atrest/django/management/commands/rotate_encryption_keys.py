@@ -11,7 +11,14 @@ from django.core.management.base import CommandParser
 import atrest
 from atrest.django import conf, policy
 from atrest.django.keys import in_force
-from atrest.django.management.base import ColumnCommand, backup_argument, key_summary, lookalikes_argument, number
+from atrest.django.management.base import (
+    ColumnCommand,
+    backup_argument,
+    backup_arguments,
+    key_summary,
+    lookalikes_argument,
+    number,
+)
 
 
 #: A key in base64url that begins as an option does.
@@ -31,8 +38,7 @@ class Command(ColumnCommand):
         super().add_arguments(parser)
         parser.add_argument("--old-key", action="append", default=[], metavar="KEY|SOURCE", help="also decrypts")
         parser.add_argument("--new-key", metavar="KEY|SOURCE", help="encrypts from now on")
-        parser.add_argument("--backup-file", metavar="PATH", help="backup of the old tokens (default: a dated file)")
-        parser.add_argument("--no-backup", action="store_true", help="keep no backup")
+        backup_arguments(parser, "backup of the old tokens")
         lookalikes_argument(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
