@@ -129,6 +129,7 @@ def test_settings_that_are_no_dict_are_named_and_not_shown(default, given):
 @pytest.mark.parametrize(
     ("name", "given", "says"),
     [
+        ("ALLOW_PLAINTEXT", "False", "is a str; write True or False"),
         ("RELOAD_SECONDS", "abc", "is a str; write a number of seconds"),
         ("RELOAD_SECONDS", None, "is a NoneType; write a number of seconds"),
         ("RELOAD_SECONDS", -1, "is a int; write a number of seconds from 0 on"),

@@ -42,6 +42,8 @@ DEFAULTS: dict[str, Any] = {
 OLD_NAMES = ("FIELD_ENCRYPTION_KEY", "MESSAGE_ENCRYPTION_KEY", "BIOMETRIC_ENCRYPTION_KEY")
 #: Of these names in ATREST, what they are to be, and what says so.
 KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    # "False", from a variable, would be true.
+    "ALLOW_PLAINTEXT": (lambda value: isinstance(value, bool), "True or False"),
     "POLICY": (lambda value: isinstance(value, (str, os.PathLike)), 'a path, such as "atrest.toml"'),
     "BACKUPS": (lambda value: isinstance(value, (str, os.PathLike)), 'a folder, such as "/var/backups/app"'),
     "DATABASE_URLS": (
