@@ -118,8 +118,6 @@ impl<'a> Locations<'a> {
         }
         if let Some(originals) = &args.originals {
             let inside = originals.join("x");
-            std::fs::create_dir_all(originals)
-                .with_context(|| format!("cannot make {}", originals.display()))?;
             for (policy, location, _) in &self.list {
                 let Some(folder) = location.folder() else {
                     continue;
@@ -146,6 +144,11 @@ impl<'a> Locations<'a> {
         Ok(())
     }
 
+    /// Whether what is clear is taken for files of an earlier system.
+    pub(crate) const fn take_over_old(&self) -> bool {
+        self.old.is_some()
+    }
+
     /// Runs the operation on one after the other. `tell` is given each report when it
     /// is there.
     ///
@@ -169,15 +172,16 @@ impl<'a> Locations<'a> {
         Ok(reports)
     }
 
-    /// What the operation would do.
+    /// What the operation would do, and whether it would do it.
     ///
     /// # Errors
     /// As [`Locations::run`].
     pub(crate) async fn plan(
         &self,
         operation: atrest_engine::Operation,
-    ) -> anyhow::Result<Vec<FilesPlan>> {
+    ) -> anyhow::Result<(Vec<FilesPlan>, bool)> {
         let mut plans = Vec::new();
+        let mut clean = true;
         for (policy, location, keys) in &self.list {
             let begin = Instant::now();
             let found = self
@@ -190,8 +194,10 @@ impl<'a> Locations<'a> {
             plan.now.seconds = begin.elapsed().as_secs_f64();
             self.not_stopped(&plan.now)?;
             plans.push(plan);
+            // What does not open in the old format keeps everything else from being done.
+            clean &= self.old.is_none() || found.is_clean();
         }
-        Ok(plans)
+        Ok((plans, clean))
     }
 
     /// Holds a copy of the one location there is against it, or puts it back.
@@ -260,19 +266,20 @@ impl<'a> Locations<'a> {
             stop: self.connected.stop.clone(),
         };
         bar.files(&policy.location, doing, || location.count());
-        let found = match (location, &self.old) {
-            (Location::Folder(folder), old) => tokio::task::block_in_place(|| match old {
-                Some(old) => Ok(folder.take_over(old, keys, &options)?),
-                None => Ok(folder.run(operation, keys, &options)?),
-            }),
-            (Location::Bucket(_), Some(_)) => Err(anyhow::anyhow!(
-                "--from is about files on the local disk, and {} is a bucket; name a folder with --only",
-                policy.location
-            )),
-            (Location::Bucket(bucket), None) => bucket
-                .run(operation, keys, &options)
-                .await
-                .map_err(Into::into),
+        let changes = operation.changes();
+        let found = match location {
+            Location::Folder(folder) => tokio::task::block_in_place(|| match &self.old {
+                Some(old) if changes => folder.take_over(old, keys, &options),
+                Some(old) => folder.verify_old(old, keys, &options),
+                None => folder.run(operation, keys, &options),
+            })
+            .map_err(anyhow::Error::from),
+            Location::Bucket(bucket) => match &self.old {
+                Some(old) if changes => bucket.take_over(old, keys, &options).await,
+                Some(old) => bucket.verify_old(old, keys, &options).await,
+                None => bucket.run(operation, keys, &options).await,
+            }
+            .map_err(anyhow::Error::from),
         };
         bar.clear();
         found

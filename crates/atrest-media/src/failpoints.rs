@@ -111,7 +111,13 @@ mod armed {
         ];
 
         /// Those of work in a bucket.
-        pub const BUCKET: [Self; 17] = [
+        pub const BUCKET: [Self; 23] = [
+            Self::OriginalFolderMade,
+            Self::OriginalMade,
+            Self::OriginalCopied,
+            Self::OriginalSynced,
+            Self::OriginalNamed,
+            Self::OriginalFolderSynced,
             Self::ProbePut,
             Self::ConditionsTried,
             Self::ProbeRemoved,

@@ -212,7 +212,7 @@ where
 }
 
 /// The same bytes in pieces of at most 1 MiB.
-fn in_pieces<S, E>(stream: S) -> impl Stream<Item = Result<Bytes, E>> + Send
+pub(crate) fn in_pieces<S, E>(stream: S) -> impl Stream<Item = Result<Bytes, E>> + Send + use<S, E>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: Send,

@@ -60,8 +60,8 @@ pub(crate) async fn show(
         connected.progress.clear();
         plans.push(plan?);
     }
-    let files = locations.plan(operation).await?;
-    let clean = plans.iter().all(|p| p.refusals.is_empty());
+    let (files, files_clean) = locations.plan(operation).await?;
+    let clean = files_clean && plans.iter().all(|p| p.refusals.is_empty());
     let backup = backups.map(|folder| estimate(folder, &plans));
     if global.json {
         Envelope::new("plan", clean, plans, begin.elapsed().as_secs_f64())
@@ -81,6 +81,11 @@ pub(crate) async fn show(
     let values: u64 = plans.iter().map(|p| p.due).sum();
     let files: u64 = files.iter().map(|p| p.due).sum();
     let verb = operation.verb();
+    let next = match locations.take_over_old() {
+        // Without --from it would encrypt what the earlier system wrote.
+        true => "the same command without --dry-run".to_owned(),
+        false => format!("atrest {verb}"),
+    };
     line("");
     line(&match (clean, to_do(values, files)) {
         (false, _) => {
@@ -88,7 +93,7 @@ pub(crate) async fn show(
         }
         (true, None) => format!("Nothing to {verb}."),
         (true, Some(due)) => {
-            format!("{due} to {verb}. Nothing was changed; next: atrest {verb}")
+            format!("{due} to {verb}. Nothing was changed; next: {next}")
         }
     });
     Ok(Outcome::from_clean(clean))

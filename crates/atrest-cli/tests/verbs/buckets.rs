@@ -138,6 +138,36 @@ async fn columns_and_a_bucket_live_one_life() {
     assert!(s3.get("gate/a.mp4").await == clip && s3.get("b.jpg").await == b"image");
 }
 
+/// What an earlier system put there is taken over; a dry run changes nothing.
+#[tokio::test]
+async fn objects_of_an_earlier_system_are_taken_over() {
+    let s3 = InBucket::on(&server::s3()).await;
+    // From the Fernet specification.
+    let token = b"gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+    s3.put("gate/a.mp4", token.to_vec()).await;
+    s3.put("note.txt", b"left out".to_vec()).await;
+    let run = |more: &[&str]| {
+        let from = ["--from", "fernet", "--from-key", "env:OLD"];
+        let only = ["encrypt", "--only", &s3.location];
+        let mut command = s3.command(&[&only[..], &from, more].concat());
+        command.env("OLD", "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=");
+        ran(command.output().unwrap())
+    };
+    run(&["--originals", "kept", "--dry-run"])
+        .expect(0)
+        .says("1 files to encrypt. Nothing was changed; next: the same command without --dry-run");
+    assert_eq!(s3.get("gate/a.mp4").await, token);
+    let kept = s3.place.folder().join("kept");
+    assert!(!kept.exists());
+    run(&["--originals", "kept"])
+        .expect(0)
+        .says("1 files encrypted (5 B");
+    assert_eq!(std::fs::read(kept.join("gate/a.mp4")).unwrap(), token);
+    assert!(!kept.join("note.txt").exists());
+    s3.run(&["decrypt", "--only", &s3.location]).expect(0);
+    assert_eq!(s3.get("gate/a.mp4").await, b"hello");
+}
+
 /// The encrypted copy that `aws s3 sync` or rclone makes is a backup.
 #[tokio::test]
 async fn a_copy_of_a_bucket_is_compared_and_put_back() {

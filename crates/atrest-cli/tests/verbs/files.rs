@@ -522,7 +522,6 @@ async fn files_of_an_earlier_system_are_taken_over() {
     run(&with(&["--originals", "clips/kept"]), key)
         .expect(2)
         .says("lies in clips");
-    fs::remove_dir(folder.join("kept")).unwrap();
     // Under another key none opens; beside one that is clear, none is changed.
     let wrong = key.replace('2', "3");
     run(&with(&["--originals", "kept"]), &wrong)
@@ -531,8 +530,16 @@ async fn files_of_an_earlier_system_are_taken_over() {
     fs::write(folder.join("stray"), "no such file").unwrap();
     let refused = run(&with(&["--originals", "kept"]), key).expect(1);
     refused.says("clips/stray").says("0 files encrypted");
+    run(&with(&["--originals", "kept", "--dry-run"]), key)
+        .expect(1)
+        .says("clips/stray")
+        .says("Refused as it stands");
     fs::remove_file(folder.join("stray")).unwrap();
+    run(&with(&["--originals", "kept", "--dry-run"]), key)
+        .expect(0)
+        .says("4 files to encrypt");
     assert_eq!(clips(&place), old);
+    assert!(!place.folder().join("kept").exists(), "nothing was changed");
 
     let done = run(&with(&["--originals", "kept"]), key).expect(0);
     done.says("has no MAC").says("4 files encrypted (113.7 KiB");

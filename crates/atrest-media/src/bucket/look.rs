@@ -36,6 +36,8 @@ pub(super) struct Content {
     pub(super) bytes: BoxStream<'static, Result<Bytes, Failure>>,
     /// Whether it is all of it.
     pub(super) whole: bool,
+    /// Whether fewer bytes come than the size says.
+    pub(super) shorter: bool,
 }
 
 impl Content {
@@ -46,6 +48,7 @@ impl Content {
             attributes: result.attributes.clone(),
             bytes: result.into_stream().map_err(failed("reading it")).boxed(),
             whole: true,
+            shorter: false,
         }
     }
 }
@@ -62,7 +65,7 @@ impl Job<'_> {
         let seals =
             self.operation == Operation::Encrypt && matches!(keys.to_seal(), ToSeal::Under(..));
         // There is no range of nothing.
-        let whole = size == 0 || (size <= SHORT && seals);
+        let whole = size == 0 || (size <= SHORT && (seals || self.old.is_some()));
         let range = (!whole).then_some(GetRange::Bounded(0..HEADER as u64));
         let inner = self.store.inner();
         let options = GetOptions::new().with_range(range);
@@ -99,6 +102,7 @@ impl Job<'_> {
             attributes,
             bytes,
             whole,
+            shorter: false,
         }))
     }
 

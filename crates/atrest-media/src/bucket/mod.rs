@@ -51,6 +51,7 @@ mod export;
 pub mod fuzzing;
 mod look;
 mod object;
+mod old;
 mod parts;
 mod policy;
 mod probe;
@@ -68,8 +69,8 @@ use atrest_engine::policy::SubjectPattern;
 use object_store::path::Path;
 
 pub use crate::inplace::{
-    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Restored,
-    Skipped, Tally, Undecryptable, Versions, Why,
+    Belonging, Export, ExportFolder, GlobError, OldFiles, Operation, Options, Progress, Report,
+    Restored, Skipped, Tally, Undecryptable, Versions, Why,
 };
 pub use error::{BucketError, MoveError};
 pub use rename::Moved;
@@ -156,7 +157,51 @@ impl Bucket {
         keys: impl Into<Keys>,
         options: &Options<'_>,
     ) -> Result<Report, BucketError> {
-        run::run(self, operation, &keys.into(), options).await
+        run::run(self, operation, None, &keys.into(), options).await
+    }
+
+    /// Opens, in the old format, every object that is none of atrest's yet, and every chunk
+    /// of those that are, as [`Folder::verify_old`](crate::folder::Folder::verify_old)
+    /// does.
+    ///
+    /// # Errors
+    /// As [`Bucket::run`].
+    pub async fn verify_old(
+        &self,
+        old: &OldFiles,
+        keys: impl Into<Keys>,
+        options: &Options<'_>,
+    ) -> Result<Report, BucketError> {
+        let keys = keys.into();
+        let run = run::run(self, Operation::Verify, Some(old), &keys, options);
+        let mut found = run.await?;
+        found.skipped.retain(|it| it.why != Why::LeftOver);
+        Ok(found)
+    }
+
+    /// Makes objects of atrest of what an earlier system encrypted and put there, as
+    /// [`Folder::take_over`](crate::folder::Folder::take_over) does. Originals go to a
+    /// folder of the local disk, without their metadata and tags, which stay where they
+    /// are.
+    ///
+    /// # Errors
+    /// As [`Bucket::run`].
+    pub async fn take_over(
+        &self,
+        old: &OldFiles,
+        keys: impl Into<Keys>,
+        options: &Options<'_>,
+    ) -> Result<Report, BucketError> {
+        let keys = keys.into();
+        let found = self.verify_old(old, &keys, options).await?;
+        if !found.is_clean() {
+            return Ok(found);
+        }
+        let removed = old.remove_left_over();
+        let run = run::run(self, Operation::Encrypt, Some(old), &keys, options);
+        let mut report = run.await?;
+        report.removed += removed;
+        Ok(report)
     }
 
     /// Holds a copy of what is below the prefix, on the local disk and encrypted as it is

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use atrest_core::Keyring;
-use atrest_core::object::{ObjectError, sealed_len};
+use atrest_core::object::{ObjectError, clear_len, sealed_len};
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
@@ -10,7 +10,8 @@ use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::look::{Content, State};
 use super::probe::Conditions;
-use super::{Bucket, Operation, Why};
+use super::replace::Length;
+use super::{Bucket, OldFiles, Operation, Why};
 use crate::Keys;
 use crate::failpoints::{Point, reached};
 use crate::inplace::{Done, Failure, Left, Watch, is_temporary, sealing};
@@ -25,6 +26,8 @@ pub(super) struct Job<'a> {
     pub(super) bucket: &'a Bucket,
     pub(super) store: SealedStore<PrefixStore<AmazonS3>>,
     pub(super) operation: Operation,
+    /// What is clear was encrypted by an earlier system.
+    pub(super) old: Option<&'a OldFiles>,
     pub(super) keys: &'a Keys,
     pub(super) watch: &'a Watch<'a>,
     pub(super) conditions: Conditions,
@@ -42,6 +45,7 @@ impl<'a> Job<'a> {
             bucket,
             store: bucket.sealed_store(keys),
             operation,
+            old: None,
             keys,
             watch,
             conditions,
@@ -107,11 +111,20 @@ impl<'a> Job<'a> {
             State::Clear(content) if self.operation == Operation::Encrypt => {
                 let (sealing, key) = sealing(keys)?;
                 let content = self.all(name, content).await?;
-                let bytes = content.meta.size;
-                self.seal(name, content, sealing).await?;
+                let content = match self.old {
+                    Some(old) => self.taken_over(old, name, content).await?,
+                    None => content,
+                };
+                let bytes = self.seal(name, content, sealing).await?;
                 Ok(Done::sealed(key, bytes, keys).changed())
             }
-            State::Clear(content) => Ok(Done::clear(content.meta.size)),
+            State::Clear(content) => match self.old {
+                Some(old) => {
+                    let content = self.all(name, content).await?;
+                    Ok(Done::clear(self.proven(old, content).await?))
+                }
+                None => Ok(Done::clear(content.meta.size)),
+            },
             State::Sealed(key, bytes) => {
                 // The store may know newer keys of the subject than these.
                 let newer;
@@ -140,7 +153,7 @@ impl<'a> Job<'a> {
                     }
                     Operation::Decrypt => {
                         let content = self.open(name).await?;
-                        let length = content.meta.size;
+                        let length = Length::Exactly(content.meta.size);
                         let old = (content.meta.e_tag.clone(), content.attributes.clone());
                         let clear = self.watched(content);
                         self.replace(name, old, length, None, clear).await?;
@@ -151,21 +164,26 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Puts the object of a clear content in its place.
+    /// Puts the object of a clear content in its place. Gives how many clear bytes it has.
     pub(super) async fn seal(
         &self,
         name: &Path,
         content: Content,
         keyring: &Keyring,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         let id = self.bucket.bind.logical_id(name.as_ref().as_bytes());
         let length = sealed_len(content.meta.size).ok_or(Failure::Object(ObjectError::TooLong))?;
+        let length = match content.shorter {
+            true => Length::AtMost(length),
+            false => Length::Exactly(length),
+        };
         let old = (content.meta.e_tag.clone(), content.attributes.clone());
         let sealing = Sealing::new(keyring, id).map_err(Failure::Object)?;
         let beginning = *sealing.prologue();
         let object = sealed(self.watched(content), sealing, Arc::new(Unobserved));
         let beginning = Some(&beginning[..]);
-        self.replace(name, old, length, beginning, object).await
+        let sealed = self.replace(name, old, length, beginning, object).await?;
+        clear_len(sealed).map_err(Failure::Object)
     }
 
     /// The bytes of a content: counted, and given up when the run is to stop.

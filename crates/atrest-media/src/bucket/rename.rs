@@ -18,7 +18,7 @@ use super::look::{Content, State};
 use super::object::Job;
 use super::probe::Conditions;
 use super::raw::Expected;
-use super::replace::New;
+use super::replace::{Length, New};
 use super::{Bucket, BucketError, MoveError, Operation, Options, Why};
 use crate::Keys;
 use crate::failpoints::{Point, reached};
@@ -230,13 +230,14 @@ async fn put(
     reached(Point::TagsRead);
     let new = New {
         key: &key,
-        length,
+        length: Length::Exactly(length),
         beginning: Some(&beginning[..]),
         attributes,
         tags,
     };
     let object = sealed(clear, sealing, Arc::new(Unobserved));
-    to.job.put(Expected::Nothing, new, object).await
+    let put = to.job.put(Expected::Nothing, new, object).await;
+    put.map(drop)
 }
 
 /// Whether what is under both names opens there, and is the same in all that a move keeps.

@@ -19,10 +19,33 @@ use crate::inplace::{Failure, Why};
 /// Parts that are on their way at the same time, of one object.
 const AT_ONCE: usize = 2;
 
+/// How many bytes come.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Length {
+    Exactly(u64),
+    AtMost(u64),
+}
+
+impl Length {
+    const fn most(self) -> u64 {
+        match self {
+            Self::Exactly(length) | Self::AtMost(length) => length,
+        }
+    }
+
+    /// Whether so many are right.
+    const fn holds(self, bytes: u64) -> bool {
+        match self {
+            Self::Exactly(length) => bytes == length,
+            Self::AtMost(length) => bytes <= length,
+        }
+    }
+}
+
 /// What is to be put.
 pub(super) struct New<'a> {
     pub(super) key: &'a Path,
-    pub(super) length: u64,
+    pub(super) length: Length,
     /// How it begins, if nothing else does.
     pub(super) beginning: Option<&'a [u8]>,
     pub(super) attributes: Attributes,
@@ -35,21 +58,21 @@ fn failure(problem: impl Into<String>) -> Failure {
 
 impl Job<'_> {
     /// Puts `length` bytes under the name, with the attributes of the old content, and
-    /// its tags. Whatever fails, what is there is whole: the old or the new. `beginning`
-    /// is how the new content begins, if nothing else does.
+    /// its tags; gives how many they were. Whatever fails, what is there is whole: the old
+    /// or the new. `beginning` is how the new content begins, if nothing else does.
     pub(super) async fn replace(
         &self,
         name: &Path,
         (e_tag, attributes): (Option<String>, Attributes),
-        length: u64,
+        length: Length,
         beginning: Option<&[u8]>,
         stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         let key = self.bucket.key(name);
         let Some(e_tag) = e_tag else {
             return Err(failure("the server gave no ETag to hold on to"));
         };
-        self.may_put(length)?;
+        self.may_put(length.most())?;
         let tags = self.bucket.raw.tags(&key).await?;
         reached(Point::TagsRead);
         let new = New {
@@ -73,14 +96,15 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Puts it, if the key holds what is expected; [`Why::Changed`] if it does not.
+    /// Puts it, if the key holds what is expected; [`Why::Changed`] if it does not. Gives
+    /// how many bytes it was.
     pub(super) async fn put(
         &self,
         expected: Expected<'_>,
         new: New<'_>,
         stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
-    ) -> Result<(), Failure> {
-        if new.length <= PART {
+    ) -> Result<u64, Failure> {
+        if new.length.most() <= PART {
             self.at_once(expected, new, stream).await
         } else {
             self.in_parts(expected, new, stream).await
@@ -103,10 +127,11 @@ impl Job<'_> {
         expected: Expected<'_>,
         new: New<'_>,
         stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         let pieces: Vec<Bytes> = stream.try_collect().await?;
         let payload: PutPayload = pieces.into_iter().collect();
-        if payload.content_length() as u64 != new.length {
+        let length = payload.content_length() as u64;
+        if !new.length.holds(length) {
             return Err(failure("reading it gave another length than it has"));
         }
         let mode = match expected {
@@ -130,8 +155,8 @@ impl Job<'_> {
         let put = self.bucket.raw.s3.put_opts(new.key, payload, options).await;
         reached(Point::ContentPut);
         match put {
-            Ok(_) => Ok(()),
-            Err(_) if self.is_there(new.key, new.beginning).await => Ok(()),
+            Ok(_) => Ok(length),
+            Err(_) if self.is_there(new.key, new.beginning).await => Ok(length),
             Err(error) => Err(failed("writing it")(error)),
         }
     }
@@ -141,7 +166,7 @@ impl Job<'_> {
         expected: Expected<'_>,
         new: New<'_>,
         stream: impl Stream<Item = Result<Bytes, Failure>> + Send,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
         let (s3, key, length) = (&self.bucket.raw.s3, new.key, new.length);
         let options = PutMultipartOptions {
             tags: new.tags,
@@ -152,7 +177,7 @@ impl Job<'_> {
         let upload = upload.map_err(failed("beginning to write it"))?;
         reached(Point::UploadBegun);
         let sent = async {
-            let sent = parts(stream, part_len(length))
+            let sent = parts(stream, part_len(length.most()))
                 .enumerate()
                 .map(|(index, part)| {
                     let upload = &upload;
@@ -165,7 +190,8 @@ impl Job<'_> {
                     }
                 });
             let sent: Vec<_> = sent.buffered(AT_ONCE).try_collect().await?;
-            if sent.iter().map(|(_, sent)| sent).sum::<u64>() != length {
+            let bytes = sent.iter().map(|(_, sent)| sent).sum();
+            if !length.holds(bytes) {
                 return Err(failure("reading it gave another length than it has"));
             }
             let ids: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
@@ -183,8 +209,8 @@ impl Job<'_> {
                 .await;
             reached(Point::UploadCompleted);
             match done {
-                Ok(()) => Ok(()),
-                Err(_) if self.is_there(key, new.beginning).await => Ok(()),
+                Ok(()) => Ok(bytes),
+                Err(_) if self.is_there(key, new.beginning).await => Ok(bytes),
                 Err(error) if error.is_condition() => Err(Failure::Skipped(Why::Changed)),
                 Err(error) => Err(failure(format!("writing it failed: {error}"))),
             }

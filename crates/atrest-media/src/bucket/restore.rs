@@ -208,6 +208,7 @@ impl Run<'_> {
             attributes: there.attributes,
             bytes: clear,
             whole: true,
+            shorter: false,
         })
     }
 

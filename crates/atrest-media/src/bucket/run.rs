@@ -6,7 +6,7 @@ use object_store::{ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
 
 use super::object::Job;
 use super::probe::Conditions;
-use super::{Bucket, BucketError, Operation, Options, Report, Why};
+use super::{Bucket, BucketError, OldFiles, Operation, Options, Report, Why};
 use crate::Keys;
 use crate::failpoints::{Point, reached};
 use crate::inplace::{Failure, Watch, is_temporary};
@@ -16,6 +16,7 @@ use crate::keyrings::{BATCH, FileKeys};
 pub(super) async fn run(
     bucket: &Bucket,
     operation: Operation,
+    old: Option<&OldFiles>,
     keys: &Keys,
     options: &Options<'_>,
 ) -> Result<Report, BucketError> {
@@ -24,7 +25,10 @@ pub(super) async fn run(
         false => Conditions::default(),
     };
     let watch = Watch::new(options);
-    let job = Job::new(bucket, operation, keys, &watch, conditions);
+    let job = Job {
+        old,
+        ..Job::new(bucket, operation, keys, &watch, conditions)
+    };
     let report = Mutex::new(Report::default());
     if keys.by_name() {
         if operation.changes() {

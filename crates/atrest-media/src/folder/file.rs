@@ -1,7 +1,7 @@
 //! One file: what it is, and what becomes of it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader, Read, Seek as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -13,12 +13,14 @@ use super::state::{State, look};
 use super::temporary::Temporary;
 use super::{Folder, OldFiles, Operation, Why};
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Done, Failure, Left, Watch, Watched, sealing};
+use crate::inplace::{Done, Failure, KEEPING, Left, Original, Watch, Watched, sealing};
 use crate::keyrings::{FileKeys, ToSeal};
-use crate::{Keys, ObjectReader};
+use crate::{Keys, ObjectReader, OldReader};
 
 /// Bytes from which a file is worth several threads.
 const LARGE: u64 = 32 << 20;
+/// Bytes of an original that are copied at once.
+const PIECE: usize = 256 * 1024;
 
 /// What all files of a run share.
 pub(super) struct Job<'a> {
@@ -135,14 +137,14 @@ impl<'a> Job<'a> {
                 }
                 let (sealing, key) = sealing(keys)?;
                 if let Some(old) = self.old {
-                    old.keep(source, path)?;
+                    keep_original(old, source, path)?;
                 }
                 let mut bytes = 0;
                 replace(source, |to| {
                     let sealed = match self.old {
                         None => crate::seal(reader(), to, sealing, id, threads, &|_| {}),
                         Some(old) => {
-                            let clear = old.clear(reader());
+                            let clear = clear(old, reader());
                             crate::seal(clear, to, sealing, id, threads, &|_| {})
                         }
                     };
@@ -155,7 +157,7 @@ impl<'a> Job<'a> {
                 None if matches!(keys.to_seal(), ToSeal::Never) => Ok(withheld(bytes)),
                 None => Ok(Done::clear(bytes)),
                 Some(old) => {
-                    let bytes = io::copy(&mut old.clear(reader()), &mut io::sink());
+                    let bytes = io::copy(&mut clear(old, reader()), &mut io::sink());
                     let bytes =
                         bytes.map_err(Failure::io("opening what an earlier system wrote"))?;
                     Ok(Done::clear(bytes))
@@ -193,6 +195,27 @@ impl<'a> Job<'a> {
             }
         }
     }
+}
+
+/// The clear bytes of a file of an earlier system.
+fn clear<R: Read>(old: &OldFiles, file: R) -> OldReader<R> {
+    OldReader::new(file, old.format, &old.keyring)
+}
+
+/// Copies the file at `path` below the root, as it is, to where originals go.
+fn keep_original(old: &OldFiles, source: &Source, path: &Path) -> Result<(), Failure> {
+    let Some(to) = old.original(path) else {
+        return Ok(());
+    };
+    let copy = || {
+        let mut file = &source.file;
+        let mut original = Original::new(to)?;
+        file.rewind()?;
+        io::copy(&mut BufReader::with_capacity(PIECE, file), &mut original)?;
+        original.keep()?;
+        file.rewind()
+    };
+    copy().map_err(Failure::io(KEEPING))
 }
 
 /// A clear file whose subject is being forgotten.

@@ -43,7 +43,6 @@ mod error;
 mod export;
 mod file;
 mod kept;
-mod old;
 mod place;
 mod policy;
 mod restore;
@@ -62,11 +61,10 @@ use atrest_engine::policy::SubjectPattern;
 use atrest_engine::restore::RestoreMode;
 
 pub use crate::inplace::{
-    Belonging, Export, ExportFolder, GlobError, Operation, Options, Progress, Report, Restored,
-    Skipped, Tally, Undecryptable, Versions, Why,
+    Belonging, Export, ExportFolder, GlobError, OldFiles, Operation, Options, Progress, Report,
+    Restored, Skipped, Tally, Undecryptable, Versions, Why,
 };
 pub use error::FolderError;
-pub use old::OldFiles;
 
 pub(crate) use copy::FolderCopy;
 
@@ -265,10 +263,27 @@ impl Folder {
         export::export(self, &keys.into(), to)
     }
 
+    /// Opens, in the old format, every file that is no object yet, and every chunk of those
+    /// that are. Nothing is changed. One that does not open in the old format is in the
+    /// report as skipped; one that does, as clear. What killed runs left is not: taking
+    /// over removes it.
+    ///
+    /// # Errors
+    /// As [`Folder::run`].
+    pub fn verify_old(
+        &self,
+        old: &OldFiles,
+        keys: impl Into<Keys>,
+        options: &Options<'_>,
+    ) -> Result<Report, FolderError> {
+        let mut found = run::run(self, Operation::Verify, Some(old), &keys.into(), options)?;
+        found.skipped.retain(|it| it.why != Why::LeftOver);
+        Ok(found)
+    }
+
     /// Makes objects of files that an earlier system encrypted: whatever is no object
-    /// yet. First every one of them is opened, and if one does not open in the old
-    /// format, nothing is changed: it is in the report as skipped. Clear bytes stay in
-    /// memory.
+    /// yet. First every one of them is opened ([`Self::verify_old`]), and if one does not
+    /// open in the old format, nothing is changed. Clear bytes stay in memory.
     ///
     /// # Errors
     /// As [`Folder::run`].
@@ -279,11 +294,9 @@ impl Folder {
         options: &Options<'_>,
     ) -> Result<Report, FolderError> {
         let keys = keys.into();
-        let mut look = run::run(self, Operation::Verify, Some(old), &keys, options)?;
-        // What a killed run left is removed by the changing one.
-        look.skipped.retain(|it| it.why != Why::LeftOver);
-        if !look.is_clean() {
-            return Ok(look);
+        let found = self.verify_old(old, &keys, options)?;
+        if !found.is_clean() {
+            return Ok(found);
         }
         let removed = old.remove_left_over();
         let mut report = run::run(self, Operation::Encrypt, Some(old), &keys, options)?;

@@ -14,6 +14,7 @@ mod faults;
 mod killed;
 mod left_alone;
 mod meanwhile;
+mod old;
 mod renamed;
 #[cfg(unix)]
 mod restored;
@@ -25,12 +26,15 @@ mod versions;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use atrest_core::object::ObjectBind;
 use atrest_core::{Key, KeyId, Keyring};
-use atrest_media::bucket::{Bucket, BucketError, Operation, Options, Report, Why};
+use atrest_media::OldFormat;
+use atrest_media::bucket::{Bucket, BucketError, OldFiles, Operation, Options, Report, Why};
 use atrest_media::store::SealedStore;
+use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
 use futures::TryStreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
@@ -171,6 +175,24 @@ impl Place {
             );
         }
         found
+    }
+}
+
+/// As an earlier system wrote it, under key 9.
+fn cbc(clear: &[u8]) -> Vec<u8> {
+    let key = UnboundCipherKey::new(&AES_256, &[9; 32]).unwrap();
+    let mut sealed = clear.to_vec();
+    let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).unwrap();
+    let iv = key.encrypt(&mut sealed).unwrap();
+    let iv: &[u8] = (&iv).try_into().unwrap();
+    [iv, &sealed].concat()
+}
+
+fn old_files(originals: Option<PathBuf>) -> OldFiles {
+    OldFiles {
+        format: OldFormat::Aes256Cbc,
+        keyring: Keyring::new(key(9), vec![]).unwrap(),
+        originals,
     }
 }
 

@@ -39,11 +39,15 @@ enum Work {
     Purge,
     MoveShort,
     MoveLong,
+    /// Takes over what an earlier system encrypted; originals go to a folder.
+    TakeOver,
 }
 
-use Work::{Decrypt, Encrypt, MoveLong, MoveShort, Purge, Rotate};
+use Work::{Decrypt, Encrypt, MoveLong, MoveShort, Purge, Rotate, TakeOver};
 
-const ALL: [Work; 6] = [Encrypt, Rotate, Decrypt, Purge, MoveShort, MoveLong];
+const ALL: [Work; 7] = [
+    Encrypt, Rotate, Decrypt, Purge, MoveShort, MoveLong, TakeOver,
+];
 
 impl Work {
     fn place(self, prefix: Option<&str>) -> Place {
@@ -67,6 +71,7 @@ impl Work {
                 ("sub/e", LONG),
             ],
             Purge => &[("a", 10), ("sub/b", 100_000)],
+            TakeOver => &[("a", 10), ("sub/b", LONG)],
             MoveShort => &[("old", 100_000)],
             MoveLong => &[("old", LONG)],
         }
@@ -88,6 +93,19 @@ impl Work {
         let moves = matches!(self, MoveShort | MoveLong);
         let count = self.lengths().len() as u64;
         match (point, self) {
+            // One is short, one in parts; both are opened before the first changes.
+            (Point::Looked, TakeOver) => 2 * count,
+            (Point::ContentBegun, TakeOver) => 2,
+            (Point::ContentReady | Point::ContentPut, TakeOver) => 1,
+            (
+                Point::OriginalFolderMade
+                | Point::OriginalMade
+                | Point::OriginalCopied
+                | Point::OriginalSynced
+                | Point::OriginalNamed
+                | Point::OriginalFolderSynced,
+                TakeOver,
+            ) => count,
             // That nothing is overwritten, and nothing removed that was changed.
             (Point::ProbePut | Point::ConditionsTried | Point::ProbeRemoved, _) => {
                 1 + u64::from(moves)
@@ -106,10 +124,10 @@ impl Work {
             (Point::ContentReady | Point::ContentPut, Encrypt | Rotate | Decrypt) => count - 1,
             (Point::ContentReady | Point::ContentPut, MoveLong) => 0,
             (Point::ContentReady | Point::ContentPut, _) => count,
-            (Point::PartPut, Encrypt | Rotate | Decrypt | MoveLong) => 2,
+            (Point::PartPut, Encrypt | Rotate | Decrypt | MoveLong | TakeOver) => 2,
             (
                 Point::UploadBegun | Point::PartsPut | Point::UploadCompleted,
-                Encrypt | Rotate | Decrypt | MoveLong,
+                Encrypt | Rotate | Decrypt | MoveLong | TakeOver,
             ) => 1,
             (Point::VersionProven | Point::VersionRemoved, Purge) => count,
             (Point::NewNameProven | Point::OldNameRemoved, MoveShort | MoveLong) => 1,
@@ -119,7 +137,7 @@ impl Work {
     }
 
     async fn prepare(self, place: &Place) {
-        let sealed = !matches!(self, Encrypt | Purge);
+        let sealed = !matches!(self, Encrypt | Purge | TakeOver);
         for (name, content) in self.clear() {
             let mut tags = TagSet::default();
             if self == Purge {
@@ -137,6 +155,7 @@ impl Work {
                 true => {
                     atrest_core::object::seal_object(&keyring(), name.as_bytes(), &content).unwrap()
                 }
+                false if self == TakeOver => cbc(&content),
                 false => content,
             };
             let name = path(name);
@@ -152,6 +171,12 @@ impl Work {
             ..Options::default()
         };
         let bucket = place.bucket().purge_versions(self == Purge);
+        if self == TakeOver {
+            let old = old_files(Some(originals(place)));
+            let report = bucket.take_over(&old, &keyring(), &options).await.unwrap();
+            assert!(report.is_clean(), "{report:?}");
+            return Ok(report.changed.files);
+        }
         let (operation, ring) = match self {
             Encrypt | Purge => (Operation::Encrypt, keyring()),
             Rotate => (Operation::Rotate, next_keyring()),
@@ -161,6 +186,7 @@ impl Work {
                 bucket.rename("old", to, &keyring(), &options).await?;
                 return Ok(1);
             }
+            TakeOver => unreachable!("it returned"),
         };
         let report = bucket.run(operation, &ring, &options).await.unwrap();
         assert!(report.is_clean(), "{report:?}");
@@ -170,6 +196,13 @@ impl Work {
         }
         Ok(report.changed.files)
     }
+}
+
+/// Where originals go: known by the place's name to the process that is killed, too.
+fn originals(place: &Place) -> std::path::PathBuf {
+    let prefix = place.store.to_string();
+    let name: String = prefix.chars().filter(char::is_ascii_alphanumeric).collect();
+    std::env::temp_dir().join(format!("atrest-originals-{name}"))
 }
 
 #[tokio::test]
@@ -262,9 +295,33 @@ async fn check(place: &Place, work: Work, before: &Contents, tags: &[String], ca
         );
         assert!(moves || *content != had.0, "{case}: {name} is not done");
     }
+    if work == TakeOver {
+        let kept = originals(place);
+        for (name, (content, _)) in before {
+            assert!(
+                std::fs::read(kept.join(name)).unwrap() == *content,
+                "{case}: the original of {name}"
+            );
+        }
+        let files = walked(&kept);
+        assert_eq!(files.len(), before.len(), "{case}: {files:?}");
+        std::fs::remove_dir_all(kept).unwrap();
+    }
     if work == Purge {
         assert_eq!(tags_of_all(place, work), tags, "{case}");
     }
+}
+
+/// All files below a folder.
+fn walked(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => walked(&path),
+            false => vec![path],
+        })
+        .collect()
 }
 
 fn tags_of_all(place: &Place, work: Work) -> Vec<String> {
@@ -297,7 +354,7 @@ async fn killed_at_any_step_every_object_is_whole_and_the_same_work_goes_on() {
         }
     }
     // Each point of each work that comes to it.
-    assert_eq!(kills, 99);
+    assert_eq!(kills, 128);
 }
 
 /// Whether this is the process of its own; if it is not, there was one, and it passed.
