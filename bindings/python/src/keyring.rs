@@ -7,7 +7,7 @@ use atrest_keys::{FileAccess, LoadedKeyring, Settings, load_keyring};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::environment::Variables;
 use crate::errors::{self, EncryptionError, KeySourceError};
@@ -40,6 +40,11 @@ impl<'py> FromPyObject<'_, 'py> for KeyText {
         }
         if let Ok(bytes) = given.extract() {
             return Ok(Self::Bytes(bytes));
+        }
+        if given.is_instance_of::<PyString>() {
+            // Not UTF-8, as the parser says of bytes that are not.
+            let bytes = PyBytes::new(given.py(), &[0xff]);
+            return Ok(Self::Bytes(bytes.into()));
         }
         Err(PyTypeError::new_err(format!(
             "a key is str or bytes, as generate_key() makes it, and not {}: None is what a variable that is not set \

@@ -25,6 +25,12 @@ def test_a_malformed_key_is_refused_and_not_shown(bad):
 
 
 @pytest.mark.parametrize("make", [atrest.Keyring, atrest.Fernet, atrest.key_id, lambda given: atrest.Keyring("k" * 43, given)])
+def test_a_key_that_is_no_utf_8_is_malformed():
+    """As `os.environ` gives bytes that are not."""
+    with pytest.raises(atrest.KeySourceError, match="a key"):
+        atrest.Keyring("se\udce4cret")
+
+
 @pytest.mark.parametrize("given", [None, 5, ["c2VjcmV0"]])
 def test_what_is_no_key_at_all_is_named_and_not_shown(make, given):
     with pytest.raises(TypeError, match=rf"str or bytes.* not {type(given).__name__}: None is what a variable") as error:

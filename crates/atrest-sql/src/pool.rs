@@ -8,9 +8,14 @@ use std::time::{Duration, Instant};
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection, Database, Pool};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 /// A connection that rested for longer is asked whether it lives before it is used.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How long that may take: where something between has forgotten the connection, nothing
+/// ever answers.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections at most for all that is no page.
 const OTHERS: u32 = 5;
@@ -81,7 +86,10 @@ impl<D: Database> Turns<D> {
         loop {
             let last = self.lock().pop();
             let (mut connection, since) = last?;
-            if since.elapsed() <= FRESH || connection.ping().await.is_ok() {
+            if since.elapsed() <= FRESH {
+                return Some(connection);
+            }
+            if let Ok(Ok(())) = timeout(PATIENCE, connection.ping()).await {
                 return Some(connection);
             }
         }
@@ -101,6 +109,15 @@ impl<D: Database> Turns<D> {
 }
 
 impl<D: Database> Turn<'_, D> {
+    /// As [`Self::end`], where not all was read that the server was asked for. The rest is
+    /// read away: the server would wait for that, and hold its locks and what it sees of
+    /// the database meanwhile.
+    pub(crate) async fn end_unread(mut self) {
+        if self.connection.ping().await.is_ok() {
+            self.end();
+        }
+    }
+
     /// The connection rests for the next turn.
     pub(crate) fn end(self) {
         self.turns.lock().push((self.connection, Instant::now()));

@@ -149,6 +149,7 @@ pub(super) async fn visit(
     let mut turn = shared.turns.take(&shared.pool).await.map_err(fail)?;
     let mut found = sqlx::query_with(sql.build(), args.finish()).fetch(&mut *turn);
     let mut page = limit.begin(visitor);
+    let mut read = true;
     while let Some(row) = found.try_next().await.map_err(fail)? {
         let at = table.key.len();
         let value = value_ref(shared, &row, at, column.is_bytes())?;
@@ -156,11 +157,15 @@ pub(super) async fn visit(
             .map(|beside| value_ref(shared, &row, at + 2, beside.is_bytes()))
             .transpose()?;
         if !page.row(&|| key_of(shared, &row, &table.key), value, beside)? {
-            break; // what the server still sends is read away
+            read = found.try_next().await.map_err(fail)?.is_none();
+            break;
         }
     }
     drop(found);
-    turn.end();
+    match read {
+        true => turn.end(),
+        false => turn.end_unread().await,
+    }
     Ok(page.end())
 }
 
@@ -183,10 +188,11 @@ pub(super) async fn read_one(
         &table.key,
         " = ",
     );
-    let found = sqlx::query_with(sql.build(), args.finish())
-        .fetch_optional(&shared.pool)
-        .await
-        .map_err(|e| shared.error(format!("reading a row of {}", table.shown), e))?;
+    let fail = |e| shared.error(format!("reading a row of {}", table.shown), e);
+    let mut turn = shared.turns.take(&shared.pool).await.map_err(fail)?;
+    let query = sqlx::query_with(sql.build(), args.finish());
+    let found = query.fetch_optional(&mut *turn).await.map_err(fail)?;
+    turn.end();
     found
         .map(|row| Ok(value_ref(shared, &row, 0, column.is_bytes())?.to_value()))
         .transpose()

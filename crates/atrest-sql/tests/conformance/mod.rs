@@ -47,6 +47,7 @@ macro_rules! conformance {
             paging::empty_and_single_row_tables,
             paging::counts_and_samples,
             paging::a_page_ends_with_its_bytes,
+            paging::a_page_that_ends_early_holds_no_lock,
             paging::a_value_beside_another,
             large::a_value_of_many_megabytes,
             swap::only_what_is_unchanged_changes,

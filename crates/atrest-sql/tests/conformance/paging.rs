@@ -3,7 +3,7 @@
 use atrest_engine::target::{
     Change, KeyOf, KeyRange, KeyValue, PageLimit, RowKey, TargetError, Value, ValueRef, Visitor,
 };
-use atrest_testing::ScratchDatabase;
+use atrest_testing::{Dialect, ScratchDatabase};
 
 use super::{all, all_of, bytes, column, connect, long_text, text};
 
@@ -191,6 +191,47 @@ pub async fn a_page_ends_with_its_bytes(scratch: &ScratchDatabase) {
         .map(|i| if i % 10 == 9 { 0 } else { 1000 })
         .collect();
     assert_eq!(all, expected);
+    db.close().await;
+}
+
+/// A page that ends with its bytes leaves nothing open on the server: the table can be
+/// altered at once, by others too.
+pub async fn a_page_that_ends_early_holds_no_lock(scratch: &ScratchDatabase) {
+    let long = long_text(scratch);
+    scratch
+        .execute(&format!(
+            "CREATE TABLE h (k integer NOT NULL PRIMARY KEY, c {long})"
+        ))
+        .await;
+    let fill = match scratch.dialect() {
+        Dialect::Sqlite => "printf('%.*c', 500000, 'x')",
+        _ => "repeat('x', 500000)",
+    };
+    for i in 0..60 {
+        let value = format!("INSERT INTO h VALUES ({i}, {fill})");
+        scratch.execute(&value).await;
+    }
+    let db = connect(scratch).await;
+    let target = column(&db, "h", "c").await;
+    let limit = PageLimit {
+        rows: 60,
+        bytes: 1_000_000,
+        inline: 1 << 20,
+    };
+    let visitor = Box::new(Shown(Vec::new()));
+    let page = target.visit(&KeyRange::default(), limit, visitor).await;
+    assert_eq!(page.unwrap().rows, 2);
+    scratch
+        .execute(match scratch.dialect() {
+            Dialect::MySql => "ALTER TABLE h WAIT 5 ADD COLUMN d integer",
+            Dialect::Postgres => "SET lock_timeout = '5s'; ALTER TABLE h ADD COLUMN d integer",
+            Dialect::Sqlite => "ALTER TABLE h ADD COLUMN d integer",
+        })
+        .await;
+    // The connection is fit for the next page.
+    let visitor = Box::new(Shown(Vec::new()));
+    let page = target.visit(&KeyRange::default(), limit, visitor).await;
+    assert_eq!(page.unwrap().rows, 2);
     db.close().await;
 }
 
