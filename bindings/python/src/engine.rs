@@ -16,6 +16,7 @@ use pyo3::types::{PyBool, PyDict};
 use crate::environment::Variables;
 use crate::errors;
 use crate::origin::Origin;
+use crate::strings::Strings;
 use external::{External, Sources};
 use verbs::{Backup, Job};
 use wait::Watched;
@@ -64,7 +65,7 @@ impl<'py> Options<'py> {
 
 /// A list that came up empty is not every column.
 fn some(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let only: Vec<String> = value.extract()?;
+    let Strings(only) = value.extract()?;
     if only.is_empty() {
         return Err(PyValueError::new_err(
             "only names no column; name some, or leave it out for all of the policy",

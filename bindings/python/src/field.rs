@@ -223,6 +223,11 @@ impl Field {
                 )));
             }
         };
+        if (suite, bind) == (Suite::Fernet, Bind::Row) {
+            return Err(PyValueError::new_err(
+                "a fernet token binds to nothing; leave bind = \"row\" out, or take another suite",
+            ));
+        }
         Ok(Self {
             id: id.unwrap_or_else(|| context.clone()),
             bind,

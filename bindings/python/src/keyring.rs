@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::environment::Variables;
 use crate::errors::{self, EncryptionError, KeySourceError};
+use crate::strings::Strings;
 
 /// A new key: 44 characters of base64url, as `Fernet.generate_key()` prints them.
 #[pyfunction]
@@ -106,11 +107,11 @@ impl Keyring {
     /// The keys of sources, written as URIs: "env:NAME", "file:PATH" and the others of
     /// docs/keys.md. Paths are as seen from `directory`, else from the working folder.
     #[staticmethod]
-    #[pyo3(signature = (primary, previous = Vec::new(), *, environment = None, directory = None, allow_readable_files = false))]
+    #[pyo3(signature = (primary, previous = Strings::default(), *, environment = None, directory = None, allow_readable_files = false))]
     fn from_source(
         py: Python<'_>,
         primary: String,
-        previous: Vec<String>,
+        previous: Strings,
         environment: Option<Bound<'_, PyAny>>,
         directory: Option<PathBuf>,
         allow_readable_files: bool,
@@ -123,7 +124,7 @@ impl Keyring {
         };
         let settings = Settings::new(directory.unwrap_or_default()).with_access(access);
         // A source may ask a server.
-        let loaded = py.detach(|| load_keyring(&primary, &previous, &environment, &settings));
+        let loaded = py.detach(|| load_keyring(&primary, &previous.0, &environment, &settings));
         Ok(Self::loaded(&loaded.map_err(|error| errors::keys(&error))?))
     }
 

@@ -28,6 +28,7 @@ mod objects;
 mod origin;
 mod runtime;
 mod stored;
+mod strings;
 mod subjects;
 mod worker;
 

@@ -112,6 +112,7 @@ def test_a_list_of_columns_that_came_up_empty_is_not_every_column(engine, folder
 def test_only_and_inspect(engine, folder):
     done = engine.encrypt(only=["people.notes"], batch_size=10, workers=1)
     assert [column["column"] for column in done["columns"]] == ["people.notes"]
+    assert [column["column"] for column in engine.status(only="people.notes")["columns"]] == ["people.notes"]
     (found,) = engine.inspect("people.notes", 1)["columns"]
     assert found["state"] == "sealed" and found["clear"] is None
     (found,) = engine.inspect("people.notes", "1", reveal=True)["columns"]

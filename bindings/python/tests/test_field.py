@@ -272,3 +272,8 @@ def test_copies_share_and_pickles_are_refused(field):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with pytest.raises(TypeError, match="pickled"):
             pickle.dumps(field, protocol)
+
+
+def test_fernet_binds_to_no_row(keyring):
+    with pytest.raises(ValueError, match="binds to nothing"):
+        atrest.Field(keyring, "people.email", suite="fernet", bind="row")

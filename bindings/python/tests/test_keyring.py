@@ -24,13 +24,13 @@ def test_a_malformed_key_is_refused_and_not_shown(bad):
         assert "tiger" not in str(raised.value)
 
 
-@pytest.mark.parametrize("make", [atrest.Keyring, atrest.Fernet, atrest.key_id, lambda given: atrest.Keyring("k" * 43, given)])
 def test_a_key_that_is_no_utf_8_is_malformed():
     """As `os.environ` gives bytes that are not."""
     with pytest.raises(atrest.KeySourceError, match="a key"):
         atrest.Keyring("se\udce4cret")
 
 
+@pytest.mark.parametrize("make", [atrest.Keyring, atrest.Fernet, atrest.key_id, lambda given: atrest.Keyring("k" * 43, given)])
 @pytest.mark.parametrize("given", [None, 5, ["c2VjcmV0"]])
 def test_what_is_no_key_at_all_is_named_and_not_shown(make, given):
     with pytest.raises(TypeError, match=rf"str or bytes.* not {type(given).__name__}: None is what a variable") as error:
@@ -78,6 +78,8 @@ def test_sources(tmp_path, key):
         "env:NEW", ["file:old.key"], environment={"NEW": new}, directory=tmp_path
     )
     assert keyring.ids == [atrest.key_id(new), atrest.key_id(key)]
+    one = atrest.Keyring.from_source("env:NEW", "file:old.key", environment={"NEW": new}, directory=tmp_path)
+    assert one.ids == keyring.ids
     (tmp_path / "old.key").chmod(0o644)
     with pytest.raises(atrest.KeySourceError, match="old.key"):
         atrest.Keyring.from_source("file:old.key", directory=tmp_path)
