@@ -32,11 +32,14 @@ def raw(key):
 @given(data=st.data())
 def test_both_ways(spec, suite, data):
     value = data.draw(st.text(st.characters(exclude_categories=["Cs"])) | st.binary())
-    row = data.draw(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=3))
     form, clear = ("text", value.encode()) if isinstance(value, str) else ("bytes", value)
     keys = [raw(key) for key in KEYS]
-    field = atrest.Field(atrest.Keyring(*KEYS), "people.email", suite=suite, bind="row").row(*row)
-    context = ["people.email", *row]
+    field = atrest.Field(atrest.Keyring(*KEYS), "people.email", suite=suite)
+    context = ["people.email"]
+    if suite != "fernet":  # which binds to nothing
+        row = data.draw(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=3))
+        field = atrest.Field(atrest.Keyring(*KEYS), "people.email", suite=suite, bind="row").row(*row)
+        context += row
 
     token = field.seal(value)
     stored = token.encode() if form == "text" else token
