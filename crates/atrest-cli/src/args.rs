@@ -408,8 +408,8 @@ pub(crate) struct ChangeArgs {
     /// Only say what would be done (the plan); change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Run the DDL that a column needs to hold encrypted values (or, going back, that
-    /// gives it its original type).
+    /// Run the DDL that a column needs to hold encrypted values, of all that its declared
+    /// length lets the application write (or, going back, that gives it its original type).
     #[arg(long)]
     pub(crate) apply_schema: bool,
     /// Take values that only look encrypted (under a key id which the keyring lacks) for

@@ -17,7 +17,7 @@ use crate::policy::ColumnPolicy;
 use crate::report::{ColumnReport, Tally};
 use crate::run::{Outcome, Run};
 use crate::start::Start;
-use crate::target::{Description, JournalChange, KeyRange, SchemaChange};
+use crate::target::{Description, Finding, JournalChange, KeyRange, SchemaChange};
 use crate::{Engine, EngineError, Operation};
 
 impl Engine {
@@ -115,7 +115,12 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let policy = &column.policy.clone();
         let id = policy.id();
-        let description = self.described(operation, column, options).await?;
+        let mut description = self.described(operation, column, options).await?;
+        if operation == Operation::Encrypt {
+            let form = form_of_tokens(column).await?;
+            let narrow = narrow(column, form, &description);
+            description.warnings.extend(narrow);
+        }
         if !description.refusals.is_empty() {
             return Err(EngineError::Preflight {
                 column: id,
@@ -177,6 +182,12 @@ impl Engine {
     ) -> Result<Description, EngineError> {
         let longest = column.target.longest().await?;
         let form = form_of_tokens(column).await?;
+        if operation == Operation::Encrypt
+            && options.apply_schema
+            && let Some(description) = widened(column, form, true).await?
+        {
+            return Ok(description);
+        }
         let bound = longest_token(operation, column.policy.suite, form, longest);
         let description = column.target.describe(bound, true).await?;
         let fits = |d: &Description| d.schema.is_none() && d.refusals.is_empty();
@@ -337,8 +348,45 @@ fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -
     }
 }
 
+/// What the database says of the column for tokens of the longest values that its declared
+/// length lets the application write; `None` where it holds those, or cannot be made to.
+pub(crate) async fn widened(
+    column: &Column,
+    form: Form,
+    to_change: bool,
+) -> Result<Option<Description>, EngineError> {
+    let Some(room) = column.target.describe(0, false).await?.room else {
+        return Ok(None);
+    };
+    let token = column.policy.suite.token_len(form, room.value);
+    if token <= room.token {
+        return Ok(None);
+    }
+    let description = column.target.describe(token, to_change).await?;
+    let possible = description.refusals.is_empty() && description.schema.is_some();
+    Ok(possible.then_some(description))
+}
+
+/// Where values of a length that the column allows would not fit once they are tokens.
+pub(crate) fn narrow(column: &Column, form: Form, description: &Description) -> Option<Finding> {
+    let room = description.room.filter(|_| description.schema.is_none())?;
+    let token_len = |value| column.policy.suite.token_len(form, value);
+    if token_len(room.value) <= room.token {
+        return None;
+    }
+    let fits = (0..room.token).rev().find(|n| token_len(*n) <= room.token);
+    let which = fits.map_or_else(String::new, |n| format!(" of more than {n} bytes"));
+    Some(Finding {
+        what: format!(
+            "what the application writes later does not fit its declared length: values{which} \
+             become tokens that are too long, and the database refuses them"
+        ),
+        next: "--apply-schema makes room for all that it holds now".to_owned(),
+    })
+}
+
 /// The form of the column's tokens: that of the first value that is there.
-async fn form_of_tokens(column: &Column) -> Result<Form, EngineError> {
+pub(crate) async fn form_of_tokens(column: &Column) -> Result<Form, EngineError> {
     let rows = column
         .target
         .read(&KeyRange::default(), 100, 8 << 10)

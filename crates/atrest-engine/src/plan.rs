@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::change::{form_of_tokens, narrow, widened};
 use crate::engine::RunOptions;
 use crate::policy::ColumnPolicy;
 use crate::probe::{suspicious, wrong_external};
@@ -26,6 +27,15 @@ impl Engine {
         let tally = self.scan(&column, operation, options).await?;
         let longest = tally.longest_token;
         let mut description = column.target.describe(longest, false).await?;
+        if operation == Operation::Encrypt {
+            let form = form_of_tokens(&column).await?;
+            if options.apply_schema {
+                let wider = widened(&column, form, false).await?;
+                description = wider.unwrap_or(description);
+            }
+            let narrow = narrow(&column, form, &description);
+            description.warnings.extend(narrow);
+        }
         let schema = match operation {
             Operation::Encrypt | Operation::Rotate | Operation::Adopt | Operation::Exit => {
                 description.schema

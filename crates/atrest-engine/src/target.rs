@@ -67,6 +67,15 @@ pub struct SchemaChange {
     pub down: Vec<String>,
 }
 
+/// What a column's declared length lets it hold, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// The longest clear value that the application may write.
+    pub value: u64,
+    /// The longest token.
+    pub token: u64,
+}
+
 /// What a column is, as preflight sees it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Description {
@@ -76,6 +85,8 @@ pub struct Description {
     pub key: Vec<String>,
     /// DDL that is needed before the column can hold tokens; `None` when it can.
     pub schema: Option<SchemaChange>,
+    /// What its declared length lets it hold; `None` where that sets no limit.
+    pub room: Option<Room>,
     /// What would break the application: nothing is changed while one stands.
     pub refusals: Vec<Finding>,
     /// What the operator should know.

@@ -194,6 +194,65 @@ pub async fn too_narrow_is_refused_before_the_first_row(scratch: &ScratchDatabas
     assert_eq!(values(scratch).await.len(), 31);
 }
 
+/// What fits a column in clear fits when it is encrypted: room is made before it hurts.
+pub async fn room_is_made_for_what_will_be_written(scratch: &ScratchDatabase) {
+    let sqlite = scratch.dialect() == Dialect::Sqlite;
+    scratch
+        .execute("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v varchar(90), e varchar(5))")
+        .await;
+    scratch
+        .execute("INSERT INTO t (id, v) VALUES (1, 'short')")
+        .await;
+    let before = scratch.dump().await;
+    let keyring = ring(1, &[]);
+    let engine = engine(scratch, keyring.clone()).await;
+    let plain = RunOptions::default();
+    let apply = RunOptions {
+        apply_schema: true,
+        ..RunOptions::default()
+    };
+    for (name, warning) in [
+        (
+            "v",
+            "values of more than 18 bytes become tokens that are too long",
+        ),
+        ("e", "values become tokens that are too long"),
+    ] {
+        let policy = column("t", name);
+        let plan = async |options| {
+            let plan = engine.plan(Operation::Encrypt, &policy, options).await;
+            plan.unwrap()
+        };
+        let found = plan(&plain).await;
+        let warned = found.warnings.iter().any(|it| it.what.contains(warning));
+        assert_eq!(warned, !sqlite, "{name}: {found:?}");
+        assert!(found.schema.is_none(), "{name}: {found:?}");
+        let found = plan(&apply).await;
+        assert_eq!(found.schema.is_some(), !sqlite, "{name}: {found:?}");
+        let warned = found.warnings.iter().any(|it| it.what.contains(warning));
+        assert!(!warned, "{name}: {found:?}");
+        let encrypt = Operation::Encrypt;
+        let done = run(&engine, &keyring, scratch, encrypt, &policy, &apply).await;
+        done.unwrap();
+    }
+    let long = "ü".repeat(90);
+    scratch
+        .execute(&format!("UPDATE t SET v = '{long}', e = 'äöüßÄ'"))
+        .await;
+    for name in ["v", "e"] {
+        let policy = column("t", name);
+        let encrypt = Operation::Encrypt;
+        let done = run(&engine, &keyring, scratch, encrypt, &policy, &plain).await;
+        assert_eq!(done.unwrap().changed, 1, "{name}");
+        let decrypt = Operation::Decrypt;
+        let done = run(&engine, &keyring, scratch, decrypt, &policy, &apply).await;
+        assert_eq!(done.unwrap().changed, 1, "{name}");
+    }
+    engine.database().close().await;
+    scratch.execute("UPDATE t SET v = 'short', e = NULL").await;
+    scratch.dump().await.assert_same(&before);
+}
+
 /// A token that is there is no clear value of its length: what is due decides what the
 /// column must hold, in a second run and in one that is taken up.
 pub async fn tokens_that_are_there_need_no_more_room(scratch: &ScratchDatabase) {

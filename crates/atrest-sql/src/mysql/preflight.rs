@@ -67,6 +67,7 @@ pub(super) async fn describe(
         declared_type: column.declared_type.clone(),
         key: table.key.iter().map(|k| k.name.clone()).collect(),
         schema: change,
+        room: schema::room(column),
         refusals,
         warnings,
     })

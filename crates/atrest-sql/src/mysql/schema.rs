@@ -3,7 +3,7 @@
 //! Back is the column's own line of `SHOW CREATE TABLE`, so that nothing of its
 //! definition is lost: character set, collation, default, comment, CHECK.
 
-use atrest_engine::target::SchemaChange;
+use atrest_engine::target::{Room, SchemaChange};
 
 use super::Shared;
 use super::catalog::{ColumnInfo, TableInfo};
@@ -84,6 +84,18 @@ fn holds(table: &TableInfo, column: &ColumnInfo, longest_token: u64) -> bool {
             .max_bytes
             .is_some_and(|n| n >= longest_token.saturating_mul(bytes_per_character(column))),
         _ => false,
+    }
+}
+
+/// What a type that is as long as it says holds. Of a `TEXT` or `BLOB` nobody says that its
+/// values come near its end.
+pub(super) fn room(column: &ColumnInfo) -> Option<Room> {
+    match column.data_type.as_str() {
+        "varchar" | "varbinary" => Some(Room {
+            value: column.max_bytes?,
+            token: column.max_length?,
+        }),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Back, a string type needs no `USING`: text is assigned to it, and what is too
 //! long is an error. A cast would cut it.
 
-use atrest_engine::target::SchemaChange;
+use atrest_engine::target::{Room, SchemaChange};
 
 use super::catalog::{ColumnInfo, TableInfo};
 use crate::quote::{Dialect, Sql};
@@ -36,6 +36,15 @@ fn holds(column: &ColumnInfo, longest_token: u64) -> bool {
         "varchar" => column.max_length.is_none_or(|n| n >= longest_token),
         _ => false,
     }
+}
+
+/// What a `varchar` with a length holds.
+pub(super) fn room(column: &ColumnInfo) -> Option<Room> {
+    let characters = column.max_length.filter(|_| column.base == "varchar")?;
+    Some(Room {
+        value: characters.saturating_mul(4),
+        token: characters,
+    })
 }
 
 /// `ALTER TABLE … ALTER COLUMN … TYPE`, with the default taken off before and

@@ -34,6 +34,7 @@ pub(super) async fn describe(
         declared_type: column.declared_type.clone(),
         key: table.key.iter().map(|c| c.name.clone()).collect(),
         schema: None,
+        room: None,
         refusals: found.refusals,
         warnings: found.warnings,
     })
