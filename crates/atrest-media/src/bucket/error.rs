@@ -1,3 +1,4 @@
+use atrest_core::KeyId;
 use atrest_engine::subjects::SubjectError;
 use object_store::Error;
 
@@ -49,6 +50,21 @@ pub enum BucketError {
     #[cfg(unix)]
     #[error(transparent)]
     Copy(#[from] crate::folder::FolderError),
+    /// Objects that are sealed name keys which are not in the keyring, and none names one
+    /// that is. Nothing was changed.
+    #[error(
+        "{count} objects in {bucket} are encrypted under keys that are not in the keyring ({key}) \
+         and none under one that is, so nothing was encrypted; check that the key is this \
+         location's, add the other one as a previous key, or move what nobody can open elsewhere"
+    )]
+    WrongKeys {
+        /// Which bucket.
+        bucket: String,
+        /// That of the first of them.
+        key: KeyId,
+        /// How many they are.
+        count: u64,
+    },
     /// An object could not be given in clear.
     #[error("giving {file} in clear failed: {source}; what was written so far is not complete")]
     Export {

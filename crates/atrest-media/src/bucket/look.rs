@@ -12,12 +12,10 @@ use super::Operation;
 use super::error::failed;
 use super::object::Job;
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Failure, begins_object};
+use crate::inplace::{Failure, HEADER, begins_object};
 use crate::keyrings::{FileKeys, ToSeal};
 use crate::store::StoreError;
 
-/// Bytes by which it is told whether something is an object.
-const HEADER: usize = 16;
 /// Bytes that are read at once rather than asked for twice.
 const SHORT: u64 = 1 << 20;
 

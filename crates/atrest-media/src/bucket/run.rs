@@ -1,5 +1,6 @@
 use std::sync::{Mutex, PoisonError};
 
+use atrest_core::Keyring;
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
@@ -9,8 +10,11 @@ use super::probe::Conditions;
 use super::{Bucket, BucketError, OldFiles, Operation, Options, Report, Why};
 use crate::Keys;
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Failure, Watch, is_temporary};
+use crate::inplace::{Failure, Foreign, HEADER, Watch, is_temporary};
 use crate::keyrings::{BATCH, FileKeys};
+
+/// Objects that are looked at at least before the first is sealed.
+const PROBED: usize = 100;
 
 /// [`Bucket::run`].
 pub(super) async fn run(
@@ -37,6 +41,9 @@ pub(super) async fn run(
         by_name(&job, options.workers, &report).await?;
     } else {
         let shared = keys.one(b"", false).await?;
+        if operation == Operation::Encrypt {
+            probe(&job, shared.keyring(), options.workers).await?;
+        }
         let listed = job.store.inner().list(None);
         let listed = listed.try_take_while(|_| std::future::ready(Ok(!watch.stopped())));
         let done = listed.try_for_each_concurrent(options.workers.max(1), async |listed| {
@@ -68,6 +75,42 @@ async fn prove(job: &Job<'_>) -> Result<(), BucketError> {
         with_keys(job, batch, false).await?;
     }
     Ok(())
+}
+
+/// Looks at the first objects, before anything is sealed: the twin of what is done in a
+/// folder.
+async fn probe(job: &Job<'_>, keyring: &Keyring, workers: usize) -> Result<(), BucketError> {
+    let listed = job.store.inner().list(None);
+    let meant = listed.try_filter(|listed| {
+        // There is no range of nothing, and no key in it.
+        std::future::ready(listed.size >= HEADER as u64 && job.is_meant(listed))
+    });
+    let starts = meant.map_ok(|listed| async move {
+        let start = job.store.inner();
+        let start = start.get_range(&listed.location, 0..HEADER as u64).await;
+        // What cannot be read, the run tells of.
+        Ok(start.unwrap_or_default())
+    });
+    let mut starts = std::pin::pin!(starts.try_buffer_unordered(workers.max(1)));
+    let (mut foreign, mut looked) = (Foreign::default(), 0);
+    let failed = |error| listing(job.bucket, &error);
+    while let Some(start) = starts.try_next().await.map_err(failed)? {
+        if foreign.is_own(&start, keyring) {
+            return Ok(());
+        }
+        looked += 1;
+        // With a stranger among them, all are looked at.
+        if looked >= PROBED && foreign.found().is_none() {
+            break;
+        }
+    }
+    match foreign.found() {
+        None => Ok(()),
+        Some((key, count)) => {
+            let bucket = job.bucket.name.clone();
+            Err(BucketError::WrongKeys { bucket, key, count })
+        }
+    }
 }
 
 /// All objects, where keys depend on names: so many at a time that their keys are one

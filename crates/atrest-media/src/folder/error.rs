@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use atrest_core::KeyId;
 use atrest_engine::subjects::SubjectError;
 
 use crate::inplace::GlobError;
@@ -26,6 +27,22 @@ pub enum FolderError {
     /// asked for before the first change.
     #[error(transparent)]
     Keys(#[from] SubjectError),
+    /// Files that are sealed name keys which are not in the keyring, and none names one that
+    /// is. Nothing was changed.
+    #[error(
+        "{count} files in {} are encrypted under keys that are not in the keyring ({key}) and none \
+         under one that is, so nothing was encrypted; check that the key is this folder's, add the \
+         other one as a previous key, or move what nobody can open elsewhere",
+        path.display()
+    )]
+    WrongKeys {
+        /// Which folder.
+        path: PathBuf,
+        /// That of the first of them.
+        key: KeyId,
+        /// How many they are.
+        count: u64,
+    },
     /// A file could not be given in clear.
     #[error("giving {file} in clear failed: {source}; what was written so far is not complete")]
     Export {

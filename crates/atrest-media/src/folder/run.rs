@@ -14,12 +14,15 @@ use super::walk::{Step, walk};
 use super::{Folder, FolderError, OldFiles, Operation, Options, Report, Why};
 use crate::Keys;
 use crate::failpoints::{Point, reached};
-use crate::inplace::{Failure, Watch};
+use crate::inplace::{Failure, Foreign, HEADER, Watch};
 use crate::keyrings::{BATCH, FileKeys};
+use crate::pieces::read_full;
 
 /// Files that were found and that no worker has taken so far: memory does not grow
 /// with the number of files.
 const WAITING: usize = 256;
+/// Files that are looked at at least before the first is sealed.
+const PROBED: usize = 1000;
 
 /// [`Folder::run`].
 pub(super) fn run(
@@ -36,6 +39,8 @@ pub(super) fn run(
     let watch = Watch::new(options);
     if operation.changes() && keys.by_name() {
         prove(folder, keys, &watch)?;
+    } else if operation == Operation::Encrypt {
+        probe(folder, &root, keys)?;
     }
     let job = Job::new(folder, &root, operation, old, keys, &watch);
     let run = Run {
@@ -79,6 +84,39 @@ fn prove(folder: &Folder, keys: &Keys, watch: &Watch<'_>) -> Result<(), FolderEr
         with_keys(keys, files.by_ref().take(BATCH).collect(), false)?;
     }
     Ok(())
+}
+
+/// Looks at the first files, before anything is sealed: under a wrong key those that are
+/// sealed would be left alone, and the others be sealed under it. A run goes on in the same
+/// order, so where one was before, what it sealed comes first.
+fn probe(folder: &Folder, root: &File, keys: &Keys) -> Result<(), FolderError> {
+    let keys = keys.wait_one(b"", false)?;
+    let files = walk(folder).filter_map(|step| match step {
+        Step::File(path) => Some(path),
+        Step::Temporary(_) | Step::Skipped(..) => None,
+    });
+    let mut foreign = Foreign::default();
+    for (n, path) in files.enumerate() {
+        // With a stranger among them, all are looked at.
+        if n >= PROBED && foreign.found().is_none() {
+            break;
+        }
+        // What cannot be read, the run tells of.
+        let mut start = [0; HEADER];
+        let read = Source::open(root, &path)
+            .ok()
+            .and_then(|source| read_full(&mut &source.file, &mut start).ok());
+        if foreign.is_own(&start[..read.unwrap_or(0)], keys.keyring()) {
+            return Ok(());
+        }
+    }
+    match foreign.found() {
+        None => Ok(()),
+        Some((key, count)) => {
+            let path = folder.root.clone();
+            Err(FolderError::WrongKeys { path, key, count })
+        }
+    }
 }
 
 /// A file and its keys.

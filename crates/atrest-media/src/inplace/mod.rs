@@ -13,6 +13,7 @@ mod report;
 mod restored;
 mod watch;
 mod words;
+mod wrong_keys;
 
 pub use export::{Belonging, Export, ExportFolder};
 pub use filter::GlobError;
@@ -31,3 +32,4 @@ pub(crate) use report::{Done, Left};
 pub(crate) use restored::{Compared, writes};
 pub(crate) use watch::{Watch, Watched};
 pub(crate) use words::{NAMED, readable};
+pub(crate) use wrong_keys::{Foreign, HEADER};

@@ -100,3 +100,29 @@ async fn what_a_killed_run_left_is_removed_by_the_next_that_changes_things() {
         ["x/.atrest-mine.tmp", "x/a"]
     );
 }
+
+#[tokio::test]
+async fn under_a_wrong_key_nothing_is_sealed() {
+    let place = Place::on(&server::s3());
+    place.put("a", "one").await;
+    place.put("sub/b", "two").await;
+    place.run(Operation::Encrypt).await;
+    place.put("c", "clear").await;
+    let before = place.contents().await;
+    let wrong = Arc::new(Keyring::new(key(7), vec![]).unwrap());
+    let options = Options::default();
+    let encrypt =
+        async |ring: &Arc<Keyring>| place.bucket().run(Operation::Encrypt, ring, &options).await;
+    match encrypt(&wrong).await {
+        Err(BucketError::WrongKeys { key, count, .. }) => {
+            assert_eq!((key, count), (primary(), 2));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(place.contents().await == before);
+    let both = Arc::new(Keyring::new(key(7), vec![key(1)]).unwrap());
+    assert_eq!(encrypt(&both).await.unwrap().changed.files, 1);
+    place.put("d", "clear").await;
+    let report = encrypt(&wrong).await.unwrap();
+    assert_eq!((report.changed.files, report.undecryptable.len()), (1, 2));
+}

@@ -131,3 +131,33 @@ fn uploads_under_way_are_left() {
     assert_eq!((report.changed.files, report.is_clean()), (2, false));
     assert_eq!(fs::read(root.join("b#27")).unwrap(), b"");
 }
+
+/// Under a key that is none of the folder's nothing is sealed, or it would hold files of two
+/// keys that nobody means.
+#[test]
+fn under_a_wrong_key_nothing_is_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    fs::write(root.join("a"), "one").unwrap();
+    fs::write(root.join("b"), "two").unwrap();
+    run(root, Operation::Encrypt);
+    fs::write(root.join("c"), "clear").unwrap();
+    let before = contents(root);
+    let wrong = Keyring::new(key(7), vec![]).unwrap();
+    let options = Options::default();
+    let encrypt = |ring: &Keyring| folder(root).run(Operation::Encrypt, ring, &options);
+    match encrypt(&wrong) {
+        Err(FolderError::WrongKeys { key, count, .. }) => {
+            assert_eq!((key, count), (primary(), 2));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(contents(root), before);
+    // With the old key as a previous one, it is what was meant.
+    let both = Keyring::new(key(7), vec![key(1)]).unwrap();
+    assert_eq!(encrypt(&both).unwrap().changed.files, 1);
+    // And where one is the folder's, the others' stay as they are.
+    fs::write(root.join("d"), "clear").unwrap();
+    let report = encrypt(&wrong).unwrap();
+    assert_eq!((report.changed.files, report.undecryptable.len()), (1, 2));
+}
