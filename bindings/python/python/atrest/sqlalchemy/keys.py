@@ -124,8 +124,10 @@ class Keys:
         if isinstance(loaded, Keyring):
             return Field(loaded, context or name, suite=suite or "xaes-256-gcm", id=name)
         if column is None:
-            # The policy's columns that are bound to it, of which any will do.
-            name = next((each for each in loaded.columns if loaded[each].context == context), name)
+            # The policy's columns that are bound to it, of which any will do that fits.
+            bound = {each: field for each in loaded.columns if (field := loaded[each]).context == context}
+            fits = (each for each in bound if bound[each].bind != "row" and suite in (None, bound[each].suite))
+            name = next(fits, next(iter(bound), name))
         field = loaded[name]
         for what, here, there in (("context", context, field.context), ("suite", suite, field.suite)):
             if here is not None and here != there:
