@@ -190,6 +190,31 @@ def test_columns_that_mariadb_shows_as_long_enough_are_found(mariadb, tmp_path, 
         assert connection.execute(sa.select(clear).order_by("id")).mappings().all() == [row, long]
 
 
+def test_a_text_of_mariadbs_is_too_short_for_what_has_no_length(mariadb, tmp_path):
+    from sqlalchemy.dialects import postgresql
+
+    from atrest.sqlalchemy import Encrypted
+
+    class Words(sa.types.TypeDecorator):
+        impl = sa.ARRAY(sa.String(10))
+        cache_ok = True
+
+    types = {"items": sa.ARRAY(sa.Integer), "pairs": postgresql.HSTORE(), "words": Words(), "host": postgresql.INET()}
+    mariadb.execute("CREATE TABLE t (id integer primary key, items text, pairs text, words text, host text)")
+    table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+    for name, type_ in types.items():
+        table.append_column(sa.Column(name, Encrypted(type_)))
+    migrations = Migrations(mariadb, tmp_path, table.metadata)
+    assert migrations.changed() == ["items", "pairs", "words"]
+    mariadb.execute("DROP TABLE t")
+    table.create(mariadb.engine)
+    migrations.check()
+    row = {"id": 1, "items": [7] * 40_000, "pairs": {"k": "x" * 70_000}, "words": ["x"] * 40_000}
+    with mariadb.engine.begin() as connection:
+        connection.execute(sa.insert(table), row)
+        assert connection.execute(sa.select(table)).mappings().one() == {**row, "host": None}
+
+
 def test_batch_mode_takes_the_rows_along(sqlite, tmp_path, atrest_on):
     """SQLite alters no column, so Alembic copies the rows into a table that it makes."""
     from atrest.sqlalchemy import Encrypted

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.postgresql import HSTORE
 
 from atrest import PolicyError
 
@@ -94,7 +95,7 @@ def _longest(inner: Any) -> float:
     if isinstance(inner, (sa.String, sa.types._Binary)):
         length = getattr(inner, "length", None)
         return math.inf if length is None else length
-    return math.inf if isinstance(inner, sa.JSON) else 0
+    return math.inf if isinstance(inner, (sa.JSON, sa.ARRAY, HSTORE)) else 0
 
 
 def _is_json(context: Any, column: Any) -> bool:
