@@ -95,6 +95,9 @@ def network_address() -> Codec:
 
     def decode(text: str, dialect: Dialect) -> Any:
         value = ipaddress.ip_interface(text)
+        if "%" in text:
+            # A zone, which ``ip`` would drop.
+            raise ValueError
         alone = value.network.prefixlen == value.max_prefixlen
         if _reads_objects(dialect, (*_NATIVE, "pg8000")):
             return value.ip if alone else value
@@ -123,10 +126,14 @@ def _reads_objects(dialect: Dialect, drivers: tuple[str, ...]) -> bool:
 
 
 def _address(parse: Callable[[Any], Any], value: Any, what: str) -> Any:
+    text = str(expect((str, *_ADDRESSES), value, what))
     try:
-        return parse(str(expect((str, *_ADDRESSES), value, what)))
+        parsed = parse(text)
     except ValueError:
         raise WrongType(f"{type(value).__name__} is not {what}") from None
+    if "%" in text:
+        raise WrongType(f"{type(value).__name__} has an IPv6 zone, which PostgreSQL does not store; take it off")
+    return parsed
 
 
 def _ip(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
