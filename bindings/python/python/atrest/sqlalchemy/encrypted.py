@@ -186,6 +186,14 @@ class Encrypted(TypeDecorator[Any]):
 
     # --- values
 
+    def opens(self, other: Encrypted) -> bool:
+        """Whether the other's tokens are bound to the same."""
+        if None in (self.name, other.name) or (self.context or self.column) == (other.context or other.column):
+            # Without a name nothing is sealed: such a type stands for NULL.
+            return True
+        # A policy may say so, too.
+        return self._field().context == other._field().context
+
     def _field(self) -> Field:
         return (self.keys or _keys.default()).field(self.column, self.context, self.suite)
 
