@@ -6,8 +6,11 @@ import threading
 import time
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 import atrest
+from atrest.sqlalchemy import Encrypted
 from atrest.sqlalchemy import keys as module
 from atrest.sqlalchemy.keys import Keys
 from vault import Vault
@@ -74,6 +77,50 @@ def test_a_fork_while_another_thread_loads(keyring):
     _, status = os.waitpid(child, 0)
     loader.join(10)
     assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+
+
+def test_a_value_under_a_new_key_is_read_at_once(tmp_path, monkeypatch):
+    """Not at the next look only: `rotate --due` seals under the new key from its first row on."""
+    monkeypatch.setattr(module, "LOOK_EVERY", 60.0)
+    key_file, old, new, unknown = tmp_path / "key", *(atrest.generate_key() for _ in range(3))
+    key_file.write_text(old)
+    key_file.chmod(0o600)
+    policy = tmp_path / "atrest.toml"
+    policy.write_text(f'[keys]\nprimary = "file:{key_file}"\n[database]\nurl = "sqlite:x.db"\n[[column]]\ntable = "t"\nname = "v"\n')
+    type_ = Encrypted(sa.String, keys=Keys(policy), column="t.v")
+
+    def read(key):
+        return type_.process_result_value(atrest.Field(atrest.Keyring(key), "t.v").seal("ada"), sqlite.dialect())
+
+    assert read(old) == "ada"
+    with pytest.raises(atrest.KeyNotFound, match="t.v"):
+        read(unknown)
+    key_file.write_text(f"{new},{old}")
+    os.utime(key_file, (time.time() + 5, time.time() + 5))
+    # This key was looked for; the look for the next one finds them.
+    with pytest.raises(atrest.KeyNotFound, match="t.v"):
+        read(unknown)
+    assert read(new) == "ada" and read(old) == "ada"
+
+
+def test_what_stays_unknown_is_not_looked_for_again_and_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_EVERY", 60.0)
+    keys = Keys(atrest.Keyring(atrest.generate_key()))
+    type_, looks = Encrypted(sa.String, keys=keys, column="t.v"), []
+    type_.process_result_value(type_.process_bind_param("x", sqlite.dialect()), sqlite.dialect())
+    monkeypatch.setattr(keys, "_renew", lambda: looks.append(1))
+
+    def fails(value):
+        with pytest.raises(atrest.DecryptionError):
+            type_.process_result_value(value, sqlite.dialect())
+
+    token = atrest.Field(atrest.Keyring(atrest.generate_key()), "t.v").seal("x")
+    for _ in range(3):
+        fails(token)
+    assert len(looks) == 1
+    for n in range(100):
+        fails(f"ar1.damaged{n}")
+    assert len(looks) == module.LOOKS_BETWEEN
 
 
 def test_keys_of_a_server_are_followed_and_let_go_of(monkeypatch):

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 
-from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
+from atrest import AtrestError, DecryptionError, Field, Fields, KeyNotFound, Keyring
 
 from . import keys as _keys
 from .base import WrongType, parts
@@ -195,7 +195,26 @@ class Encrypted(TypeDecorator[Any]):
         return self._field().context == other._field().context
 
     def _field(self) -> Field:
-        return (self.keys or _keys.default()).field(self.column, self.context, self.suite)
+        return self._source().field(self.column, self.context, self.suite)
+
+    def _source(self) -> Keys:
+        return self.keys or _keys.default()
+
+    def _open(self, stored: str | bytes) -> tuple[str | bytes, bool]:
+        """The clear value, and whether it was sealed."""
+        field = self._field()
+        try:
+            return self._opened(field, stored)
+        except DecryptionError as error:
+            # The keys may have been rotated since they were read.
+            self._source().look_for(error.key_id if isinstance(error, KeyNotFound) else hash(stored))
+            newer = self._field()
+            if newer is field:
+                raise
+        return self._opened(newer, stored)
+
+    def _opened(self, field: Field, stored: str | bytes) -> tuple[str | bytes, bool]:
+        return field.read(stored) if self.allow_plaintext else (field.open(stored), True)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None and not self._codec.null:
@@ -230,11 +249,7 @@ class Encrypted(TypeDecorator[Any]):
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return self._codec.decode(None, dialect) if self._codec.null else None
-        field, sealed = self._field(), True
-        if self.allow_plaintext:
-            clear, sealed = field.read(self._as_stored(value))
-        else:
-            clear = field.open(self._as_stored(value))
+        clear, sealed = self._open(self._as_stored(value))
         try:
             if isinstance(clear, bytes) and not self._codec.binary:
                 clear = clear.decode()
