@@ -184,10 +184,27 @@ def _marked(text: str) -> str:
     return re.sub("[eE]|$", lambda end: zero + end[0], text, count=1)
 
 
+#: Databases without time zones: an offset is left out by SQLAlchemy, or by their drivers.
+_ZONELESS = ("sqlite", "mysql", "mariadb")
+
+
+def _in_its_zone(inner: sa.DateTime | sa.Time, value: Any, dialect: Dialect) -> Any:
+    """As a clear column has it. Raises where the time zone of PostgreSQL's session would decide."""
+    if dialect.name in _ZONELESS:
+        return value.replace(tzinfo=None)
+    if dialect.name == "postgresql" and (value.utcoffset() is not None) != inner.timezone:
+        if inner.timezone:
+            raise WrongType("it has no offset, and its type has a time zone: give it one, value.replace(tzinfo=...)")
+        raise WrongType(
+            "it has an offset, and its type has no time zone: take it off, value.replace(tzinfo=None), or write "
+            f"{type(inner).__name__}(timezone=True)"
+        )
+    return value
+
+
 def _written(inner: Any, value: Any, dialect: Dialect) -> str:
-    """A date or time: SQLite has no such types, so there it is as SQLAlchemy's writes it. That
-    leaves an offset out, which is kept here."""
-    if dialect.name == "sqlite" and getattr(value, "tzinfo", None) is None:
+    """A date or time: SQLite has no such types, so there it is as SQLAlchemy's writes it."""
+    if dialect.name == "sqlite":
         write = inner._cached_bind_processor(dialect)
         value = write(value) if write else value
     if isinstance(value, str):
@@ -238,21 +255,24 @@ def _moment(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(_plain_clock(text))
 
 
-def _datetime(inner: Any) -> Codec:
+def _zoned(inner: Any, kind: type, plain: Callable[[str], Any], what: str) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
-        return _written(inner, expect(dt.datetime, value, "a datetime"), dialect)
+        return _written(inner, _in_its_zone(inner, expect(kind, value, what), dialect), dialect)
 
-    return Codec(encode, lambda t, d: _read(inner, t, d, _moment), "a datetime")
+    def decode(text: str, dialect: Dialect) -> Any:
+        value = _read(inner, text, dialect, plain)
+        # SQLAlchemy reads one that stands in a text of SQLite's.
+        return value.replace(tzinfo=None) if dialect.name in ("mysql", "mariadb") else value
+
+    return Codec(encode, decode, what)
+
+
+def _datetime(inner: Any) -> Codec:
+    return _zoned(inner, dt.datetime, _moment, "a datetime")
 
 
 def _time(inner: Any) -> Codec:
-    def plain(text: str) -> dt.time:
-        return dt.time.fromisoformat(_plain_clock(text))
-
-    def encode(value: Any, dialect: Dialect) -> str:
-        return _written(inner, expect(dt.time, value, "a time"), dialect)
-
-    return Codec(encode, lambda t, d: _read(inner, t, d, plain), "a time")
+    return _zoned(inner, dt.time, lambda text: dt.time.fromisoformat(_plain_clock(text)), "a time")
 
 
 _MOMENT = sa.DateTime()
