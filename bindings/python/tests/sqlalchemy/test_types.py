@@ -45,7 +45,7 @@ CASES = [
     (sa.BigInteger, [2**63]),
     (sa.Boolean, [True, False]),
     (sa.Float, [0.1, -1e300, 5e-324, math.inf, -math.inf]),
-    (sa.Numeric(10, 2), [decimal.Decimal("12.50"), decimal.Decimal("-0.001"), decimal.Decimal("1E+5"), decimal.Decimal(7)]),
+    (sa.Numeric(10, 2), [decimal.Decimal("12.50"), decimal.Decimal("-0.01"), decimal.Decimal("1E+5"), decimal.Decimal(7)]),
     (sa.Numeric(asdecimal=False), [2.5]),
     (sa.Date, [dt.date(2026, 1, 2), dt.date.min, dt.date.max]),
     (
@@ -171,6 +171,63 @@ def test_what_goes_in_comes_out(database):
                 assert have == want and str(have) == str(want), name
 
         round_trip()
+
+
+ROUNDED = [
+    (sa.Numeric(10, 2), decimal.Decimal("2.675"), "2.68"),
+    (sa.Numeric(10, 2), decimal.Decimal("-2.675"), "-2.68"),
+    (sa.Numeric(10, 2), decimal.Decimal("-0.001"), "0.00"),
+    (sa.Numeric(10, 2), 0.1 + 0.2, "0.30"),
+    (sa.Numeric(10, 2), 7, "7.00"),
+    (sa.Numeric(10, 2), decimal.Decimal("1E+5"), "100000.00"),
+    (sa.Numeric(40, 1), decimal.Decimal("123456789012345678901234567890123456789"), "123456789012345678901234567890123456789.0"),
+    (sa.Numeric(10, 0), decimal.Decimal("2.5"), "3"),
+    (sa.Numeric(10, 2), decimal.Decimal("NaN"), "NaN"),
+    (sa.Numeric(10, 2), decimal.Decimal("-Infinity"), "-Infinity"),
+    (mysql.DOUBLE(10, 3), 0.12345, "0.123"),
+    # No scale, so no digit is cut, but of a float by SQLAlchemy.
+    (sa.Numeric, decimal.Decimal("0.3000000000000000444"), "0.3000000000000000444"),
+    (sa.Float(asdecimal=True), 0.1 + 0.2, "0.3000000000"),
+    (mysql.DOUBLE, 19.9, "19.9000000000"),
+]
+
+
+@pytest.mark.parametrize(("type_", "value", "text"), ROUNDED)
+def test_decimals_are_rounded_to_their_scale(type_, value, text, database):
+    table = table_of([type_])
+    table.create(database.engine)
+    with database.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v0": value})
+        assert str(connection.scalar(sa.select(table.c.v0))) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(2.675, "2.68"), (0.1 + 0.2, "0.30")])
+def test_a_scale_of_floats(value, text, database, keyring):
+    """In clear SQLite keeps their digits, and the others do not."""
+    table = table_of([sa.Numeric(10, 2, asdecimal=False)])
+    table.create(database.engine)
+    with database.engine.begin() as connection:
+        connection.execute(sa.insert(table), {"v0": value})
+        assert connection.scalar(sa.select(table.c.v0)) == (value if database.kind == "sqlite" else float(text))
+
+
+@pytest.mark.parametrize("value", [100, 99.995, decimal.Decimal("-1E+999999")])
+def test_decimals_that_do_not_fit_their_precision(value, database):
+    clear = sa.Table("c", sa.MetaData(), sa.Column("v", sa.Numeric(4, 2)))
+    sealed = sa.Table("s", sa.MetaData(), sa.Column("v", Encrypted(sa.Numeric(4, 2))))
+    if database.kind == "sqlite":
+        if isinstance(value, decimal.Decimal):
+            pytest.skip("no number of SQLite's")
+        sealed.create(database.engine)
+        with database.engine.begin() as connection:
+            connection.execute(sa.insert(sealed), {"v": value})
+            assert connection.scalar(sa.select(sealed.c.v)) == 100
+        return
+    for table, error in ((clear, sa.exc.DBAPIError), (sealed, EncryptedValueError)):
+        table.create(database.engine)
+        with pytest.raises(error) as raised, database.engine.begin() as connection:
+            connection.execute(sa.insert(table), {"v": value})
+    assert "s.v is not a number" in str(raised.value) and str(value) not in str(raised.value)
 
 
 EAST = dt.timezone(dt.timedelta(hours=2))

@@ -127,10 +127,18 @@ def _number_text(value: float | decimal.Decimal) -> str:
 
 def _numeric(inner: Any) -> Codec:
     single = functools.cache(lambda dialect: _is_single(inner, dialect))
+    scale, precision = getattr(inner, "scale", None), inner.precision
 
     def encode(value: Any, dialect: Dialect) -> str:
         expect((int, float, decimal.Decimal), value, "a number")
         text = _number_text(value)
+        # SQLite keeps all digits, which SQLAlchemy cuts where it reads decimals.
+        if scale is not None and (inner.asdecimal or dialect.name != "sqlite"):
+            rounded = _rounded(decimal.Decimal(text), scale)
+            whole = rounded.adjusted() + 1 if rounded.is_finite() and rounded else 0
+            if precision is not None and whole > precision - scale and dialect.name != "sqlite":
+                raise WrongType(f"it has more than {precision - scale} digits before the point")
+            text = f"{rounded:f}"
         return _marked(text) if single(dialect) else text
 
     def decode(text: str, dialect: Dialect) -> Any:
@@ -139,11 +147,29 @@ def _numeric(inner: Any) -> Codec:
         if not inner.asdecimal:
             return float(text)
         try:
-            return decimal.Decimal(text)
+            value = decimal.Decimal(text)
         except decimal.InvalidOperation:
             raise ValueError from None
+        if scale is not None:
+            return _rounded(value, scale)
+        if isinstance(inner, sa.Float) and math.isfinite(float(value)):
+            # As SQLAlchemy does.
+            return decimal.Decimal(f"{float(value):.{inner._effective_decimal_return_scale}f}")
+        return value
 
     return Codec(encode, decode, "a number")
+
+
+#: More digits than a number of PostgreSQL's has.
+_DIGITS = decimal.Context(prec=150_000, rounding=decimal.ROUND_HALF_UP)
+
+
+def _rounded(value: decimal.Decimal, scale: int) -> decimal.Decimal:
+    """As PostgreSQL, MySQL and MariaDB round to a column's scale; they know no -0."""
+    if not value.is_finite():
+        return value
+    value = value.quantize(decimal.Decimal((0, (1,), -scale)), context=_DIGITS)
+    return value or value.copy_abs()
 
 
 # MySQL's and MariaDB's FLOAT has 32 bits. `atrest encrypt` seals them as a DOUBLE's digits,
