@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql import YEAR
+from sqlalchemy.dialects.mysql import SET, YEAR
 from sqlalchemy.dialects.postgresql import CIDR, HSTORE, INET, INTERVAL, MACADDR, MACADDR8
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
@@ -33,35 +33,69 @@ from .postgresql import array, hstore, mac, network, network_address
 
 
 def codec(inner: TypeEngine[Any]) -> Codec:
-    """How values of a type are written. ``TypeError`` for a type that has no text."""
+    """How values of a type are written. ``TypeError`` for a type that has no text, or changes
+    values where only the clear type would."""
+    for name in _HOOKS:
+        owner = next(class_ for class_ in type(inner).__mro__ if name in vars(class_))
+        if not owner.__module__.startswith("sqlalchemy."):
+            raise WrongType(
+                f"Encrypted({type(inner).__name__}) cannot be: its {name} would not be called; put what it does into "
+                "process_bind_param and process_result_value of a TypeDecorator"
+            )
     for kind, make in _KINDS:
         if isinstance(inner, kind):
             return make(inner)
     if isinstance(inner, TypeDecorator):
         return _decorated(inner)
-    raise TypeError(
+    raise WrongType(
         f"Encrypted({inner!r}) cannot be: a value of this type has no text of its own; use Encrypted(JSON), "
         "or a TypeDecorator that makes text of it"
     )
 
 
+#: What SQLAlchemy's own types convert by, which the codecs here do in their place.
+_HOOKS = ("bind_expression", "column_expression", "bind_processor", "result_processor", "literal_processor")
+
+
 def _decorated(inner: TypeDecorator[Any]) -> Codec:
-    inside = codec(inner.impl_instance)
-    # What it does not do, it leaves as it is.
     cls = type(inner)
+    by_dialect = cls.load_dialect_impl is not TypeDecorator.load_dialect_impl
+    anywhere = codec(_loaded(inner) if by_dialect else inner.impl_instance)
+
+    @functools.cache
+    def inside_of(dialect: Dialect) -> Codec:
+        inside = codec(inner.load_dialect_impl(dialect)) if by_dialect else anywhere
+        if inside.binary != anywhere.binary:
+            raise WrongType(
+                f"{cls.__name__} has bytes on some databases and text on {dialect.name}, or the other way, and a column "
+                "of tokens has one of them: let its load_dialect_impl give either everywhere"
+            )
+        return inside
+
+    # What it does not do, it leaves as it is.
     writes = cls.process_bind_param is not TypeDecorator.process_bind_param
     reads = cls.process_result_value is not TypeDecorator.process_result_value
 
     def encode(value: Any, dialect: Dialect) -> Any:
         if writes:
             value = inner.process_bind_param(value, dialect)
+        inside = inside_of(dialect)
         return inside.encode(value, dialect) if value is not None or inside.null else None
 
     def decode(text: Any, dialect: Dialect) -> Any:
+        inside = inside_of(dialect)
         value = inside.decode(text, dialect) if text is not None or inside.null else None
         return inner.process_result_value(value, dialect) if reads else value
 
-    return Codec(encode, decode, inside.what, inside.binary, null=True)
+    return Codec(encode, decode, anywhere.what, anywhere.binary, null=True)
+
+
+def _loaded(inner: TypeDecorator[Any]) -> TypeEngine[Any]:
+    """Where the dialect is not known yet. An application's own may know no other than its own."""
+    try:
+        return inner.load_dialect_impl(_PLAIN)
+    except Exception:
+        return inner.impl_instance
 
 
 def _text(_: Any) -> Codec:
@@ -370,6 +404,23 @@ def _json(_: Any) -> Codec:
 _PLAIN = DefaultDialect()
 
 
+def _set(inner: SET) -> Codec:
+    """MySQL's, in the order of its members, as the column has them."""
+    if inner.retrieve_as_bitwise:
+        raise WrongType("Encrypted(SET(retrieve_as_bitwise=True)) cannot be: the database would compute the bits")
+
+    def decode(text: str, dialect: Dialect) -> set[str]:
+        return set(re.findall("[^,]+", text))
+
+    def encode(value: Any, dialect: Dialect) -> str:
+        members = decode(value, dialect) if isinstance(value, str) else set(expect((set, frozenset, list, tuple), value, "a set"))
+        if not members <= set(inner.values):
+            raise WrongType("it has what is no member")
+        return ",".join(member for member in inner.values if member in members)
+
+    return Codec(encode, decode, "a set of its members")
+
+
 def _enum(inner: sa.Enum) -> Codec:
     """By the name that SQLAlchemy stores."""
     write, read = inner.bind_processor(_PLAIN), inner.result_processor(_PLAIN, None)
@@ -411,6 +462,7 @@ def _uuid(inner: sa.Uuid[Any]) -> Codec:
 
 #: The first that fits counts: Enum is a String.
 _KINDS: list[tuple[type, Callable[[Any], Codec]]] = [
+    (SET, _set),
     (sa.Enum, _enum),
     (sa.String, _text),
     (sa.LargeBinary, _bytes),
