@@ -147,3 +147,46 @@ def test_keys_of_a_server_are_followed_and_let_go_of(monkeypatch):
         assert keys.field("people.email", None, None).open(token) == "ada"
     finally:
         vault.remove()
+
+
+TENANTS = """[keys]
+primary = "env:KEY"
+[database]
+url = "sqlite:x.db"
+[[column]]
+table = "tenant_a.people"
+name = "email"
+context = "people.email"
+[[column]]
+table = "tenant_b.people"
+name = "email"
+context = "people.email"
+"""
+
+
+@pytest.mark.parametrize(
+    ("schema", "options"),
+    [(None, {}), (None, {"context": "people.email"}), ("tenant", {"context": "people.email"}), ("tenant_b", {})],
+)
+def test_tenants_by_schema(schema, options, tmp_path):
+    """The policy has the tables that there are, the model the one that stands for them."""
+    fields = atrest.Fields.parse(TENANTS, environment={"KEY": atrest.generate_key()})
+    column = sa.Column("email", Encrypted(sa.String, keys=Keys(fields), **options))
+    table = sa.Table("people", sa.MetaData(), column, schema=schema)
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        for tenant in ("tenant_a", "tenant_b"):
+            connection.exec_driver_sql(f"ATTACH ':memory:' AS {tenant}")
+            of_tenant = connection.execution_options(schema_translate_map={schema: tenant})
+            table.create(of_tenant)
+            of_tenant.execute(sa.insert(table), {"email": f"{tenant}@example.org"})
+            assert of_tenant.scalar(sa.select(table.c.email)) == f"{tenant}@example.org"
+            token = connection.exec_driver_sql(f"SELECT email FROM {tenant}.people").scalar()
+            assert fields[f"{tenant}.people.email"].open(token) == f"{tenant}@example.org"
+
+
+@pytest.mark.parametrize(("table", "column"), [("people", "phone"), ("other_people", "email"), ("email", "people")])
+def test_no_other_table_is_taken_for_a_tenants(table, column):
+    fields = atrest.Fields.parse(TENANTS, environment={"KEY": atrest.generate_key()})
+    with pytest.raises(atrest.PolicyError, match=rf"{table}\.{column}"):
+        Keys(fields).field(f"{table}.{column}", "people.email", None)

@@ -9,6 +9,7 @@ keys of servers and databases within the policy's ``cache``; what these do not g
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import warnings
@@ -30,6 +31,8 @@ LOOK_EVERY = 5.0
 #: damaged ones does not become a look for every row.
 LOOKS_BETWEEN = 32
 
+#: Of a column's id.
+_PART = re.compile(r'"(?:[^"]|"")*"|[^.]+')
 
 #: For children of a fork: a lock that another thread held is theirs for ever.
 _all: weakref.WeakSet[Keys] = weakref.WeakSet()
@@ -139,9 +142,15 @@ class Keys:
             )
         if isinstance(loaded, Keyring):
             return Field(loaded, context or name, suite=suite or "xaes-256-gcm", id=name)
-        if column is None:
-            # The policy's columns that are bound to it, of which any will do that fits.
-            bound = {each: field for each in loaded.columns if (field := loaded[each]).context == context}
+        if column is None or name not in loaded.columns:
+            # The policy's columns that are bound to it, of which any will do that fits; of a
+            # column those of its table in other schemas: schema_translate_map tells us of none.
+            table = "." + ".".join(_PART.findall(name)[-2:])
+            bound = {
+                each: field
+                for each in loaded.columns
+                if (field := loaded[each]).context == (context or name) and (column is None or f".{each}".endswith(table))
+            }
             fits = (each for each in bound if bound[each].bind != "row" and suite in (None, bound[each].suite))
             name = next(fits, next(iter(bound), name))
         field = loaded[name]
