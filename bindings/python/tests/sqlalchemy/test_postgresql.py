@@ -205,3 +205,15 @@ def test_a_type_without_a_text_is_refused():
     for type_ in (pg.TSVECTOR, pg.INT4RANGE, sa.ARRAY(pg.TSVECTOR)):
         with pytest.raises(TypeError, match="Encrypted\\(JSON\\)"):
             Encrypted(type_)
+
+
+@pytest.mark.parametrize("value", [[{"a": 1}, [2]], [{"a": 1}, [2], [3, 4], None], ["x", ["y"]]])
+def test_lists_of_json_behind_what_is_none(value, postgresql):
+    """The first item says how deep the array is, as SQLAlchemy has it."""
+    type_ = pg.ARRAY(pg.JSONB)
+    for name, kind in (("clear", type_), ("sealed", Encrypted(type_))):
+        table = sa.Table(name, sa.MetaData(), sa.Column("v", kind))
+        table.create(postgresql.engine)
+        with postgresql.engine.begin() as connection:
+            connection.execute(sa.insert(table), {"v": value})
+            assert connection.scalar(sa.select(table.c.v)) == value, name

@@ -35,8 +35,7 @@ def array(inner: sa.ARRAY[Any], item: Codec) -> Codec:
 
     def encode(value: Any, dialect: Dialect) -> str:
         value = list(expect((list, tuple, set, frozenset), value, "a list"))
-        # Without dimensions a list in it is an inner array, as SQLAlchemy takes it.
-        items = _each(value, lambda each: text_of(each, dialect), list, inner.dimensions or -1)
+        items = _items(value, lambda each: text_of(each, dialect), inner.dimensions)
         try:
             return arrays.write(items, str)
         except ValueError as error:
@@ -49,9 +48,17 @@ def array(inner: sa.ARRAY[Any], item: Codec) -> Codec:
     return Codec(encode, decode, "a list")
 
 
-def _each(items: Any, change: Callable[[Any], Any], kind: Callable[[Any], Any], depth: int = -1) -> Any:
-    if depth and isinstance(items, (list, tuple)):
-        return kind(_each(item, change, kind, depth - 1) for item in items)
+def _items(value: Any, change: Callable[[Any], Any], dimensions: int | None) -> list[Any]:
+    """Without dimensions the first item says whether they are inner arrays, as SQLAlchemy takes it."""
+    value = expect((list, tuple), value, "a list")
+    if dimensions == 1 or dimensions is None and not (value and isinstance(value[0], (list, tuple))):
+        return [change(item) for item in value]
+    return [None if item is None else _items(item, change, dimensions and dimensions - 1) for item in value]
+
+
+def _each(items: Any, change: Callable[[Any], Any], kind: Callable[[Any], Any]) -> Any:
+    if isinstance(items, (list, tuple)):
+        return kind(_each(item, change, kind) for item in items)
     return change(items)
 
 
