@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any, NoReturn
 
@@ -53,7 +54,17 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> Any:
     autogen_context.imports.add("import atrest.sqlalchemy")
     if item.keys is not None:
         autogen_context.imports.add("import atrest.sqlalchemy.alembic")
-    return code(item, _repr_type(item.type_, autogen_context))
+    return code(item, _repr_type(item.type_, _as_postgresql(autogen_context)))
+
+
+def _as_postgresql(autogen_context: Any) -> Any:
+    """By the one dialect that Alembic knows types of its own of: another leaves what is within
+    PostgreSQL's types without the module that it is from."""
+    from alembic.runtime.migration import MigrationContext
+
+    context = copy.copy(autogen_context)
+    context.migration_context = MigrationContext.configure(dialect_name="postgresql")
+    return context
 
 
 def compare_type(

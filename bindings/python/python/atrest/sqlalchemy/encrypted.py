@@ -243,6 +243,20 @@ class Encrypted(TypeDecorator[Any]):
 
     process_literal_param = process_bind_param
 
+    def literal_processor(self, dialect: Dialect) -> Any:
+        """In a statement's text, as Alembic's ``--sql`` writes it."""
+        if not self.binary:
+            return super().literal_processor(dialect)
+
+        def process(value: Any) -> str:
+            token = self.process_bind_param(value, dialect)
+            if token is None:
+                return "NULL"
+            # PostgreSQL's '\\x...' has a backslash, which may be doubled.
+            return f"decode('{token.hex()}', 'hex')" if dialect.name == "postgresql" else f"x'{token.hex()}'"
+
+        return process
+
     def _not_encrypted(self, said: str) -> EncryptedValueError:
         return EncryptedValueError(f"a value for {self._called} could not be encrypted, and was not written: {said}")
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine, Table, event
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import CompileError, StatementError
 from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.dml import Delete, Insert, Update
@@ -47,7 +47,7 @@ from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, Select
 
 from .base import parts
 from .encrypted import Encrypted
-from .queries import EncryptedQueryError, is_null, refused
+from .queries import EncryptedQueryError, EncryptedValueError, is_null, refused
 
 
 def install() -> None:
@@ -88,7 +88,13 @@ class _Watched(_dispatcher):
 
     def __call__(self, element: Any, compiler: Any, **kw: Any) -> Any:
         self.check(element, compiler)
-        return super().__call__(element, compiler, **kw)
+        try:
+            return super().__call__(element, compiler, **kw)
+        except CompileError as error:
+            # Of a literal it would show the value.
+            if isinstance(error.__cause__, EncryptedValueError):
+                raise error.__cause__ from None
+            raise
 
 
 def _watch(class_: Any, check: Callable[[Any, Any], None]) -> None:
@@ -246,7 +252,8 @@ def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
             raise EncryptedQueryError(
                 f"{value.type.name or value} is encrypted, and here its tokens would be read as those of "
                 f"{type_.name or type_}, as which they do not open: a CASE has the type of its last THEN, a UNION those "
-                "of its first SELECT, an array that of its first value. Select the columns apart"
+                "of its first SELECT, an array that of its first value. Select the columns apart, or give them one context "
+                "before they hold values"
             )
 
 
