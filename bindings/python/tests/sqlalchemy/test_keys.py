@@ -6,8 +6,11 @@ import threading
 import time
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 import atrest
+from atrest.sqlalchemy import Encrypted
 from atrest.sqlalchemy import keys as module
 from atrest.sqlalchemy.keys import Keys
 from vault import Vault
@@ -76,6 +79,50 @@ def test_a_fork_while_another_thread_loads(keyring):
     assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
 
 
+def test_a_value_under_a_new_key_is_read_at_once(tmp_path, monkeypatch):
+    """Not at the next look only: `rotate --due` seals under the new key from its first row on."""
+    monkeypatch.setattr(module, "LOOK_EVERY", 60.0)
+    key_file, old, new, unknown = tmp_path / "key", *(atrest.generate_key() for _ in range(3))
+    key_file.write_text(old)
+    key_file.chmod(0o600)
+    policy = tmp_path / "atrest.toml"
+    policy.write_text(f'[keys]\nprimary = "file:{key_file}"\n[database]\nurl = "sqlite:x.db"\n[[column]]\ntable = "t"\nname = "v"\n')
+    type_ = Encrypted(sa.String, keys=Keys(policy), column="t.v")
+
+    def read(key):
+        return type_.process_result_value(atrest.Field(atrest.Keyring(key), "t.v").seal("ada"), sqlite.dialect())
+
+    assert read(old) == "ada"
+    with pytest.raises(atrest.KeyNotFound, match="t.v"):
+        read(unknown)
+    key_file.write_text(f"{new},{old}")
+    os.utime(key_file, (time.time() + 5, time.time() + 5))
+    # This key was looked for; the look for the next one finds them.
+    with pytest.raises(atrest.KeyNotFound, match="t.v"):
+        read(unknown)
+    assert read(new) == "ada" and read(old) == "ada"
+
+
+def test_what_stays_unknown_is_not_looked_for_again_and_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_EVERY", 60.0)
+    keys = Keys(atrest.Keyring(atrest.generate_key()))
+    type_, looks = Encrypted(sa.String, keys=keys, column="t.v"), []
+    type_.process_result_value(type_.process_bind_param("x", sqlite.dialect()), sqlite.dialect())
+    monkeypatch.setattr(keys, "_renew", lambda: looks.append(1))
+
+    def fails(value):
+        with pytest.raises(atrest.DecryptionError):
+            type_.process_result_value(value, sqlite.dialect())
+
+    token = atrest.Field(atrest.Keyring(atrest.generate_key()), "t.v").seal("x")
+    for _ in range(3):
+        fails(token)
+    assert len(looks) == 1
+    for n in range(100):
+        fails(f"ar1.damaged{n}")
+    assert len(looks) == module.LOOKS_BETWEEN
+
+
 def test_keys_of_a_server_are_followed_and_let_go_of(monkeypatch):
     monkeypatch.setattr(module, "LOOK_EVERY", -1.0)
     vault, old, new = Vault(), atrest.generate_key(), atrest.generate_key()
@@ -100,3 +147,46 @@ def test_keys_of_a_server_are_followed_and_let_go_of(monkeypatch):
         assert keys.field("people.email", None, None).open(token) == "ada"
     finally:
         vault.remove()
+
+
+TENANTS = """[keys]
+primary = "env:KEY"
+[database]
+url = "sqlite:x.db"
+[[column]]
+table = "tenant_a.people"
+name = "email"
+context = "people.email"
+[[column]]
+table = "tenant_b.people"
+name = "email"
+context = "people.email"
+"""
+
+
+@pytest.mark.parametrize(
+    ("schema", "options"),
+    [(None, {}), (None, {"context": "people.email"}), ("tenant", {"context": "people.email"}), ("tenant_b", {})],
+)
+def test_tenants_by_schema(schema, options, tmp_path):
+    """The policy has the tables that there are, the model the one that stands for them."""
+    fields = atrest.Fields.parse(TENANTS, environment={"KEY": atrest.generate_key()})
+    column = sa.Column("email", Encrypted(sa.String, keys=Keys(fields), **options))
+    table = sa.Table("people", sa.MetaData(), column, schema=schema)
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        for tenant in ("tenant_a", "tenant_b"):
+            connection.exec_driver_sql(f"ATTACH ':memory:' AS {tenant}")
+            of_tenant = connection.execution_options(schema_translate_map={schema: tenant})
+            table.create(of_tenant)
+            of_tenant.execute(sa.insert(table), {"email": f"{tenant}@example.org"})
+            assert of_tenant.scalar(sa.select(table.c.email)) == f"{tenant}@example.org"
+            token = connection.exec_driver_sql(f"SELECT email FROM {tenant}.people").scalar()
+            assert fields[f"{tenant}.people.email"].open(token) == f"{tenant}@example.org"
+
+
+@pytest.mark.parametrize(("table", "column"), [("people", "phone"), ("other_people", "email"), ("email", "people")])
+def test_no_other_table_is_taken_for_a_tenants(table, column):
+    fields = atrest.Fields.parse(TENANTS, environment={"KEY": atrest.generate_key()})
+    with pytest.raises(atrest.PolicyError, match=rf"{table}\.{column}"):
+        Keys(fields).field(f"{table}.{column}", "people.email", None)

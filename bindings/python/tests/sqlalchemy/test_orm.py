@@ -6,10 +6,11 @@ import pytest
 import sqlalchemy as sa
 from databases import Database
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.declarative import ConcreteBase
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from atrest.sqlalchemy import Encrypted
+from atrest.sqlalchemy import Encrypted, EncryptedQueryError
 
 
 class Base(DeclarativeBase):
@@ -37,14 +38,14 @@ def test_objects(database):
     Base.metadata.create_all(database.engine)
     with Session(database.engine) as session:
         camera = Camera(place="Gate 4, Ünterweg")
-        camera.frames = [Frame(taken=dt.datetime(2026, 1, n, tzinfo=dt.timezone.utc), meta={"n": n}) for n in range(1, 4)]
+        camera.frames = [Frame(taken=dt.datetime(2026, 1, n), meta={"n": n}) for n in range(1, 4)]
         session.add(camera)
         session.commit()
         session.expire_all()
         camera = session.scalars(sa.select(Camera).options(sa.orm.selectinload(Camera.frames))).one()
         assert camera.place == "Gate 4, Ünterweg"
         assert [frame.meta for frame in camera.frames] == [{"n": 1}, {"n": 2}, {"n": 3}]
-        assert camera.frames[0].taken == dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+        assert camera.frames[0].taken == dt.datetime(2026, 1, 1)
         assert camera.frames[0].score == 0.5
         # A change inside is seen, one that is none is not.
         camera.frames[0].meta["more"] = "x"
@@ -118,3 +119,35 @@ async def test_asyncio(kind, tmp_path):
     finally:
         await engine.dispose()
         database.close()
+
+
+@pytest.mark.parametrize("context", [None, "people.name"])
+def test_concrete_tables_are_read_together_where_they_share_a_context(context, sqlite):
+    class Model(sa.orm.DeclarativeBase):
+        pass
+
+    def column():
+        return sa.orm.mapped_column(Encrypted(sa.String, context=context))
+
+    class Person(ConcreteBase, Model):
+        __tablename__ = "people"
+        id = sa.orm.mapped_column(sa.Integer, primary_key=True)
+        name = column()
+        __mapper_args__ = {"polymorphic_identity": "person", "concrete": True}
+
+    class Guest(Person):
+        __tablename__ = "guests"
+        id = sa.orm.mapped_column(sa.Integer, primary_key=True)
+        name = column()
+        __mapper_args__ = {"polymorphic_identity": "guest", "concrete": True}
+
+    Model.metadata.create_all(sqlite.engine)
+    with Session(sqlite.engine) as session:
+        session.add_all([Person(id=1, name="ada"), Guest(id=2, name="grace")])
+        session.commit()
+        assert session.scalars(sa.select(Guest.name)).all() == ["grace"]
+        if context is None:
+            with pytest.raises(EncryptedQueryError, match="tokens would be read as those of .* one context"):
+                session.scalars(sa.select(Person)).all()
+        else:
+            assert {each.name for each in session.scalars(sa.select(Person))} == {"ada", "grace"}

@@ -1,6 +1,7 @@
 """What a column's values are bound to: "table.column", as the policy has it."""
 
 import copy
+import itertools
 from typing import Annotated
 
 import pytest
@@ -436,3 +437,23 @@ def test_a_context_of_the_policys_stands_for_its_column(sqlite):
             assert fields["t.renamed"].open(token) == "x"
         type_ = Encrypted(sa.String, context="t.f")
         assert connection.scalar(sa.select(sa.cast(sa.literal("x", type_), sa.String))).startswith("gAAAAA")
+
+
+def test_of_a_contexts_columns_one_is_taken_that_fits():
+    """Whatever their order in the policy."""
+    columns = {"rows": 'bind = "row"', "cbc": 'suite = "a256cbc-hs512"', "gcm": ""}
+
+    def field(*names, suite=None):
+        policy = '[keys]\nprimary = "env:KEY"\n[database]\nurl = "sqlite:x.db"\n'
+        for name in names:
+            policy += f'[[column]]\ntable = "t"\nname = "{name}"\ncontext = "old.name"\n{columns[name]}\n'
+        return module.Keys(atrest.Fields.parse(policy, environment={"KEY": KEY})).field(None, "old.name", suite)
+
+    for names in itertools.permutations(columns):
+        assert field(*names).id == f"t.{min(names, key=lambda name: (name == 'rows', names.index(name)))}"
+        assert field(*names, suite="a256cbc-hs512").id == "t.cbc"
+        assert field(*names, suite="xaes-256-gcm").id == "t.gcm"
+    with pytest.raises(atrest.PolicyError, match='says suite "fernet" for t.cbc'):
+        field("cbc", "gcm", suite="fernet")
+    with pytest.raises(atrest.PolicyError, match='t.rows has bind = "row"'):
+        field("rows")

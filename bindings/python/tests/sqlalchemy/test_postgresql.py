@@ -129,6 +129,11 @@ WRONG = {
     "no address": (pg.INET(), "555.555.0.1"),
     "a number for an address": (pg.INET(), 555),
     "a host for a network": (pg.CIDR(), "192.0.2.55/24"),
+    "an address with a zone": (pg.INET(), "fe80::55%eth0"),
+    "an address object with a zone": (pg.INET(), ipaddress.ip_address("fe80::55%eth0")),
+    "an address with a zone and a length": (pg.INET(), ipaddress.ip_interface("fe80::55%eth0/64")),
+    "a network with a zone": (pg.CIDR(), ipaddress.ip_network("fe80::55%eth0")),
+    "an array's address with a zone": (sa.ARRAY(pg.INET), ["::1", "fe80::55%eth0"]),
     "no hardware address": (pg.MACADDR(), "55:5"),
 }
 
@@ -142,11 +147,20 @@ def test_what_is_none_is_refused_and_not_shown(type_, value, postgresql, keyring
     assert "55" not in str(error.value)
 
 
+def test_a_zone_is_refused_as_in_clear(postgresql, keyring):
+    """PostgreSQL has none, so that the column could not become clear again."""
+    for type_ in (pg.INET(), pg.CIDR()):
+        with pytest.raises(sa.exc.DataError), postgresql.engine.connect() as connection:
+            as_postgresql_writes(connection, "fe80::1%eth0", type_.compile(DIALECT))
+        with postgresql.engine.connect() as connection, pytest.raises(EncryptedValueError, match="zone.* take it off"):
+            connection.scalar(sa.select(sa.literal("fe80::1%eth0", Encrypted(type_, column="t.v"))))
+
+
 DAMAGED = {
     "array": (sa.ARRAY(sa.Integer), ["", "{1", "1,2", "{1}}", "{a}", "{1,}"]),
     "bytes in an array": (sa.ARRAY(sa.LargeBinary), ["{ff}", '{"\\\\xf"}']),
     "hstore": (pg.HSTORE(), ["a=>1", '"a"', '"a"=>"b" "c"=>"d"', '"a"=>b', '"a"=>"b",']),
-    "inet": (pg.INET(), ["", "1.2.3", "192.0.2.1/33"]),
+    "inet": (pg.INET(), ["", "1.2.3", "192.0.2.1/33", "fe80::1%eth0"]),
     "cidr": (pg.CIDR(), ["192.0.2.1/24", "x"]),
     "mac": (pg.MACADDR(), ["", "08:00:2b:01:02", "08002b010203"]),
     "interval": (pg.INTERVAL(), ["", "soon", "2026-01-01 00:00:00"]),
@@ -191,3 +205,15 @@ def test_a_type_without_a_text_is_refused():
     for type_ in (pg.TSVECTOR, pg.INT4RANGE, sa.ARRAY(pg.TSVECTOR)):
         with pytest.raises(TypeError, match="Encrypted\\(JSON\\)"):
             Encrypted(type_)
+
+
+@pytest.mark.parametrize("value", [[{"a": 1}, [2]], [{"a": 1}, [2], [3, 4], None], ["x", ["y"]]])
+def test_lists_of_json_behind_what_is_none(value, postgresql):
+    """The first item says how deep the array is, as SQLAlchemy has it."""
+    type_ = pg.ARRAY(pg.JSONB)
+    for name, kind in (("clear", type_), ("sealed", Encrypted(type_))):
+        table = sa.Table(name, sa.MetaData(), sa.Column("v", kind))
+        table.create(postgresql.engine)
+        with postgresql.engine.begin() as connection:
+            connection.execute(sa.insert(table), {"v": value})
+            assert connection.scalar(sa.select(table.c.v)) == value, name

@@ -3,8 +3,10 @@ another one, is refused before anything is sent."""
 
 import pytest
 import sqlalchemy as sa
+from databases import KEY
 from sqlalchemy.dialects import mysql, postgresql, sqlite as sqlite_dialect
 
+import atrest
 from atrest.sqlalchemy import Encrypted, EncryptedQueryError
 
 T = sa.Table(
@@ -165,3 +167,92 @@ def test_arrays_and_rows_that_may_be(postgresql):
             (sa.func.row_to_json(clear.table_valued()), {"id": 1, "clear": "clear"}),
         ):
             assert connection.scalar(sa.select(value)) == expected
+
+
+#: Keys that say a column in another way, each with a value that goes past the column's type.
+OTHER_KEYS = {
+    "a tuple": lambda: {sa.tuple_(T.c.text, T.c.id): sa.tuple_("PLAIN", 1)},
+    "a tuple and a SELECT": lambda: {sa.tuple_(T.c.text, T.c.id): sa.select(T.c["clear"], T.c.id).scalar_subquery()},
+    "a tuple in it": lambda: {sa.tuple_(T.c.id, sa.tuple_(T.c.text, T.c["clear"])): sa.tuple_(1, "PLAIN", "PLAIN")},
+    "another column's label": lambda: {T.c["clear"].label("text"): sa.func.lower("PLAIN")},
+    "its label": lambda: {T.c.text.label("clear"): T.c.text},
+    "column()": lambda: {sa.column("text"): sa.func.lower("PLAIN")},
+    "literal_column()": lambda: {sa.literal_column("text"): sa.func.lower("PLAIN")},
+    "type_coerce()": lambda: {sa.type_coerce(T.c.text, sa.String): "PLAIN"},
+    "a subquery's column": lambda: {sa.select(T.c["clear"].label("text")).subquery().c.text: sa.func.lower("PLAIN")},
+    "a tuple of clear columns": lambda: {sa.tuple_(T.c["clear"], T.c.id): sa.tuple_(T.c.text, T.c.id)},
+    "the same from a SELECT": lambda: {sa.tuple_(T.c.id, T.c["clear"]): sa.select(T.c.id, T.c.text).scalar_subquery()},
+    "a tuple as the value": lambda: {"clear": sa.tuple_(T.c.text)},
+}
+
+
+@pytest.mark.parametrize("name", OTHER_KEYS)
+def test_a_key_that_is_not_the_column_itself(name, connection):
+    before = stored(connection)
+    for statement in (
+        sa.update(T).values(OTHER_KEYS[name]()),
+        sa.update(T).ordered_values(*OTHER_KEYS[name]().items()),
+        sa.insert(T).values(OTHER_KEYS[name]()),
+        sqlite_dialect.insert(T).values(id=1).on_conflict_do_update(index_elements=["id"], set_=OTHER_KEYS[name]()),
+    ):
+        with pytest.raises(EncryptedQueryError, match="t.text is encrypted, and the statement would"):
+            connection.execute(statement)
+    my = mysql.insert(T).values(id=1).on_duplicate_key_update(OTHER_KEYS[name]())
+    with pytest.raises(EncryptedQueryError, match="t.text is encrypted, and the statement would"):
+        my.compile(dialect=mysql.dialect())
+    assert stored(connection) == before
+
+
+def test_a_tuple_of_clear_columns_is_written(connection):
+    connection.execute(sa.update(T).values({sa.tuple_(T.c["clear"], T.c.id): sa.tuple_("new", 5)}))
+    assert connection.execute(sa.select(T.c.id, T.c["clear"], T.c.text)).all() == [(5, "new", "first")]
+
+
+def test_tokens_in_an_array_into_a_clear_one():
+    from sqlalchemy.dialects.postgresql import ARRAY, array
+
+    table = sa.Table("lists", sa.MetaData(), sa.Column("list", ARRAY(sa.String)), sa.Column("text", Encrypted(sa.String)))
+    with pytest.raises(EncryptedQueryError, match="lists.text is encrypted, and the statement would put its tokens"):
+        sa.update(table).values(list=array([table.c.text])).compile(dialect=postgresql.dialect())
+
+
+def test_two_tables_in_one_update():
+    """A key of the other table's is not taken for a column of the first that has its name."""
+    other = sa.Table("other", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("text", sa.String))
+    update = sa.update(T).where(T.c.id == other.c.id).values({T.c.text: "x", other.c.text: sa.func.lower("X")})
+    assert "other.text=lower" in str(update.compile(dialect=mysql.dialect())).replace(" = ", "=")
+
+
+OTHER_COLUMNS = {
+    "insert of a union": lambda: sa.insert(T).from_select(["text"], sa.union_all(sa.select(T.c.text), sa.select(T.c.attribute))),
+    "insert of a union in one": lambda: sa.insert(T).from_select(
+        ["text"], sa.union_all(sa.select(T.c.text), sa.union_all(sa.select(T.c.text), sa.select(T.c.attribute)))
+    ),
+    "union": lambda: sa.union_all(sa.select(T.c.text), sa.select(T.c.attribute)),
+    "case": lambda: sa.select(sa.case((T.c.id == 1, T.c.attribute), else_=T.c.text)),
+    "coalesce": lambda: sa.select(sa.func.coalesce(T.c.attribute, T.c.text)),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_COLUMNS)
+def test_no_column_is_read_as_another_one(name, connection):
+    before = stored(connection)
+    with pytest.raises(EncryptedQueryError, match=r"t\.(name|text) is encrypted"):
+        connection.execute(OTHER_COLUMNS[name]())
+    assert stored(connection) == before
+
+
+def test_columns_of_one_context_in_a_union(sqlite, tmp_path, monkeypatch):
+    columns = "".join(f'[[column]]\ntable = "{name}"\nname = "v"\ncontext = "one.v"\n' for name in ("one", "two"))
+    policy = tmp_path / "atrest.toml"
+    policy.write_text(f'[keys]\nprimary = "env:KEY"\n[database]\nurl = "sqlite:x.db"\n{columns}')
+    monkeypatch.setenv("KEY", KEY)
+    for options in ({"context": "one.v"}, {"keys": atrest.Fields.load(policy)}):
+        one, two = (sa.Table(name, sa.MetaData(), sa.Column("v", Encrypted(sa.String, **options))) for name in ("one", "two"))
+        for table in (one, two):
+            table.drop(sqlite.engine, checkfirst=True)
+            table.create(sqlite.engine)
+        with sqlite.engine.begin() as connection:
+            connection.execute(sa.insert(one), {"v": "1"})
+            connection.execute(sa.insert(two), {"v": "2"})
+            assert connection.scalars(sa.union_all(sa.select(one.c.v), sa.select(two.c.v))).all() == ["1", "2"]

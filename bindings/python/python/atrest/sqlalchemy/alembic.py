@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.postgresql import HSTORE
 
 from atrest import PolicyError
 
@@ -52,7 +54,17 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> Any:
     autogen_context.imports.add("import atrest.sqlalchemy")
     if item.keys is not None:
         autogen_context.imports.add("import atrest.sqlalchemy.alembic")
-    return code(item, _repr_type(item.type_, autogen_context))
+    return code(item, _repr_type(item.type_, _as_postgresql(autogen_context)))
+
+
+def _as_postgresql(autogen_context: Any) -> Any:
+    """By the one dialect that Alembic knows types of its own of: another leaves what is within
+    PostgreSQL's types without the module that it is from."""
+    from alembic.runtime.migration import MigrationContext
+
+    context = copy.copy(autogen_context)
+    context.migration_context = MigrationContext.configure(dialect_name="postgresql")
+    return context
 
 
 def compare_type(
@@ -94,7 +106,7 @@ def _longest(inner: Any) -> float:
     if isinstance(inner, (sa.String, sa.types._Binary)):
         length = getattr(inner, "length", None)
         return math.inf if length is None else length
-    return math.inf if isinstance(inner, sa.JSON) else 0
+    return math.inf if isinstance(inner, (sa.JSON, sa.ARRAY, HSTORE)) else 0
 
 
 def _is_json(context: Any, column: Any) -> bool:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql import YEAR
+from sqlalchemy.dialects.mysql import SET, YEAR
 from sqlalchemy.dialects.postgresql import CIDR, HSTORE, INET, INTERVAL, MACADDR, MACADDR8
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
@@ -33,35 +33,69 @@ from .postgresql import array, hstore, mac, network, network_address
 
 
 def codec(inner: TypeEngine[Any]) -> Codec:
-    """How values of a type are written. ``TypeError`` for a type that has no text."""
+    """How values of a type are written. ``TypeError`` for a type that has no text, or changes
+    values where only the clear type would."""
+    for name in _HOOKS:
+        owner = next(class_ for class_ in type(inner).__mro__ if name in vars(class_))
+        if not owner.__module__.startswith("sqlalchemy."):
+            raise WrongType(
+                f"Encrypted({type(inner).__name__}) cannot be: its {name} would not be called; put what it does into "
+                "process_bind_param and process_result_value of a TypeDecorator"
+            )
     for kind, make in _KINDS:
         if isinstance(inner, kind):
             return make(inner)
     if isinstance(inner, TypeDecorator):
         return _decorated(inner)
-    raise TypeError(
+    raise WrongType(
         f"Encrypted({inner!r}) cannot be: a value of this type has no text of its own; use Encrypted(JSON), "
         "or a TypeDecorator that makes text of it"
     )
 
 
+#: What SQLAlchemy's own types convert by, which the codecs here do in their place.
+_HOOKS = ("bind_expression", "column_expression", "bind_processor", "result_processor", "literal_processor")
+
+
 def _decorated(inner: TypeDecorator[Any]) -> Codec:
-    inside = codec(inner.impl_instance)
-    # What it does not do, it leaves as it is.
     cls = type(inner)
+    by_dialect = cls.load_dialect_impl is not TypeDecorator.load_dialect_impl
+    anywhere = codec(_loaded(inner) if by_dialect else inner.impl_instance)
+
+    @functools.cache
+    def inside_of(dialect: Dialect) -> Codec:
+        inside = codec(inner.load_dialect_impl(dialect)) if by_dialect else anywhere
+        if inside.binary != anywhere.binary:
+            raise WrongType(
+                f"{cls.__name__} has bytes on some databases and text on {dialect.name}, or the other way, and a column "
+                "of tokens has one of them: let its load_dialect_impl give either everywhere"
+            )
+        return inside
+
+    # What it does not do, it leaves as it is.
     writes = cls.process_bind_param is not TypeDecorator.process_bind_param
     reads = cls.process_result_value is not TypeDecorator.process_result_value
 
     def encode(value: Any, dialect: Dialect) -> Any:
         if writes:
             value = inner.process_bind_param(value, dialect)
+        inside = inside_of(dialect)
         return inside.encode(value, dialect) if value is not None or inside.null else None
 
     def decode(text: Any, dialect: Dialect) -> Any:
+        inside = inside_of(dialect)
         value = inside.decode(text, dialect) if text is not None or inside.null else None
         return inner.process_result_value(value, dialect) if reads else value
 
-    return Codec(encode, decode, inside.what, inside.binary, null=True)
+    return Codec(encode, decode, anywhere.what, anywhere.binary, null=True)
+
+
+def _loaded(inner: TypeDecorator[Any]) -> TypeEngine[Any]:
+    """Where the dialect is not known yet. An application's own may know no other than its own."""
+    try:
+        return inner.load_dialect_impl(_PLAIN)
+    except Exception:
+        return inner.impl_instance
 
 
 def _text(_: Any) -> Codec:
@@ -127,10 +161,18 @@ def _number_text(value: float | decimal.Decimal) -> str:
 
 def _numeric(inner: Any) -> Codec:
     single = functools.cache(lambda dialect: _is_single(inner, dialect))
+    scale, precision = getattr(inner, "scale", None), inner.precision
 
     def encode(value: Any, dialect: Dialect) -> str:
         expect((int, float, decimal.Decimal), value, "a number")
         text = _number_text(value)
+        # SQLite keeps all digits, which SQLAlchemy cuts where it reads decimals.
+        if scale is not None and (inner.asdecimal or dialect.name != "sqlite"):
+            rounded = _rounded(decimal.Decimal(text), scale)
+            whole = rounded.adjusted() + 1 if rounded.is_finite() and rounded else 0
+            if precision is not None and whole > precision - scale and dialect.name != "sqlite":
+                raise WrongType(f"it has more than {precision - scale} digits before the point")
+            text = f"{rounded:f}"
         return _marked(text) if single(dialect) else text
 
     def decode(text: str, dialect: Dialect) -> Any:
@@ -139,11 +181,29 @@ def _numeric(inner: Any) -> Codec:
         if not inner.asdecimal:
             return float(text)
         try:
-            return decimal.Decimal(text)
+            value = decimal.Decimal(text)
         except decimal.InvalidOperation:
             raise ValueError from None
+        if scale is not None:
+            return _rounded(value, scale)
+        if isinstance(inner, sa.Float) and math.isfinite(float(value)):
+            # As SQLAlchemy does.
+            return decimal.Decimal(f"{float(value):.{inner._effective_decimal_return_scale}f}")
+        return value
 
     return Codec(encode, decode, "a number")
+
+
+#: More digits than a number of PostgreSQL's has.
+_DIGITS = decimal.Context(prec=150_000, rounding=decimal.ROUND_HALF_UP)
+
+
+def _rounded(value: decimal.Decimal, scale: int) -> decimal.Decimal:
+    """As PostgreSQL, MySQL and MariaDB round to a column's scale; they know no -0."""
+    if not value.is_finite():
+        return value
+    value = value.quantize(decimal.Decimal((0, (1,), -scale)), context=_DIGITS)
+    return value or value.copy_abs()
 
 
 # MySQL's and MariaDB's FLOAT has 32 bits. `atrest encrypt` seals them as a DOUBLE's digits,
@@ -184,10 +244,27 @@ def _marked(text: str) -> str:
     return re.sub("[eE]|$", lambda end: zero + end[0], text, count=1)
 
 
+#: Databases without time zones: an offset is left out by SQLAlchemy, or by their drivers.
+_ZONELESS = ("sqlite", "mysql", "mariadb")
+
+
+def _in_its_zone(inner: sa.DateTime | sa.Time, value: Any, dialect: Dialect) -> Any:
+    """As a clear column has it. Raises where the time zone of PostgreSQL's session would decide."""
+    if dialect.name in _ZONELESS:
+        return value.replace(tzinfo=None)
+    if dialect.name == "postgresql" and (value.utcoffset() is not None) != inner.timezone:
+        if inner.timezone:
+            raise WrongType("it has no offset, and its type has a time zone: give it one, value.replace(tzinfo=...)")
+        raise WrongType(
+            "it has an offset, and its type has no time zone: take it off, value.replace(tzinfo=None), or write "
+            f"{type(inner).__name__}(timezone=True)"
+        )
+    return value
+
+
 def _written(inner: Any, value: Any, dialect: Dialect) -> str:
-    """A date or time: SQLite has no such types, so there it is as SQLAlchemy's writes it. That
-    leaves an offset out, which is kept here."""
-    if dialect.name == "sqlite" and getattr(value, "tzinfo", None) is None:
+    """A date or time: SQLite has no such types, so there it is as SQLAlchemy's writes it."""
+    if dialect.name == "sqlite":
         write = inner._cached_bind_processor(dialect)
         value = write(value) if write else value
     if isinstance(value, str):
@@ -238,21 +315,24 @@ def _moment(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(_plain_clock(text))
 
 
-def _datetime(inner: Any) -> Codec:
+def _zoned(inner: Any, kind: type, plain: Callable[[str], Any], what: str) -> Codec:
     def encode(value: Any, dialect: Dialect) -> str:
-        return _written(inner, expect(dt.datetime, value, "a datetime"), dialect)
+        return _written(inner, _in_its_zone(inner, expect(kind, value, what), dialect), dialect)
 
-    return Codec(encode, lambda t, d: _read(inner, t, d, _moment), "a datetime")
+    def decode(text: str, dialect: Dialect) -> Any:
+        value = _read(inner, text, dialect, plain)
+        # SQLAlchemy reads one that stands in a text of SQLite's.
+        return value.replace(tzinfo=None) if dialect.name in ("mysql", "mariadb") else value
+
+    return Codec(encode, decode, what)
+
+
+def _datetime(inner: Any) -> Codec:
+    return _zoned(inner, dt.datetime, _moment, "a datetime")
 
 
 def _time(inner: Any) -> Codec:
-    def plain(text: str) -> dt.time:
-        return dt.time.fromisoformat(_plain_clock(text))
-
-    def encode(value: Any, dialect: Dialect) -> str:
-        return _written(inner, expect(dt.time, value, "a time"), dialect)
-
-    return Codec(encode, lambda t, d: _read(inner, t, d, plain), "a time")
+    return _zoned(inner, dt.time, lambda text: dt.time.fromisoformat(_plain_clock(text)), "a time")
 
 
 _MOMENT = sa.DateTime()
@@ -324,6 +404,23 @@ def _json(_: Any) -> Codec:
 _PLAIN = DefaultDialect()
 
 
+def _set(inner: SET) -> Codec:
+    """MySQL's, in the order of its members, as the column has them."""
+    if inner.retrieve_as_bitwise:
+        raise WrongType("Encrypted(SET(retrieve_as_bitwise=True)) cannot be: the database would compute the bits")
+
+    def decode(text: str, dialect: Dialect) -> set[str]:
+        return set(re.findall("[^,]+", text))
+
+    def encode(value: Any, dialect: Dialect) -> str:
+        members = decode(value, dialect) if isinstance(value, str) else set(expect((set, frozenset, list, tuple), value, "a set"))
+        if not members <= set(inner.values):
+            raise WrongType("it has what is no member")
+        return ",".join(member for member in inner.values if member in members)
+
+    return Codec(encode, decode, "a set of its members")
+
+
 def _enum(inner: sa.Enum) -> Codec:
     """By the name that SQLAlchemy stores."""
     write, read = inner.bind_processor(_PLAIN), inner.result_processor(_PLAIN, None)
@@ -365,6 +462,7 @@ def _uuid(inner: sa.Uuid[Any]) -> Codec:
 
 #: The first that fits counts: Enum is a String.
 _KINDS: list[tuple[type, Callable[[Any], Codec]]] = [
+    (SET, _set),
     (sa.Enum, _enum),
     (sa.String, _text),
     (sa.LargeBinary, _bytes),

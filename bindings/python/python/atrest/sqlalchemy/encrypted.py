@@ -14,7 +14,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine, to_instance
 
-from atrest import AtrestError, DecryptionError, Field, Fields, Keyring
+from atrest import AtrestError, DecryptionError, Field, Fields, KeyNotFound, Keyring
 
 from . import keys as _keys
 from .base import WrongType, parts
@@ -186,8 +186,35 @@ class Encrypted(TypeDecorator[Any]):
 
     # --- values
 
+    def opens(self, other: Encrypted) -> bool:
+        """Whether the other's tokens are bound to the same."""
+        if None in (self.name, other.name) or (self.context or self.column) == (other.context or other.column):
+            # Without a name nothing is sealed: such a type stands for NULL.
+            return True
+        # A policy may say so, too.
+        return self._field().context == other._field().context
+
     def _field(self) -> Field:
-        return (self.keys or _keys.default()).field(self.column, self.context, self.suite)
+        return self._source().field(self.column, self.context, self.suite)
+
+    def _source(self) -> Keys:
+        return self.keys or _keys.default()
+
+    def _open(self, stored: str | bytes) -> tuple[str | bytes, bool]:
+        """The clear value, and whether it was sealed."""
+        field = self._field()
+        try:
+            return self._opened(field, stored)
+        except DecryptionError as error:
+            # The keys may have been rotated since they were read.
+            self._source().look_for(error.key_id if isinstance(error, KeyNotFound) else hash(stored))
+            newer = self._field()
+            if newer is field:
+                raise
+        return self._opened(newer, stored)
+
+    def _opened(self, field: Field, stored: str | bytes) -> tuple[str | bytes, bool]:
+        return field.read(stored) if self.allow_plaintext else (field.open(stored), True)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None and not self._codec.null:
@@ -216,17 +243,27 @@ class Encrypted(TypeDecorator[Any]):
 
     process_literal_param = process_bind_param
 
+    def literal_processor(self, dialect: Dialect) -> Any:
+        """In a statement's text, as Alembic's ``--sql`` writes it."""
+        if not self.binary:
+            return super().literal_processor(dialect)
+
+        def process(value: Any) -> str:
+            token = self.process_bind_param(value, dialect)
+            if token is None:
+                return "NULL"
+            # PostgreSQL's '\\x...' has a backslash, which may be doubled.
+            return f"decode('{token.hex()}', 'hex')" if dialect.name == "postgresql" else f"x'{token.hex()}'"
+
+        return process
+
     def _not_encrypted(self, said: str) -> EncryptedValueError:
         return EncryptedValueError(f"a value for {self._called} could not be encrypted, and was not written: {said}")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return self._codec.decode(None, dialect) if self._codec.null else None
-        field, sealed = self._field(), True
-        if self.allow_plaintext:
-            clear, sealed = field.read(self._as_stored(value))
-        else:
-            clear = field.open(self._as_stored(value))
+        clear, sealed = self._open(self._as_stored(value))
         try:
             if isinstance(clear, bytes) and not self._codec.binary:
                 clear = clear.decode()

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy import Engine, Table, event
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import CompileError, StatementError
 from sqlalchemy.ext.compiler import _dispatcher
-from sqlalchemy.sql import operators
+from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.sql.elements import (
     BinaryExpression,
@@ -28,6 +28,8 @@ from sqlalchemy.sql.elements import (
     ClauseElement,
     ClauseList,
     CollectionAggregate,
+    ColumnClause,
+    ColumnElement,
     ExpressionClauseList,
     Extract,
     FunctionFilter,
@@ -45,7 +47,7 @@ from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, Select
 
 from .base import parts
 from .encrypted import Encrypted
-from .queries import EncryptedQueryError, is_null, refused
+from .queries import EncryptedQueryError, EncryptedValueError, is_null, refused
 
 
 def install() -> None:
@@ -86,7 +88,13 @@ class _Watched(_dispatcher):
 
     def __call__(self, element: Any, compiler: Any, **kw: Any) -> Any:
         self.check(element, compiler)
-        return super().__call__(element, compiler, **kw)
+        try:
+            return super().__call__(element, compiler, **kw)
+        except CompileError as error:
+            # Of a literal it would show the value.
+            if isinstance(error.__cause__, EncryptedValueError):
+                raise error.__cause__ from None
+            raise
 
 
 def _watch(class_: Any, check: Callable[[Any, Any], None]) -> None:
@@ -107,16 +115,27 @@ def _binary(element: BinaryExpression[Any], compiler: Any) -> None:
 
 
 def _not_compared(side: Any, what: str = "compare it or compute with it") -> None:
-    """Of a column, or of what has one in it: a list, a tuple, the ends of a range, ANY, a SELECT."""
-    _not(side, what)
-    if isinstance(side, (Grouping, CollectionAggregate)):
-        _not_compared(side.element, what)
-    elif isinstance(side, (ClauseList, ExpressionClauseList)):
-        for clause in side.clauses:
-            _not_compared(clause, what)
-    elif isinstance(side, ScalarSelect):
-        for column in side.element.selected_columns:
-            _not(column, what)
+    for clause in _within(side):
+        _not(clause, what)
+
+
+def _within(clause: Any) -> Iterator[Any]:
+    """A column, and what has one in it: a list, a tuple, the ends of a range, ANY, a SELECT."""
+    yield clause
+    inside: Iterable[Any] = ()
+    if isinstance(clause, (Grouping, CollectionAggregate)):
+        inside = [clause.element]
+    elif isinstance(clause, (ClauseList, ExpressionClauseList)):
+        inside = clause.clauses
+    elif isinstance(clause, ScalarSelect):
+        inside = clause.element.selected_columns
+    for each in inside:
+        yield from _within(each)
+
+
+def _encrypted(clause: Any) -> Encrypted | None:
+    """Its type, or of an array its items'."""
+    return next((part for part in parts(getattr(clause, "type", None)) if isinstance(part, Encrypted)), None)
 
 
 def _not(clause: Any, what: str) -> None:
@@ -229,6 +248,13 @@ def _tokens(type_: Encrypted, values: Iterable[Any]) -> None:
                 "first value. Give NULL, and put the value in its place in Python; or encrypt it: "
                 "literal(value, column.type)"
             )
+        if not is_null(value) and not type_.opens(value.type):
+            raise EncryptedQueryError(
+                f"{value.type.name or value} is encrypted, and here its tokens would be read as those of "
+                f"{type_.name or type_}, as which they do not open: a CASE has the type of its last THEN, a UNION those "
+                "of its first SELECT, an array that of its first value. Select the columns apart, or give them one context "
+                "before they hold values"
+            )
 
 
 def _compound(element: CompoundSelect[Any], compiler: Any) -> None:
@@ -319,50 +345,72 @@ def _hide(context: ExceptionContext) -> None:
 def _check(statement: Any, compiler: Any) -> None:
     # Also without a place: only the first row's columns have one.
     _note((column.type for column in statement.table.c), compiler)
-    for column, value in _assigned(statement):
-        if isinstance(column, str):
-            column, key = _named(statement.table, column), column
-            past_type = column is not None and column.key != key
-        else:
-            past_type = False
-        type_ = getattr(column, "type", None)
-        if not isinstance(type_, Encrypted):
-            source = getattr(value, "type", None)
-            if isinstance(source, Encrypted) and not isinstance(value, BindParameter):
-                raise EncryptedQueryError(
-                    f"{source.name or value} is encrypted, and the statement would put its tokens into {column}, which is "
-                    "not: they would be read as clear values. Read the rows, and write the values from Python"
-                )
-            continue
-        if past_type:
+    for key, value in _assigned(statement):
+        for column, itself in _written(statement, key):
+            _assign(statement, compiler, key, column, itself, value)
+
+
+def _written(statement: Any, key: Any) -> Iterator[tuple[Any, bool]]:
+    """The columns that an assignment's key writes, each with whether the key is the column."""
+    table = statement.table
+    if isinstance(key, str):
+        column = _named(table, key)
+        yield column, column is not None and column.key == key
+    elif isinstance(key, ColumnClause) and not key.is_literal and key.table is not None:
+        yield key, True
+        # SQLAlchemy goes by the key alone, unless the statement has both tables.
+        others = (each for where in getattr(statement, "_where_criteria", ()) for each in where._from_objects)
+        if key.table is not table and key.table not in others and (named := table.c.get(key.key)) is not None:
+            yield named, True
+    else:
+        # A tuple, a part of an array, a label or column() that has a column's name.
+        named = table.c.get(getattr(key, "key", None))
+        for column in [*visitors.iterate(key), *([] if named is None else [named])]:
+            if isinstance(column, ColumnElement):
+                yield column, False
+
+
+def _assign(statement: Any, compiler: Any, key: Any, column: Any, itself: bool, value: Any) -> None:
+    type_ = getattr(column, "type", None)
+    if not isinstance(type_, Encrypted):
+        source = next(filter(None, map(_encrypted, _within(value))), None)
+        if source is not None and not isinstance(value, BindParameter):
             raise EncryptedQueryError(
-                f"{type_.name or column} is encrypted, and the statement would write it by its name, past its type: "
-                f'write "{column.key}", the key of the column'
+                f"{source.name or value} is encrypted, and the statement would put its tokens into {column}, which is "
+                "not: they would be read as clear values. Read the rows, and write the values from Python"
             )
-        if not isinstance(value, ClauseElement):
-            continue
-        if isinstance(value, Null):
-            continue
-        other = getattr(value, "type", None)
-        ours = isinstance(other, Encrypted) and other.name == type_.name
-        if isinstance(value, BindParameter):
-            # A value that was given another type would go in as that type writes it.
-            if ours or other is None or other._isnull:
-                continue
-        elif ours and getattr(value, "is_clause_element", False) and value.__visit_name__ == "column":
-            continue
-        elif isinstance(statement, Insert) and _copied(column, value):
-            if isinstance(value, Cast) and isinstance(value.clause.type, _CUT) and compiler.dialect.name == "sqlite":
-                raise EncryptedQueryError(
-                    f"{type_.name or column} becomes encrypted, and SQLite's CAST, by which the migration copies its "
-                    f"values, does not keep every {value.clause.type!r}: take the column out of the migration, and "
-                    "leave it to atrest encrypt --apply-schema"
-                )
-            continue
+        return
+    if not itself:
+        how, instead = "by its name", f'"{column.key}", the key of the column'
+        if not isinstance(key, str):
+            how, instead = "as a part of something else", "the column itself, and a value for it alone"
         raise EncryptedQueryError(
-            f"{type_.name or column} is encrypted, and the statement would put SQL into it that is not one of its "
-            "tokens: the database cannot encrypt. Read the rows, and write the values from Python"
+            f"{type_.name or column} is encrypted, and the statement would write it {how}, past its type: write {instead}"
         )
+    if not isinstance(value, ClauseElement):
+        return
+    if isinstance(value, Null):
+        return
+    other = getattr(value, "type", None)
+    ours = isinstance(other, Encrypted) and other.name == type_.name
+    if isinstance(value, BindParameter):
+        # A value that was given another type would go in as that type writes it.
+        if ours or other is None or other._isnull:
+            return
+    elif ours and getattr(value, "is_clause_element", False) and value.__visit_name__ == "column":
+        return
+    elif isinstance(statement, Insert) and _copied(column, value):
+        if isinstance(value, Cast) and isinstance(value.clause.type, _CUT) and compiler.dialect.name == "sqlite":
+            raise EncryptedQueryError(
+                f"{type_.name or column} becomes encrypted, and SQLite's CAST, by which the migration copies its "
+                f"values, does not keep every {value.clause.type!r}: take the column out of the migration, and "
+                "leave it to atrest encrypt --apply-schema"
+            )
+        return
+    raise EncryptedQueryError(
+        f"{type_.name or column} is encrypted, and the statement would put SQL into it that is not one of its "
+        "tokens: the database cannot encrypt. Read the rows, and write the values from Python"
+    )
 
 
 #: SQLite's cast of a number to text stops at 15 digits, and its cast of a date back leaves the year.
@@ -405,4 +453,14 @@ def _assigned(statement: Any) -> Iterator[tuple[Any, Any]]:
                 yield from zip(statement.table.c, row)
     selected = getattr(statement, "select", None)
     if isinstance(statement, Insert) and selected is not None:
-        yield from zip(statement._select_names or (), selected.selected_columns)
+        for each in _arms(selected):
+            yield from zip(statement._select_names or (), each.selected_columns)
+
+
+def _arms(select: Any) -> Iterator[Any]:
+    """Of a UNION each SELECT."""
+    selects = getattr(select, "selects", None)
+    if selects is None:
+        yield select
+    for each in selects or ():
+        yield from _arms(each)

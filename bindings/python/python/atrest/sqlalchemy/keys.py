@@ -2,13 +2,14 @@
 
 A source is a policy file, ``atrest.Fields``, ``atrest.Keyring``, or a function that gives
 one of these (called once, when the first value is read or written). Key files that change
-under a running process are picked up within seconds, keys of servers and databases within the
-policy's ``cache``; what these do not give any more is not used any more.
+under a running process are picked up within seconds, and at once when a value does not open;
+keys of servers and databases within the policy's ``cache``; what these do not give any more is not used any more.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import warnings
@@ -26,6 +27,12 @@ SUITES = ("xaes-256-gcm", "a256cbc-hs512", "fernet")
 #: Seconds between two looks at what is behind a policy's keys.
 LOOK_EVERY = 5.0
 
+#: Looks between these for values that do not open, each value's or key's once: a table of
+#: damaged ones does not become a look for every row.
+LOOKS_BETWEEN = 32
+
+#: Of a column's id.
+_PART = re.compile(r'"(?:[^"]|"")*"|[^.]+')
 
 #: For children of a fork: a lock that another thread held is theirs for ever.
 _all: weakref.WeakSet[Keys] = weakref.WeakSet()
@@ -50,6 +57,7 @@ class Keys:
         self._fields: dict[tuple[str, str | None, str | None], Field] = {}
         self._refused: AtrestError | None = None
         self._looked = 0.0
+        self._sought: set[object] = set()
         _all.add(self)
 
     def field(self, column: str | None, context: str | None, suite: str | None) -> Field:
@@ -74,29 +82,40 @@ class Keys:
         # Of a source alone, which is read again. Keys themselves refuse: TypeError.
         return Keys, (self._source,)
 
+    def look_for(self, what: object) -> None:
+        """At once, for what did not open: its key may have come since the last look."""
+        with self._lock:
+            if what not in self._sought and len(self._sought) < LOOKS_BETWEEN:
+                self._sought.add(what)
+                self._renew()
+
     def _look(self) -> None:
         with self._lock:
             self._looked = time.monotonic()
-            loaded = self._loaded
-            if not isinstance(loaded, Fields):
-                return
-            try:
-                changed = loaded.changed()
-            except AtrestError as error:
-                self._refused = error
-                return
-            self._refused = None
-            if not changed:
-                return
-            try:
-                self._loaded = loaded.reload()
-            except AtrestError as error:
-                warnings.warn(
-                    f"the policy's keys changed and cannot be read, so the ones before stay in use: {error}",
-                    stacklevel=2,
-                )
-                return
-            self._fields = {}
+            self._sought.clear()
+            self._renew()
+
+    def _renew(self) -> None:
+        loaded = self._loaded
+        if not isinstance(loaded, Fields):
+            return
+        try:
+            changed = loaded.changed()
+        except AtrestError as error:
+            self._refused = error
+            return
+        self._refused = None
+        if not changed:
+            return
+        try:
+            self._loaded = loaded.reload()
+        except AtrestError as error:
+            warnings.warn(
+                f"the policy's keys changed and cannot be read, so the ones before stay in use: {error}",
+                stacklevel=3,
+            )
+            return
+        self._fields = {}
 
     def _load(self) -> Fields | Keyring:
         with self._lock:
@@ -123,9 +142,17 @@ class Keys:
             )
         if isinstance(loaded, Keyring):
             return Field(loaded, context or name, suite=suite or "xaes-256-gcm", id=name)
-        if column is None:
-            # The policy's columns that are bound to it, of which any will do.
-            name = next((each for each in loaded.columns if loaded[each].context == context), name)
+        if column is None or name not in loaded.columns:
+            # The policy's columns that are bound to it, of which any will do that fits; of a
+            # column those of its table in other schemas: schema_translate_map tells us of none.
+            table = "." + ".".join(_PART.findall(name)[-2:])
+            bound = {
+                each: field
+                for each in loaded.columns
+                if (field := loaded[each]).context == (context or name) and (column is None or f".{each}".endswith(table))
+            }
+            fits = (each for each in bound if bound[each].bind != "row" and suite in (None, bound[each].suite))
+            name = next(fits, next(iter(bound), name))
         field = loaded[name]
         for what, here, there in (("context", context, field.context), ("suite", suite, field.suite)):
             if here is not None and here != there:

@@ -35,8 +35,7 @@ def array(inner: sa.ARRAY[Any], item: Codec) -> Codec:
 
     def encode(value: Any, dialect: Dialect) -> str:
         value = list(expect((list, tuple, set, frozenset), value, "a list"))
-        # Without dimensions a list in it is an inner array, as SQLAlchemy takes it.
-        items = _each(value, lambda each: text_of(each, dialect), list, inner.dimensions or -1)
+        items = _items(value, lambda each: text_of(each, dialect), inner.dimensions)
         try:
             return arrays.write(items, str)
         except ValueError as error:
@@ -49,9 +48,17 @@ def array(inner: sa.ARRAY[Any], item: Codec) -> Codec:
     return Codec(encode, decode, "a list")
 
 
-def _each(items: Any, change: Callable[[Any], Any], kind: Callable[[Any], Any], depth: int = -1) -> Any:
-    if depth and isinstance(items, (list, tuple)):
-        return kind(_each(item, change, kind, depth - 1) for item in items)
+def _items(value: Any, change: Callable[[Any], Any], dimensions: int | None) -> list[Any]:
+    """Without dimensions the first item says whether they are inner arrays, as SQLAlchemy takes it."""
+    value = expect((list, tuple), value, "a list")
+    if dimensions == 1 or dimensions is None and not (value and isinstance(value[0], (list, tuple))):
+        return [change(item) for item in value]
+    return [None if item is None else _items(item, change, dimensions and dimensions - 1) for item in value]
+
+
+def _each(items: Any, change: Callable[[Any], Any], kind: Callable[[Any], Any]) -> Any:
+    if isinstance(items, (list, tuple)):
+        return kind(_each(item, change, kind) for item in items)
     return change(items)
 
 
@@ -95,6 +102,9 @@ def network_address() -> Codec:
 
     def decode(text: str, dialect: Dialect) -> Any:
         value = ipaddress.ip_interface(text)
+        if "%" in text:
+            # A zone, which ``ip`` would drop.
+            raise ValueError
         alone = value.network.prefixlen == value.max_prefixlen
         if _reads_objects(dialect, (*_NATIVE, "pg8000")):
             return value.ip if alone else value
@@ -123,10 +133,14 @@ def _reads_objects(dialect: Dialect, drivers: tuple[str, ...]) -> bool:
 
 
 def _address(parse: Callable[[Any], Any], value: Any, what: str) -> Any:
+    text = str(expect((str, *_ADDRESSES), value, what))
     try:
-        return parse(str(expect((str, *_ADDRESSES), value, what)))
+        parsed = parse(text)
     except ValueError:
         raise WrongType(f"{type(value).__name__} is not {what}") from None
+    if "%" in text:
+        raise WrongType(f"{type(value).__name__} has an IPv6 zone, which PostgreSQL does not store; take it off")
+    return parsed
 
 
 def _ip(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
