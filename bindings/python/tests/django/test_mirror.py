@@ -937,6 +937,43 @@ def test_a_profile_that_is_given_to_another_user_holds_what_is_theirs(emptied, a
     assert command("--database", alias)[0] == 0
 
 
+@pytest.mark.parametrize("by", ["user", "user_id"])
+def test_the_former_user_does_not_show_what_the_new_one_has(emptied, by):
+    former, _ = kept("default")
+    other = User.objects.create_user("bob", email="bob@example.org")
+    former = User.objects.get(pk=former.pk)
+    copy = former.profile
+    setattr(copy, by, other if by == "user" else other.pk)
+    assert former.email == "ada@example.org"
+    copy.save()
+    # Django leaves the row with the former user.
+    assert former.profile is copy and copy.encrypted_email == "bob@example.org"
+    assert former.email != "bob@example.org"
+    former.save()
+    assert [column("email", u.pk) for u in (former, other)] == ["ada@example.org", ""]
+    assert former.email == "ada@example.org" and User.objects.get(pk=other.pk).email == "bob@example.org"
+
+
+def test_the_former_users_save_does_not_reach_the_row_that_hangs_on_it(emptied):
+    former = User.objects.get(pk=kept("default")[0].pk)
+    copy = former.profile
+    copy.user = User.objects.create_user("bob", email="bob@example.org")
+    copy.save()
+    former.email = "new@example.org"
+    former.save()
+    assert copy.encrypted_email == Profile.objects.get().encrypted_email == "bob@example.org"
+    assert column("email", former.pk) == "new@example.org"
+
+
+def test_a_profile_that_is_deleted_unsaved_gives_nothing_to_the_user_it_was_meant_for(emptied):
+    user, copy = kept("default")
+    copy.user = other = User.objects.create_user("bob")
+    copy.delete()
+    assert other.email == ""
+    other.save()
+    assert [column("email", u.pk) for u in (user, other)] == ["ada@example.org", ""]
+
+
 def test_a_value_that_is_given_with_another_user_wins_as_in_a_new_profile(emptied):
     user, copy = kept("default")
     other = User.objects.create_user("bob", email="bob@example.org", first_name="Bob")

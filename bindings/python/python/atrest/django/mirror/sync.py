@@ -142,9 +142,16 @@ class Side:
         """Remembers what the instance came with: all of it, or these fields."""
         own = instance.__dict__
         values = {h: own[h] for h in self._among(update_fields) if h in own}
-        row = {self.key: self._key(instance)} if self.empties and update_fields is None else {}
-        own[_LOADED] = {**own.get(_LOADED, {}), **values, **row}
+        own[_LOADED] = {**own.get(_LOADED, {}), **values, **self._row_loaded(instance, update_fields)}
         own[_BLANKED] = own.get(_BLANKED, frozenset()).difference(values)
+
+    def _row_loaded(self, instance: Any, update_fields: Any) -> dict[str, Any]:
+        """Which original the instance is, or which one's copies it has, if it came with that."""
+        if self.is_copy:
+            relation = self.mirror.relation
+            came = update_fields is None or not {relation.name, relation.attname}.isdisjoint(update_fields)
+            return {self.key: instance.__dict__.get(relation.attname)} if came else {}
+        return {self.key: self._key(instance)} if self.empties and update_fields is None else {}
 
     def _among(self, fields: Any) -> list[str]:
         return [here for here, _ in self.names if fields is None or here in fields]
@@ -241,7 +248,8 @@ class Side:
         if (there := instance.__dict__[_PENDING].pop(self.key)) is not None:
             owner = there.pop(self.mirror.relation.attname)
             back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
-            self._refresh_cached(instance, back)
+            if instance.__dict__.get(self.mirror.relation.attname, owner) == owner:  # as stored
+                self._refresh_cached(instance, back)
 
     def going(self, sender: type[Model], instance: Any, origin: Any = None, **_: Any) -> None:
         """Before an original, or a part of its row, is deleted: notes that it is."""
@@ -300,7 +308,22 @@ class Side:
             if cached is not None and getattr(cached, self.mirror.relation.attname) == key:
                 return cached  # also when both rows are deleted
             return self.mirror.copies_of(instance, instance._state.db, key).first()
-        return None if instance._state.adding else self.mirror.copies_beside(instance)
+        if instance._state.adding:
+            return None
+        if hasattr(type(instance), self._accessor()):
+            row = getattr(instance, self._accessor(), None)
+            if row is None or self._belongs(row, instance):
+                return row
+        # That one is another's, or the original is of a parent of the model that the relation points to.
+        return self.mirror.copies_of(instance, instance._state.db).first()
+
+    def _belongs(self, row: Any, original: Any) -> bool:
+        """Whether the row with copies that hangs on an original was read or saved as its own.
+
+        Django leaves there what was given to another, and hangs what is given there before it is saved.
+        """
+        owner = row.__dict__.get(_LOADED, {}).get(f"{self.mirror.key}.True")
+        return bool(owner == getattr(original, self.mirror.relation.target_field.attname))
 
     def _accessor(self) -> str:
         """By which an original has the row with its copies."""
@@ -364,7 +387,7 @@ class Side:
         relation = self.mirror.relation
         name = relation.name if self.is_copy else relation.remote_field.get_accessor_name()
         cached = instance._state.fields_cache.get(name)
-        if cached is not None:
+        if cached is not None and (self.is_copy or self._belongs(cached, instance)):
             cached.__dict__.update(pending)
             cached.__dict__[_LOADED] = {**cached.__dict__.get(_LOADED, {}), **pending}
 
