@@ -849,6 +849,57 @@ def test_a_delete_that_is_rolled_back_gives_nothing_back(emptied, alias):
     assert column("email", user.pk, alias) == "" and Profile.objects.using(alias).count() == 1
 
 
+@pytest.fixture
+def before_delete():
+    """A function that connects a receiver of the application's own, for the profile's class, to `pre_delete`."""
+    from django.db.models.signals import pre_delete
+
+    connected = []
+
+    def connect(receive):
+        connected.append(lambda instance, **_: receive(instance))
+        pre_delete.connect(connected[-1], sender=Profile)
+
+    yield connect
+    for receive in connected:
+        pre_delete.disconnect(receive, sender=Profile)
+
+
+@pytest.mark.parametrize("way", ["instance", "queryset", "user", "users"])
+def test_a_profile_that_is_saved_while_it_is_deleted_goes(emptied, before_delete, way):
+    user, copy = kept("default")
+    before_delete(lambda instance: instance.save())
+    if way in DELETES:
+        DELETES[way](copy, "default")
+        assert [column(n, user.pk) for n in ("email", "first_name")] == ["ada@example.org", "Ada"]
+    else:
+        (User.objects.get() if way == "user" else User.objects.all()).delete()
+        assert not User.objects.exists()
+    assert not Profile.objects.exists()
+
+
+def test_what_is_saved_while_a_profile_is_deleted_is_given_back(emptied, before_delete):
+    def new_email(instance):
+        instance.encrypted_email = "new@example.org"
+        instance.save(update_fields=["encrypted_email"])
+
+    user, copy = kept("default")
+    before_delete(new_email)
+    copy.delete()
+    assert [column(n, user.pk) for n in ("email", "first_name")] == ["new@example.org", "Ada"]
+
+
+def test_what_is_blanked_while_a_profile_is_deleted_stays_blank(emptied, before_delete):
+    def forget(instance):
+        instance.user.email = instance.user.first_name = ""
+        instance.user.save()
+
+    user, copy = kept("default")
+    before_delete(forget)
+    Profile.objects.all().delete()
+    assert [column(n, user.pk) for n in ("email", "first_name")] == ["", ""]
+
+
 # Django itself reads every value of a child before it deletes one, and cannot where one does not open.
 @pytest.mark.parametrize(
     ("model", "opens"), [(User, True), (Member, True), (Employee, True), (User, False), (Member, False)]

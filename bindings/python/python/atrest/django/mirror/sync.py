@@ -27,9 +27,11 @@ from atrest.django.unreadable import Unreadable, raise_for
 
 # Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
 # what goes to the other side after the save, by mirror; originals that were blanked on
-# purpose; during a save, the mirrors that have a row for the copies. The first and the
-# third are never changed in place: `copy.copy()` of an instance shares them.
+# purpose; during a save, the mirrors that have a row for the copies; during a delete, what
+# these hold, by mirror. The first and the third are never changed in place: `copy.copy()`
+# of an instance shares them.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
+_LEAVING = "_atrest_leaving"
 
 # Kept in the __dict__ of what `delete()` was called on: the originals' rows that go with it.
 _GOING = "_atrest_going"
@@ -129,7 +131,7 @@ class Side:
         self.mirror, self.is_copy = mirror, is_copy
         #: Names here, names on the other side.
         self.names = [(c, o) if is_copy else (o, c) for o, c in mirror.pairs]
-        self.key = f"{mirror.key}.{is_copy}"
+        self.key, self._key_of_copies = f"{mirror.key}.{is_copy}", f"{mirror.key}.True"
         #: The originals, where their columns hold blanks only.
         self.empties = mirror.empties and not is_copy
         model = mirror.model if is_copy else mirror.original_model
@@ -215,6 +217,8 @@ class Side:
             own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
             own[_HELD].discard(self.key)
         self.loaded(instance, update_fields)
+        if self.key in own.get(_LEAVING, ()):  # saved by a `pre_delete` of the application's own
+            self.leaving(instance, using)
 
     def _follow(self, instance: Any, using: str, update_fields: Any) -> None:
         """Where the copies are given to another original: the former gets its values back, the new one's move here."""
@@ -241,11 +245,11 @@ class Side:
 
     def leaving(self, instance: Any, using: str, **_: Any) -> None:
         """Before a row with copies is deleted: notes what it holds."""
-        instance.__dict__.setdefault(_PENDING, {})[self.key] = self._row(instance, using)
+        instance.__dict__.setdefault(_LEAVING, {})[self.key] = self._row(instance, using)
 
     def left_behind(self, instance: Any, using: str, origin: Any = None, **_: Any) -> None:
         """After it was deleted: gives the values back to the original, if that stays."""
-        if (there := instance.__dict__[_PENDING].pop(self.key)) is not None:
+        if (there := instance.__dict__.get(_LEAVING, {}).pop(self.key, None)) is not None:
             owner = there.pop(self.mirror.relation.attname)
             back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
             if instance.__dict__.get(self.mirror.relation.attname, owner) == owner:  # as stored
@@ -322,7 +326,7 @@ class Side:
 
         Django leaves there what was given to another, and hangs what is given there before it is saved.
         """
-        owner = row.__dict__.get(_LOADED, {}).get(f"{self.mirror.key}.True")
+        owner = row.__dict__.get(_LOADED, {}).get(self._key_of_copies)
         return bool(owner == getattr(original, self.mirror.relation.target_field.attname))
 
     def _accessor(self) -> str:
@@ -390,6 +394,8 @@ class Side:
         if cached is not None and (self.is_copy or self._belongs(cached, instance)):
             cached.__dict__.update(pending)
             cached.__dict__[_LOADED] = {**cached.__dict__.get(_LOADED, {}), **pending}
+            if leaving := cached.__dict__.get(_LEAVING, {}).get(self._key_of_copies):
+                leaving.update(pending)
 
 
 class EmptiedAttribute(DeferredAttribute):
