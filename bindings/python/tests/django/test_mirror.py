@@ -435,6 +435,14 @@ def emptied(default):
     yield from in_mode("empty", "email first_name", Profile)
 
 
+def queries(number):
+    """A block of just so many."""
+    from django.db import connection
+    from django.test import TestCase
+
+    return TestCase().assertNumQueries(number, using=connection.alias)
+
+
 def column(name, pk, using="default"):
     from django.db import connections
 
@@ -847,6 +855,51 @@ def test_a_delete_that_is_rolled_back_gives_nothing_back(emptied, alias):
         assert column("email", user.pk, alias) == "ada@example.org"
         raise ZeroDivisionError
     assert column("email", user.pk, alias) == "" and Profile.objects.using(alias).count() == 1
+
+
+@pytest.mark.parametrize("model", [User, Member, Employee])
+@pytest.mark.parametrize("way", ["instance", "queryset", "deferred"])
+def test_a_user_that_was_loaded_before_shows_what_was_given_back(emptied, model, way):
+    from django.forms import modelform_factory
+
+    pk = kept("default")[0].pk
+    hired(User.objects.get(pk=pk))
+    loaded, asked, cleared = (model.objects.get(pk=pk) for _ in range(3))
+    cleared.email = ""
+    DELETES[way](Profile.objects.get(), "default")
+    assert not hasattr(asked, "profile")
+    for user in (loaded, asked):
+        assert (user.email, user.first_name) == ("ada@example.org", "Ada")
+    # As a form does: every value assigned as it was shown.
+    form = modelform_factory(model, fields=["email", "last_name"])
+    form({**form(instance=loaded).initial, "last_name": "King"}, instance=loaded).save()
+    assert (column("email", pk), column("last_name", pk), loaded.email) == ("ada@example.org", "King", "ada@example.org")
+    # What was assigned counts, and what is deferred is read as ever.
+    assert cleared.email == "" and model.objects.only("pk").get(pk=pk).email == "ada@example.org"
+    cleared.save()
+    assert column("email", pk) == cleared.email == "" and column("first_name", pk) == "Ada"
+
+
+def test_a_blank_user_without_a_profile_is_asked_for_once(emptied):
+    User.objects.create_user("ada")
+    user = User.objects.get()
+    with queries(2):  # the profile, the user's row
+        assert [user.email, user.first_name, user.email, user.get_short_name()] == ["", "", "", ""]
+    new = User(username="new")
+    with queries(0):
+        assert (new.email, new.first_name) == ("", "")
+
+
+def test_a_blank_user_is_shown_beside_an_event_loop(emptied):
+    import asyncio
+
+    User.objects.create_user("ada")
+    user = User.objects.select_related("profile").get()
+
+    async def shown():
+        return user.email
+
+    assert asyncio.run(shown()) == ""
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import partial, wraps
 from typing import Any
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import router, transaction
 from django.db.models import Model
 from django.db.models.query_utils import DeferredAttribute
@@ -28,10 +29,10 @@ from atrest.django.unreadable import Unreadable, raise_for
 # Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
 # what goes to the other side after the save, by mirror; originals that were blanked on
 # purpose; during a save, the mirrors that have a row for the copies; during a delete, what
-# these hold, by mirror. The first and the third are never changed in place: `copy.copy()`
-# of an instance shares them.
+# these hold, by mirror; originals whose columns were asked once more. The first, the third
+# and the last are never changed in place: `copy.copy()` of an instance shares them.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
-_LEAVING = "_atrest_leaving"
+_LEAVING, _ASKED = "_atrest_leaving", "_atrest_asked"
 
 # Kept in the __dict__ of what `delete()` was called on: the originals' rows that go with it.
 _GOING = "_atrest_going"
@@ -146,6 +147,7 @@ class Side:
         values = {h: own[h] for h in self._among(update_fields) if h in own}
         own[_LOADED] = {**own.get(_LOADED, {}), **values, **self._row_loaded(instance, update_fields)}
         own[_BLANKED] = own.get(_BLANKED, frozenset()).difference(values)
+        own[_ASKED] = own.get(_ASKED, frozenset()).difference(values)
 
     def _row_loaded(self, instance: Any, update_fields: Any) -> dict[str, Any]:
         """Which original the instance is, or which one's copies it has, if it came with that."""
@@ -433,10 +435,33 @@ class EmptiedAttribute(DeferredAttribute):
         value = instance.__dict__[name] if name in instance.__dict__ else super().__get__(instance, cls)
         if value or name in instance.__dict__.get(_BLANKED, ()):
             return value
+        alone = True
         for side, copy in self.copies.values():
-            if (row := side.copies_beside(instance)) is not None and (there := getattr(row, copy)):
-                return there
-        return value
+            if (row := side.copies_beside(instance)) is not None:
+                alone = False
+                if there := getattr(row, copy):
+                    return there
+        if alone:
+            self._ask(instance)
+        return instance.__dict__[name]
+
+    def _ask(self, instance: Any) -> None:
+        """Takes what the columns hold by now, once: a row with copies that is gone gave its values back."""
+        own, model, asked = instance.__dict__, self.field.model, instance.__dict__.get(_ASKED, frozenset())
+        left = next((key for side, _ in self.copies.values() if (key := side.left(instance)) is not None), None)
+        if self.field.attname in asked or (left is None and instance._state.adding):
+            return
+        emptied = {n: a.copies.keys() for n, a in vars(model).items() if isinstance(a, EmptiedAttribute)}
+        blank = [n for n in emptied if n in own and not own[n] and n not in own.get(_BLANKED, ())]
+        names = [n for n in blank if emptied[n] == self.copies.keys()]
+        row_is = row_of(model, instance) if left is None else {"pk": left}
+        try:
+            row = model._base_manager.using(instance._state.db).filter(**row_is).values(*names).first() or {}
+        except SynchronousOnlyOperation:
+            return  # what came by `select_related()`, of the same moment as the row, is shown beside an event loop
+        back = {n: value for n, value in row.items() if value}
+        own.update(back)
+        own[_LOADED], own[_ASKED] = {**own.get(_LOADED, {}), **back}, asked.union(names)
 
     def __set__(self, instance: Any, value: Any) -> None:
         name = self.field.attname
