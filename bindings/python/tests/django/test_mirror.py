@@ -3,7 +3,21 @@
 from io import StringIO
 
 import pytest
-from clinic.models import Badge, Employee, Locker, LongProfile, Member, Nametag, Profile, ProfileProxy, Sash
+from clinic.models import (
+    Badge,
+    Cardholder,
+    Employee,
+    Holder,
+    Keyholder,
+    Locker,
+    LongProfile,
+    Member,
+    Nametag,
+    Pass,
+    Profile,
+    ProfileProxy,
+    Sash,
+)
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
@@ -1117,6 +1131,100 @@ def test_a_row_that_belongs_to_nobody_takes_and_gives_back(default, monkeypatch)
         seen.append(names())
     next(modes, None)
     assert seen == [["", "bob", "ada"], ["ada", "", "bob"], ["ada", "bob", ""]]
+
+
+@pytest.fixture(params=["keep", "empty"])
+def holding(request, default, monkeypatch):
+    """In either mode, a mirror that follows a relation of the parent's: a function that makes a user with a row."""
+    monkeypatch.setattr(Keyholder, "mirrors", {"user.last_name": "encrypted_last_name"}, raising=False)
+    modes = in_mode(request.param, "last_name", Keyholder, Nametag, Sash, Locker)
+    next(modes)
+
+    def hold(name):
+        user = User.objects.create_user(name, last_name=name)
+        Keyholder.objects.create(user=user)
+        return User.objects.get(pk=user.pk), Keyholder.objects.get(user=user)
+
+    yield hold
+    next(modes, None)
+
+
+def held(user, name):
+    """The user and the copy show this, and the original's column what it should hold."""
+    pk = user.pk
+    assert User.objects.get(pk=pk).last_name == Keyholder.objects.get(user=pk).encrypted_last_name == name
+    assert column("last_name", pk) == ("" if Keyholder.mirrors_originals == "empty" else name)
+    assert command("--model", "Keyholder")[0] == 0
+
+
+def test_a_relation_that_the_model_has_from_its_parent_is_followed(holding):
+    user, copy = holding("ada")
+    held(user, "ada")
+    assert (user.last_name, user.holder.pk, user.last_name) == ("ada", copy.pk, "ada")
+    user.last_name = "King"
+    user.save()
+    assert user.last_name == "King"
+    held(user, "King")
+    copy = Keyholder.objects.get()
+    copy.encrypted_last_name = "Lovelace"
+    copy.save()
+    held(user, "Lovelace")
+    Holder.objects.get().save()
+    held(user, "Lovelace")
+    user = Member.objects.get()
+    user.last_name = ""
+    user.save()
+    held(user, "")
+
+
+def test_a_child_of_the_same_parent_has_no_part_in_its_mirror(holding):
+    user, copy = holding("ada")
+    card = Cardholder(holder_ptr=copy.holder_ptr, encrypted_last_name="on the card")
+    card.save_base(raw=True)
+    card = Cardholder.objects.get()
+    card.encrypted_last_name = "on the new card"
+    card.save()
+    held(user, "ada")
+    assert Cardholder.objects.get().encrypted_last_name == "on the new card"
+
+
+@pytest.mark.parametrize("model", [Keyholder, Holder])
+@pytest.mark.parametrize("queryset", [False, True])
+def test_a_row_with_a_parent_gives_back_what_it_had(holding, model, queryset):
+    user, _ = holding("ada")
+    (model.objects.all() if queryset else model.objects.get()).delete()
+    assert not Holder.objects.exists()
+    assert column("last_name", user.pk) == User.objects.get().last_name == "ada"
+
+
+@pytest.mark.parametrize("model", [Keyholder, Holder])
+def test_a_row_with_a_parent_is_given_to_another_user(holding, model):
+    (user, copy), other = holding("ada"), User.objects.create_user("bob", last_name="bob")
+    row = model.objects.get()
+    row.user = other
+    row.save()
+    if Keyholder.mirrors_originals == "empty":
+        held(other, "bob")
+    assert column("last_name", user.pk) == User.objects.get(pk=user.pk).last_name == "ada"
+
+
+@pytest.mark.parametrize("mode", ["keep", "empty"])
+def test_a_relation_that_the_user_knows_nothing_of_is_followed(default, monkeypatch, mode):
+    monkeypatch.setattr(Pass, "mirrors", {"user.last_name": "encrypted_last_name"}, raising=False)
+    modes = in_mode(mode, "last_name", Pass, Nametag, Sash, Locker)
+    next(modes)
+    user = User.objects.create_user("ada", last_name="ada")
+    Pass.objects.create(user=user)
+    user = User.objects.get()
+    seen = [user.last_name]
+    user.last_name = "King"
+    user.save()
+    seen += [user.last_name, User.objects.get().last_name, Pass.objects.get().encrypted_last_name]
+    seen.append(column("last_name", user.pk))
+    Pass.objects.all().delete()
+    seen += [User.objects.get().last_name, column("last_name", user.pk)]
+    next(modes, None)
+    assert seen == ["ada", "King", "King", "King", "" if mode == "empty" else "King", "King", "King"]
 
 
 def test_the_way_back(emptying):

@@ -136,15 +136,18 @@ class Side:
         #: The originals, where their columns hold blanks only.
         self.empties = mirror.empties and not is_copy
         model = mirror.model if is_copy else mirror.original_model
-        #: The models whose own these fields are: through them, their proxies and children they are saved.
-        self.owners = tuple({model._meta.get_field(here).model: None for here, _ in self.names})
-        #: Those whose rows hold the fields, or what leads from the copies to the originals.
-        self.tables = {owner._meta.concrete_model for owner in (*self.owners, *([mirror.relation.model] * is_copy))}
+        #: The model whose own each field is.
+        self.owner = {here: model._meta.get_field(here).model for here, _ in self.names}
+        #: These, and that of what leads from the copies to the originals: through them, their proxies
+        #: and children all this is saved.
+        self.owners = tuple(dict.fromkeys((*self.owner.values(), *([mirror.relation.model] * is_copy))))
+        #: Those whose rows hold it.
+        self.tables = {owner._meta.concrete_model for owner in self.owners}
 
     def loaded(self, instance: Any, update_fields: Any = None, **_: Any) -> None:
         """Remembers what the instance came with: all of it, or these fields."""
         own = instance.__dict__
-        values = {h: own[h] for h in self._among(update_fields) if h in own}
+        values = {h: own[h] for h, _ in self._among(instance, update_fields)}
         own[_LOADED] = {**own.get(_LOADED, {}), **values, **self._row_loaded(instance, update_fields)}
         own[_BLANKED] = own.get(_BLANKED, frozenset()).difference(values)
         own[_ASKED] = own.get(_ASKED, frozenset()).difference(values)
@@ -157,8 +160,10 @@ class Side:
             return {self.key: instance.__dict__.get(relation.attname)} if came else {}
         return {self.key: self._key(instance)} if self.empties and update_fields is None else {}
 
-    def _among(self, fields: Any) -> list[str]:
-        return [here for here, _ in self.names if fields is None or here in fields]
+    def _among(self, instance: Any, fields: Any) -> list[tuple[str, str]]:
+        """The names of those of these fields that the instance has, and has loaded."""
+        here = {h for h in self.owner if isinstance(instance, self.owner[h]) and h in instance.__dict__}
+        return [(h, t) for h, t in self.names if h in here and (fields is None or h in fields)]
 
     def before(self, instance: Any, using: str, raw: bool, update_fields: Any = None) -> None:
         """Before the row is written: takes what is stored by now, notes what to send."""
@@ -167,7 +172,7 @@ class Side:
         if self.is_copy and self.mirror.empties:
             self._follow(instance, using, update_fields)
         own = instance.__dict__
-        names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
+        names = self._among(instance, update_fields)
         if self.empties and names and (self.left(instance) is not None or self._elsewhere(instance, using)):
             # Another row than it was loaded from: takes along what it shows, and nothing of that row's copy.
             own.update({here: getattr(instance, here) for here, _ in names})
@@ -216,7 +221,7 @@ class Side:
             self._refresh_cached(instance, pending)
         if self.empties and self.key in own.get(_HELD, ()):
             # As in the column: the next save must not take it for a new value.
-            own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
+            own.update({here: self.mirror.blank(here) for here, _ in self._among(instance, update_fields)})
             own[_HELD].discard(self.key)
         self.loaded(instance, update_fields)
         if self.key in own.get(_LEAVING, ()):  # saved by a `pre_delete` of the application's own
@@ -316,11 +321,11 @@ class Side:
             return self.mirror.copies_of(instance, instance._state.db, key).first()
         if instance._state.adding:
             return None
-        if hasattr(type(instance), self._accessor()):
-            row = getattr(instance, self._accessor(), None)
+        if (name := self._accessor()) and hasattr(type(instance), name):
+            row = getattr(instance, name, None)
             if row is None or self._belongs(row, instance):
                 return row
-        # That one is another's, or the original is of a parent of the model that the relation points to.
+        # That one is another's, or it has none, as of a parent of the model that the relation points to.
         return self.mirror.copies_of(instance, instance._state.db).first()
 
     def _belongs(self, row: Any, original: Any) -> bool:
@@ -331,9 +336,11 @@ class Side:
         owner = row.__dict__.get(_LOADED, {}).get(self._key_of_copies)
         return bool(owner == getattr(original, self.mirror.relation.target_field.attname))
 
-    def _accessor(self) -> str:
-        """By which an original has the row with its copies."""
-        return self.mirror.relation.remote_field.get_accessor_name()
+    def _accessor(self) -> str | None:
+        """By which an original has the row with its copies; None if it is hidden, or leads to a parent of that."""
+        model, relation = self.mirror.model, self.mirror.relation
+        own = relation.model._meta.concrete_model is model._meta.concrete_model
+        return relation.remote_field.get_accessor_name() if own and not relation.remote_field.hidden else None
 
     def _elsewhere(self, instance: Any, using: str) -> bool:
         """Whether it goes to a database that has no such row: one that was read from a replica has."""
@@ -380,9 +387,13 @@ class Side:
             if None in row_is.values() and not (self.is_copy and hasattr(type(instance), relation.attname)):
                 return {}, None
             return {}, self._others(instance, using).values(*(t for _, t in names)).first()
+        rows = model._base_manager.using(using).filter(**row_is)
+        if not self.is_copy and self._accessor() is None:
+            there = self._others(instance, using).values(*(t for _, t in names)).first()
+            return rows.values(*(h for h, _ in names)).first() or {}, there
         path = relation.name if self.is_copy else relation.related_query_name()
         wanted = [*(h for h, _ in names), f"{path}__pk", *(f"{path}__{t}" for _, t in names)]
-        row = model._base_manager.using(using).filter(**row_is).values(*wanted).first()
+        row = rows.values(*wanted).first()
         if row is None:
             return {}, None
         there = {t: row[f"{path}__{t}"] for _, t in names} if row[f"{path}__pk"] is not None else None
@@ -391,7 +402,7 @@ class Side:
     def _refresh_cached(self, instance: Any, pending: dict[str, Any]) -> None:
         """An instance of the other side that hangs on this one shows the same."""
         relation = self.mirror.relation
-        name = relation.name if self.is_copy else relation.remote_field.get_accessor_name()
+        name = relation.name if self.is_copy else self._accessor()
         cached = instance._state.fields_cache.get(name)
         if cached is not None and (self.is_copy or self._belongs(cached, instance)):
             cached.__dict__.update(pending)
