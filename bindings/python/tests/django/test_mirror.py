@@ -988,6 +988,37 @@ def test_a_user_that_is_deleted_takes_the_profile_along_and_writes_nothing(empti
     assert not User.objects.using(alias).exists() and not Profile.objects.using(alias).exists()
 
 
+@pytest.mark.parametrize("model", [User, Member])
+def test_deleting_users_asks_no_more_for_each(emptied, model):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def asked(number):
+        for n in range(number):
+            Profile.objects.create(user=User.objects.create_user(f"u{n}", email=f"u{n}@example.org"))
+        with CaptureQueriesContext(connection) as queries:
+            model.objects.all().delete()
+        assert not User.objects.exists() and not Profile.objects.exists()
+        return len(queries)
+
+    assert asked(10) == asked(50)
+
+
+def test_a_profile_that_goes_with_another_user_gives_back_to_its_own(emptied):
+    from django.db.models.deletion import Collector
+
+    user, _ = kept("default")
+    other = User.objects.create_user("bob")
+    for origin in (other, User.objects.filter(pk=other.pk)):
+        copy = Profile.objects.get(user=user)
+        collector = Collector(using="default", origin=origin)
+        collector.collect([copy])
+        collector.delete()
+        assert [column(n, user.pk) for n in ("email", "first_name")] == ["ada@example.org", "Ada"]
+        Profile.objects.create(user_id=user.pk)
+        assert column("email", user.pk) == ""
+
+
 def test_a_parent_that_stays_keeps_what_is_its_own(worn_empty):
     employee = Employee.objects.create(username="bob", number="7", last_name="King")
     Locker.objects.create(owner=employee)

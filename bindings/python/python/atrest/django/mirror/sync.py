@@ -17,7 +17,7 @@ from typing import Any
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import router, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import class_prepared, post_delete, post_init, post_save, pre_delete, pre_save
 from django.dispatch import Signal
@@ -250,9 +250,10 @@ class Side:
         own.update(taken)
         own[_LOADED] = {**own.get(_LOADED, {}), **taken}
 
-    def leaving(self, instance: Any, using: str, **_: Any) -> None:
+    def leaving(self, instance: Any, using: str, origin: Any = None, **_: Any) -> None:
         """Before a row with copies is deleted: notes what it holds."""
-        instance.__dict__.setdefault(_LEAVING, {})[self.key] = self._row(instance, using)
+        there = self._just_read(instance, origin) or self._row(instance, using)
+        instance.__dict__.setdefault(_LEAVING, {})[self.key] = there
 
     def left_behind(self, instance: Any, using: str, origin: Any = None, **_: Any) -> None:
         """After it was deleted: gives the values back to the original, if that stays."""
@@ -267,6 +268,16 @@ class Side:
         if origin is not None:
             origin.__dict__.setdefault(_GOING, set()).add((sender._meta.concrete_model, instance.pk))
 
+    def _just_read(self, instance: Any, origin: Any) -> dict[str, Any] | None:
+        """The same as `_row()`, where `delete()` of an original has just read it: nearly always, that goes as well."""
+        model, originals = origin.model if isinstance(origin, QuerySet) else type(origin), self.mirror.original_model
+        if origin is instance or not (issubclass(model, originals) or issubclass(originals, model)):
+            return None
+        loaded = instance.__dict__.get(_LOADED, {})
+        if loaded.get(self.key) is None or not loaded.keys() >= self.owner.keys():
+            return None
+        return {self.mirror.relation.attname: loaded[self.key], **{here: loaded[here] for here in self.owner}}
+
     def _row(self, instance: Any, using: str) -> dict[str, Any] | None:
         """The copies as they are stored, and whose they are; None without a row."""
         if None in row_of(self.mirror.model, instance).values():
@@ -278,6 +289,10 @@ class Side:
         """Fills blank originals from their copies, and returns these; raises DecryptionError if one does not open."""
         mirror = self.mirror
         tables = {o: mirror.original_model._meta.get_field(o).model._meta for _, o in self.names}
+        row_is = {(mirror.original_model._meta.concrete_model, owner)}
+        if row_is == {(meta.concrete_model, owner) for meta in tables.values()} and row_is.issubset(going):
+            if mirror.relation.target_field.primary_key:
+                return {}  # nothing to look up
         originals = mirror.original_model._base_manager.using(using)
         originals = originals.filter(**{mirror.relation.target_field.attname: owner})
         row = originals.select_for_update().values(*{*tables, *(meta.pk.name for meta in tables.values())}).first()
