@@ -1123,6 +1123,38 @@ def test_a_profile_that_is_deleted_unsaved_gives_nothing_to_the_user_it_was_mean
     assert [column("email", u.pk) for u in (user, other)] == ["ada@example.org", ""]
 
 
+@pytest.mark.parametrize("alias", ["postgres", "mariadb"], indirect=True)
+def test_only_a_profile_that_is_given_to_another_user_is_locked(emptied, alias):
+    from django.db import connections
+    from django.test.utils import CaptureQueriesContext
+
+    def locks(save):
+        with CaptureQueriesContext(connections[alias]) as queries:
+            save(using=alias)
+        return sum("FOR UPDATE" in q["sql"] for q in queries)
+
+    _, copy = kept(alias)
+    other, third = (User.objects.db_manager(alias).create_user(n) for n in ("bob", "eve"))
+    copy.encrypted_email = "new@example.org"
+    assert locks(copy.save) == locks(Profile(user=third).save) == 0
+    copy.user = other
+    assert locks(copy.save) > 0
+
+
+def test_signals_that_others_send_need_no_transaction(emptied, alias):
+    from django.db.models.signals import post_delete, pre_delete, pre_save
+
+    user, copy = kept(alias)
+    pre_save.send(Profile, instance=copy, raw=False, using=alias, update_fields=None)
+    copy.user = User.objects.db_manager(alias).create_user("bob", email="bob@example.org")
+    pre_save.send(Profile, instance=copy, raw=False, using=alias, update_fields=None)
+    copy.save()
+    assert [column("email", u.pk, alias) for u in (user, copy.user)] == ["ada@example.org", ""]
+    for signal in (pre_delete, post_delete):
+        signal.send(Profile, instance=copy, using=alias)
+    assert column("email", copy.user_id, alias) == "bob@example.org"
+
+
 def test_a_value_that_is_given_with_another_user_wins_as_in_a_new_profile(emptied):
     user, copy = kept("default")
     other = User.objects.create_user("bob", email="bob@example.org", first_name="Bob")
@@ -1228,12 +1260,14 @@ def test_a_row_with_a_parent_gives_back_what_it_had(holding, model, queryset):
     assert column("last_name", user.pk) == User.objects.get().last_name == "ada"
 
 
-@pytest.mark.parametrize("model", [Keyholder, Holder])
+@pytest.mark.parametrize("model", [Keyholder, Holder, Cardholder])
 def test_a_row_with_a_parent_is_given_to_another_user(holding, model):
     (user, copy), other = holding("ada"), User.objects.create_user("bob", last_name="bob")
+    Cardholder(holder_ptr=copy.holder_ptr, encrypted_last_name="on the card").save_base(raw=True)
     row = model.objects.get()
     row.user = other
     row.save()
+    assert Cardholder.objects.get().encrypted_last_name == "on the card"
     if Keyholder.mirrors_originals == "empty":
         held(other, "bob")
     assert column("last_name", user.pk) == User.objects.get(pk=user.pk).last_name == "ada"

@@ -228,12 +228,20 @@ class Side:
             self.leaving(instance, using)
 
     def _follow(self, instance: Any, using: str, update_fields: Any) -> None:
-        """Where the copies are given to another original: the former gets its values back, the new one's move here."""
+        """Moves the copies where they are given to another original. Only then the row is locked."""
         relation = self.mirror.relation
         written = update_fields is None or not {relation.name, relation.attname}.isdisjoint(update_fields)
         if not (written and hasattr(type(instance), relation.attname)):
             return
-        there, now = self._row(instance, using), relation.to_python(getattr(instance, relation.attname))
+        now = relation.to_python(getattr(instance, relation.attname))
+        there = self._row(instance, using, lock=False)
+        if there is not None and there[relation.attname] != now:
+            with transaction.atomic(using, savepoint=False):
+                self._move(instance, using, now)
+
+    def _move(self, instance: Any, using: str, now: Any) -> None:
+        """Gives the former original its values back, and takes the new one's."""
+        relation, there = self.mirror.relation, self._row(instance, using)
         if there is None or (former := there.pop(relation.attname)) == now:
             return
         copies: dict[str, Any] = {}
@@ -245,8 +253,8 @@ class Side:
         rows = self._copies(instance, using)
         rows.update(**copies, **{relation.attname: now})
         empty_beside(self.mirror, using, rows)
-        own = instance.__dict__
-        taken = {copy: value for copy, value in copies.items() if copy in own and not self._changed(instance, copy)}
+        own, names = instance.__dict__, [copy for copy, _ in self._among(instance, None)]
+        taken = {copy: copies[copy] for copy in names if copy in copies and not self._changed(instance, copy)}
         own.update(taken)
         own[_LOADED] = {**own.get(_LOADED, {}), **taken}
 
@@ -259,7 +267,8 @@ class Side:
         """After it was deleted: gives the values back to the original, if that stays."""
         if (there := instance.__dict__.get(_LEAVING, {}).pop(self.key, None)) is not None:
             owner = there.pop(self.mirror.relation.attname)
-            back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
+            with transaction.atomic(using, savepoint=False):
+                back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
             if instance.__dict__.get(self.mirror.relation.attname, owner) == owner:  # as stored
                 self._refresh_cached(instance, back)
 
@@ -278,12 +287,13 @@ class Side:
             return None
         return {self.mirror.relation.attname: loaded[self.key], **{here: loaded[here] for here in self.owner}}
 
-    def _row(self, instance: Any, using: str) -> dict[str, Any] | None:
+    def _row(self, instance: Any, using: str, lock: bool = True) -> dict[str, Any] | None:
         """The copies as they are stored, and whose they are; None without a row."""
         if None in row_of(self.mirror.model, instance).values():
             return None
-        row = self._copies(instance, using).select_for_update()
-        return row.values(self.mirror.relation.attname, *(here for here, _ in self.names)).first()
+        rows = self._copies(instance, using).values(self.mirror.relation.attname, *(here for here, _ in self.names))
+        with transaction.atomic(using, savepoint=False):  # for a lock there must be one
+            return (rows.select_for_update() if lock else rows).first()
 
     def _give_back(self, instance: Any, using: str, owner: Any, copies: Any, going: Any = ()) -> dict[str, Any]:
         """Fills blank originals from their copies, and returns these; raises DecryptionError if one does not open."""
