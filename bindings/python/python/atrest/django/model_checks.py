@@ -171,7 +171,7 @@ def _mirrors(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
                     f"By DB_CASCADE the database deletes rows of {model._meta.label} with a row of "
                     f"{field.related_model._meta.label}, and the values of {mirror.original_model._meta.label} that "
                     f"only they hold do not go back.",
-                    hint="Use CASCADE, of which Django tells; or mirrors_originals = \"keep\".",
+                    hint='Use CASCADE, of which Django tells; or mirrors_originals = "keep".',
                     obj=field,
                     id="atrest.E008",
                 )
