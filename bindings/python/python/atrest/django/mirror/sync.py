@@ -341,25 +341,28 @@ class Side:
         """The row with the copies of what the instance was loaded from; None without one."""
         if (key := self.left(instance)) is not None:
             cached = instance._state.fields_cache.get(self._accessor())
-            if cached is not None and getattr(cached, self.mirror.relation.attname) == key:
+            if cached is not None and self._belongs(cached, key):
                 return cached  # also when both rows are deleted
             return self.mirror.copies_of(instance, instance._state.db, key).first()
         if instance._state.adding:
             return None
         if (name := self._accessor()) and hasattr(type(instance), name):
             row = getattr(instance, name, None)
-            if row is None or self._belongs(row, instance):
+            if row is None or self._belongs(row, self._target(instance)):
                 return row
         # That one is another's, or it has none, as of a parent of the model that the relation points to.
         return self.mirror.copies_of(instance, instance._state.db).first()
 
-    def _belongs(self, row: Any, original: Any) -> bool:
-        """Whether the row with copies that hangs on an original was read or saved as its own.
+    def _target(self, original: Any) -> Any:
+        """What the relation holds of an original."""
+        return getattr(original, self.mirror.relation.target_field.attname)
+
+    def _belongs(self, row: Any, owner: Any) -> bool:
+        """Whether the row with copies that hangs on an original was read or saved as that one's.
 
         Django leaves there what was given to another, and hangs what is given there before it is saved.
         """
-        owner = row.__dict__.get(_LOADED, {}).get(self._key_of_copies)
-        return bool(owner == getattr(original, self.mirror.relation.target_field.attname))
+        return bool(row.__dict__.get(_LOADED, {}).get(self._key_of_copies) == owner)
 
     def _accessor(self) -> str | None:
         """By which an original has the row with its copies; None if it is hidden, or leads to a parent of that."""
@@ -429,7 +432,7 @@ class Side:
         relation = self.mirror.relation
         name = relation.name if self.is_copy else self._accessor()
         cached = instance._state.fields_cache.get(name)
-        if cached is not None and (self.is_copy or self._belongs(cached, instance)):
+        if cached is not None and (self.is_copy or self._belongs(cached, self._target(instance))):
             cached.__dict__.update(pending)
             cached.__dict__[_LOADED] = {**cached.__dict__.get(_LOADED, {}), **pending}
             if leaving := cached.__dict__.get(_LEAVING, {}).get(self._key_of_copies):
