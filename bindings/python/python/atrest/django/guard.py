@@ -248,7 +248,7 @@ def _turns_type_alone(change: Change) -> bool:
     old, new = change.before, change.after
     if not isinstance(new, EncryptedField) or _is_binary(old) != _is_binary(new):
         return False
-    return old.column_context == new.column_context
+    return bool(old.column_context == new.column_context)
 
 
 def _rewritten(plan: list[Any]) -> bool:
@@ -258,7 +258,7 @@ def _rewritten(plan: list[Any]) -> bool:
 
 def _rewritten_first(change: Change) -> bool:
     """Whether they may in the change's own migration, before the field is altered. That looks when it is its turn."""
-    names, done = {_name(change.before), _name(change.after)}, []
+    names, done = {_name(change.before), _name(change.after)}, list[Any]()
     for operation in _in_order(change.migration.operations, change.backwards):
         if not names.isdisjoint(_altered(change.migration.app_label, operation)):
             return _rewritten([_part(change.migration, done, change.backwards)])

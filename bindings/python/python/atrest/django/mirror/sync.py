@@ -293,7 +293,8 @@ class Side:
             return None
         rows = self._copies(instance, using).values(self.mirror.relation.attname, *(here for here, _ in self.names))
         with transaction.atomic(using, savepoint=False):  # for a lock there must be one
-            return (rows.select_for_update() if lock else rows).first()
+            row: dict[str, Any] | None = (rows.select_for_update() if lock else rows).first()
+        return row
 
     def _give_back(self, instance: Any, using: str, owner: Any, copies: Any, going: Any = ()) -> dict[str, Any]:
         """Fills blank originals from their copies, and returns these; raises DecryptionError if one does not open."""
