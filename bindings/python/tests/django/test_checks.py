@@ -117,6 +117,40 @@ def test_a_generated_field_may_ask_for_null(alias):
             editor.delete_model(model)
 
 
+@pytest.mark.parametrize(
+    ("with_user", "with_firm", "originals", "expected"),
+    [
+        ("CASCADE", "DB_CASCADE", "empty", ["atrest.E008"]),
+        ("CASCADE", "DB_CASCADE", "keep", []),
+        ("CASCADE", "CASCADE", "empty", []),
+        ("DB_CASCADE", "CASCADE", "empty", []),
+    ],
+)
+def test_a_row_with_the_only_copy_is_not_deleted_by_the_database(monkeypatch, with_user, with_firm, originals, expected):
+    if not hasattr(models, "DB_CASCADE"):  # which came with Django 6.1
+        monkeypatch.setattr(models, "DB_CASCADE", lambda *_: None, raising=False)
+    with isolate_apps("clinic") as isolated:
+
+        class Firm(models.Model):
+            class Meta:
+                app_label = "clinic"
+
+        class Account(models.Model):
+            user = models.OneToOneField(apps.get_model("auth.User"), getattr(models, with_user), related_name="+")
+            firm = models.ForeignKey(Firm, getattr(models, with_firm))
+            secret = EncryptedTextField(default="")
+            mirrors = {"user.last_name": "secret"}
+            mirrors_originals = originals
+
+            class Meta:
+                app_label = "clinic"
+
+        monkeypatch.setattr("atrest.django.model_checks.apps", isolated)
+        found = check_models(None)
+    assert ids(found) == expected
+    assert all(m.level == checks.ERROR and m.obj.name == "firm" and "DB_CASCADE" in m.msg and m.hint for m in found)
+
+
 def test_constraints_indexes_and_orderings(monkeypatch):
     monkeypatch.setattr(Patient._meta, "unique_together", [("name", "email")])
     monkeypatch.setattr(Patient._meta, "constraints", [models.UniqueConstraint(fields=["notes"], name="one_note")])

@@ -741,6 +741,11 @@ def copy(apps, schema_editor):
 def create(apps, schema_editor):
     apps.get_model("ward", "Patient").objects.create(name="a", text="a secret")
 
+def clean(apps, schema_editor):
+    for row in apps.get_model("ward", "Patient").objects.exclude(text=None):
+        row.text = "1234"
+        row.save()
+
 class Migration(migrations.Migration):
     atomic = {atomic}
     dependencies = [("ward", "{after}")]
@@ -766,6 +771,40 @@ def fills(project):
 
     project.steps = write
     return project
+
+
+CLEAN = "migrations.RunPython(clean, migrations.RunPython.noop)"
+NUMBER = "migrations.AlterField('patient', 'text', atrest.django.EncryptedIntegerField(null=True))"
+BESIDE = "migrations.AlterField('patient', 'char', atrest.django.EncryptedCharField(max_length=70, null=True))"
+IDLE = "migrations.RunPython(migrations.RunPython.noop)"
+
+
+@pytest.fixture
+def texts(fills):
+    """Rows with encrypted texts that are no numbers."""
+    fills.manage("sealed", "makemigrations", "ward")
+    fills.manage("sealed", "migrate", "ward", "-v0")
+    fills.manage("sealed", "rows", "write")
+    return fills
+
+
+@pytest.mark.parametrize("steps", [[[CLEAN], [NUMBER]], [[CLEAN, NUMBER]], [[BESIDE, CLEAN, NUMBER]]])
+def test_values_that_the_run_itself_rewrites_may_get_another_type(texts, steps):
+    texts.steps(*steps)
+    texts.manage("sealed", "migrate", "ward", "-v0")
+    bound = atrest.Field(atrest.Keyring(texts.key), "ward_patient.text")
+    assert {text and bound.open(text) for text in texts.raw()["text"]} == {None, "1234"}
+
+
+@pytest.mark.parametrize(
+    "steps", [[[IDLE], [NUMBER]], [[IDLE, NUMBER]], [[NUMBER, CLEAN]], [[NUMBER], [CLEAN]], [[BESIDE, NUMBER]]]
+)
+def test_values_that_the_run_does_not_rewrite_before_keep_their_type(texts, steps):
+    before = texts.raw()["text"]
+    texts.steps(*steps)
+    out = texts.manage("sealed", "migrate", "ward", "-v0", status=1)
+    assert "ward.Patient.text would turn from TextField into IntegerField" in out and "Traceback" not in out
+    assert "rewrites" in out and texts.raw()["text"] == before
 
 
 @pytest.mark.parametrize("files", ["one", "each"])

@@ -3,7 +3,21 @@
 from io import StringIO
 
 import pytest
-from clinic.models import Badge, Employee, Locker, LongProfile, Member, Nametag, Profile, ProfileProxy, Sash
+from clinic.models import (
+    Badge,
+    Cardholder,
+    Employee,
+    Holder,
+    Keyholder,
+    Locker,
+    LongProfile,
+    Member,
+    Nametag,
+    Pass,
+    Profile,
+    ProfileProxy,
+    Sash,
+)
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
@@ -435,6 +449,14 @@ def emptied(default):
     yield from in_mode("empty", "email first_name", Profile)
 
 
+def queries(number):
+    """A block of just so many."""
+    from django.db import connection
+    from django.test import TestCase
+
+    return TestCase().assertNumQueries(number, using=connection.alias)
+
+
 def column(name, pk, using="default"):
     from django.db import connections
 
@@ -849,6 +871,102 @@ def test_a_delete_that_is_rolled_back_gives_nothing_back(emptied, alias):
     assert column("email", user.pk, alias) == "" and Profile.objects.using(alias).count() == 1
 
 
+@pytest.mark.parametrize("model", [User, Member, Employee])
+@pytest.mark.parametrize("way", ["instance", "queryset", "deferred"])
+def test_a_user_that_was_loaded_before_shows_what_was_given_back(emptied, model, way):
+    from django.forms import modelform_factory
+
+    pk = kept("default")[0].pk
+    hired(User.objects.get(pk=pk))
+    loaded, asked, cleared = (model.objects.get(pk=pk) for _ in range(3))
+    cleared.email = ""
+    DELETES[way](Profile.objects.get(), "default")
+    assert not hasattr(asked, "profile")
+    for user in (loaded, asked):
+        assert (user.email, user.first_name) == ("ada@example.org", "Ada")
+    # As a form does: every value assigned as it was shown.
+    form = modelform_factory(model, fields=["email", "last_name"])
+    form({**form(instance=loaded).initial, "last_name": "King"}, instance=loaded).save()
+    assert (column("email", pk), column("last_name", pk), loaded.email) == ("ada@example.org", "King", "ada@example.org")
+    # What was assigned counts, and what is deferred is read as ever.
+    assert cleared.email == "" and model.objects.only("pk").get(pk=pk).email == "ada@example.org"
+    cleared.save()
+    assert column("email", pk) == cleared.email == "" and column("first_name", pk) == "Ada"
+
+
+def test_a_blank_user_without_a_profile_is_asked_for_once(emptied):
+    User.objects.create_user("ada")
+    user = User.objects.get()
+    with queries(2):  # the profile, the user's row
+        assert [user.email, user.first_name, user.email, user.get_short_name()] == ["", "", "", ""]
+    new = User(username="new")
+    with queries(0):
+        assert (new.email, new.first_name) == ("", "")
+
+
+def test_a_blank_user_is_shown_beside_an_event_loop(emptied):
+    import asyncio
+
+    User.objects.create_user("ada")
+    user = User.objects.select_related("profile").get()
+
+    async def shown():
+        return user.email
+
+    assert asyncio.run(shown()) == ""
+
+
+@pytest.fixture
+def before_delete():
+    """A function that connects a receiver of the application's own, for the profile's class, to `pre_delete`."""
+    from django.db.models.signals import pre_delete
+
+    connected = []
+
+    def connect(receive):
+        connected.append(lambda instance, **_: receive(instance))
+        pre_delete.connect(connected[-1], sender=Profile)
+
+    yield connect
+    for receive in connected:
+        pre_delete.disconnect(receive, sender=Profile)
+
+
+@pytest.mark.parametrize("way", ["instance", "queryset", "user", "users"])
+def test_a_profile_that_is_saved_while_it_is_deleted_goes(emptied, before_delete, way):
+    user, copy = kept("default")
+    before_delete(lambda instance: instance.save())
+    if way in DELETES:
+        DELETES[way](copy, "default")
+        assert [column(n, user.pk) for n in ("email", "first_name")] == ["ada@example.org", "Ada"]
+    else:
+        (User.objects.get() if way == "user" else User.objects.all()).delete()
+        assert not User.objects.exists()
+    assert not Profile.objects.exists()
+
+
+def test_what_is_saved_while_a_profile_is_deleted_is_given_back(emptied, before_delete):
+    def new_email(instance):
+        instance.encrypted_email = "new@example.org"
+        instance.save(update_fields=["encrypted_email"])
+
+    user, copy = kept("default")
+    before_delete(new_email)
+    copy.delete()
+    assert [column(n, user.pk) for n in ("email", "first_name")] == ["new@example.org", "Ada"]
+
+
+def test_what_is_blanked_while_a_profile_is_deleted_stays_blank(emptied, before_delete):
+    def forget(instance):
+        instance.user.email = instance.user.first_name = ""
+        instance.user.save()
+
+    user, copy = kept("default")
+    before_delete(forget)
+    Profile.objects.all().delete()
+    assert [column(n, user.pk) for n in ("email", "first_name")] == ["", ""]
+
+
 # Django itself reads every value of a child before it deletes one, and cannot where one does not open.
 @pytest.mark.parametrize(
     ("model", "opens"), [(User, True), (Member, True), (Employee, True), (User, False), (Member, False)]
@@ -868,6 +986,37 @@ def test_a_user_that_is_deleted_takes_the_profile_along_and_writes_nothing(empti
         (chosen.get() if way == "instance" else chosen.all()).delete()
     assert not any(q["sql"].startswith("UPDATE") for q in queries)
     assert not User.objects.using(alias).exists() and not Profile.objects.using(alias).exists()
+
+
+@pytest.mark.parametrize("model", [User, Member])
+def test_deleting_users_asks_no_more_for_each(emptied, model):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def asked(number):
+        for n in range(number):
+            Profile.objects.create(user=User.objects.create_user(f"u{n}", email=f"u{n}@example.org"))
+        with CaptureQueriesContext(connection) as queries:
+            model.objects.all().delete()
+        assert not User.objects.exists() and not Profile.objects.exists()
+        return len(queries)
+
+    assert asked(10) == asked(50)
+
+
+def test_a_profile_that_goes_with_another_user_gives_back_to_its_own(emptied):
+    from django.db.models.deletion import Collector
+
+    user, _ = kept("default")
+    other = User.objects.create_user("bob")
+    for origin in (other, User.objects.filter(pk=other.pk)):
+        copy = Profile.objects.get(user=user)
+        collector = Collector(using="default", origin=origin)
+        collector.collect([copy])
+        collector.delete()
+        assert [column(n, user.pk) for n in ("email", "first_name")] == ["ada@example.org", "Ada"]
+        Profile.objects.create(user_id=user.pk)
+        assert column("email", user.pk) == ""
 
 
 def test_a_parent_that_stays_keeps_what_is_its_own(worn_empty):
@@ -937,6 +1086,75 @@ def test_a_profile_that_is_given_to_another_user_holds_what_is_theirs(emptied, a
     assert command("--database", alias)[0] == 0
 
 
+@pytest.mark.parametrize("by", ["user", "user_id"])
+def test_the_former_user_does_not_show_what_the_new_one_has(emptied, by):
+    former, _ = kept("default")
+    other = User.objects.create_user("bob", email="bob@example.org")
+    former = User.objects.get(pk=former.pk)
+    copy = former.profile
+    setattr(copy, by, other if by == "user" else other.pk)
+    assert former.email == "ada@example.org"
+    copy.save()
+    # Django leaves the row with the former user.
+    assert former.profile is copy and copy.encrypted_email == "bob@example.org"
+    assert former.email != "bob@example.org"
+    former.save()
+    assert [column("email", u.pk) for u in (former, other)] == ["ada@example.org", ""]
+    assert former.email == "ada@example.org" and User.objects.get(pk=other.pk).email == "bob@example.org"
+
+
+def test_the_former_users_save_does_not_reach_the_row_that_hangs_on_it(emptied):
+    former = User.objects.get(pk=kept("default")[0].pk)
+    copy = former.profile
+    copy.user = User.objects.create_user("bob", email="bob@example.org")
+    copy.save()
+    former.email = "new@example.org"
+    former.save()
+    assert copy.encrypted_email == Profile.objects.get().encrypted_email == "bob@example.org"
+    assert column("email", former.pk) == "new@example.org"
+
+
+def test_a_profile_that_is_deleted_unsaved_gives_nothing_to_the_user_it_was_meant_for(emptied):
+    user, copy = kept("default")
+    copy.user = other = User.objects.create_user("bob")
+    copy.delete()
+    assert other.email == ""
+    other.save()
+    assert [column("email", u.pk) for u in (user, other)] == ["ada@example.org", ""]
+
+
+@pytest.mark.parametrize("alias", ["postgres", "mariadb"], indirect=True)
+def test_only_a_profile_that_is_given_to_another_user_is_locked(emptied, alias):
+    from django.db import connections
+    from django.test.utils import CaptureQueriesContext
+
+    def locks(save):
+        with CaptureQueriesContext(connections[alias]) as queries:
+            save(using=alias)
+        return sum("FOR UPDATE" in q["sql"] for q in queries)
+
+    _, copy = kept(alias)
+    other, third = (User.objects.db_manager(alias).create_user(n) for n in ("bob", "eve"))
+    copy.encrypted_email = "new@example.org"
+    assert locks(copy.save) == locks(Profile(user=third).save) == 0
+    copy.user = other
+    assert locks(copy.save) > 0
+
+
+def test_signals_that_others_send_need_no_transaction(emptied, alias):
+    from django.db.models.signals import post_delete, pre_delete, pre_save
+
+    user, copy = kept(alias)
+    pre_save.send(Profile, instance=copy, raw=False, using=alias, update_fields=None)
+    copy.user = User.objects.db_manager(alias).create_user("bob", email="bob@example.org")
+    pre_save.send(Profile, instance=copy, raw=False, using=alias, update_fields=None)
+    copy.save()
+    assert [column("email", u.pk, alias) for u in (user, copy.user)] == ["ada@example.org", ""]
+    for signal in (pre_delete, post_delete):
+        signal.send(Profile, instance=copy, using=alias)
+    assert column("email", copy.user_id, alias) == "bob@example.org"
+
+
 def test_a_value_that_is_given_with_another_user_wins_as_in_a_new_profile(emptied):
     user, copy = kept("default")
     other = User.objects.create_user("bob", email="bob@example.org", first_name="Bob")
@@ -976,6 +1194,102 @@ def test_a_row_that_belongs_to_nobody_takes_and_gives_back(default, monkeypatch)
         seen.append(names())
     next(modes, None)
     assert seen == [["", "bob", "ada"], ["ada", "", "bob"], ["ada", "bob", ""]]
+
+
+@pytest.fixture(params=["keep", "empty"])
+def holding(request, default, monkeypatch):
+    """In either mode, a mirror that follows a relation of the parent's: a function that makes a user with a row."""
+    monkeypatch.setattr(Keyholder, "mirrors", {"user.last_name": "encrypted_last_name"}, raising=False)
+    modes = in_mode(request.param, "last_name", Keyholder, Nametag, Sash, Locker)
+    next(modes)
+
+    def hold(name):
+        user = User.objects.create_user(name, last_name=name)
+        Keyholder.objects.create(user=user)
+        return User.objects.get(pk=user.pk), Keyholder.objects.get(user=user)
+
+    yield hold
+    next(modes, None)
+
+
+def held(user, name):
+    """The user and the copy show this, and the original's column what it should hold."""
+    pk = user.pk
+    assert User.objects.get(pk=pk).last_name == Keyholder.objects.get(user=pk).encrypted_last_name == name
+    assert column("last_name", pk) == ("" if Keyholder.mirrors_originals == "empty" else name)
+    assert command("--model", "Keyholder")[0] == 0
+
+
+def test_a_relation_that_the_model_has_from_its_parent_is_followed(holding):
+    user, copy = holding("ada")
+    held(user, "ada")
+    assert (user.last_name, user.holder.pk, user.last_name) == ("ada", copy.pk, "ada")
+    user.last_name = "King"
+    user.save()
+    assert user.last_name == "King"
+    held(user, "King")
+    copy = Keyholder.objects.get()
+    copy.encrypted_last_name = "Lovelace"
+    copy.save()
+    held(user, "Lovelace")
+    Holder.objects.get().save()
+    held(user, "Lovelace")
+    user = Member.objects.get()
+    user.last_name = ""
+    user.save()
+    held(user, "")
+
+
+def test_a_child_of_the_same_parent_has_no_part_in_its_mirror(holding):
+    user, copy = holding("ada")
+    card = Cardholder(holder_ptr=copy.holder_ptr, encrypted_last_name="on the card")
+    card.save_base(raw=True)
+    card = Cardholder.objects.get()
+    card.encrypted_last_name = "on the new card"
+    card.save()
+    held(user, "ada")
+    assert Cardholder.objects.get().encrypted_last_name == "on the new card"
+
+
+@pytest.mark.parametrize("model", [Keyholder, Holder])
+@pytest.mark.parametrize("queryset", [False, True])
+def test_a_row_with_a_parent_gives_back_what_it_had(holding, model, queryset):
+    user, _ = holding("ada")
+    (model.objects.all() if queryset else model.objects.get()).delete()
+    assert not Holder.objects.exists()
+    assert column("last_name", user.pk) == User.objects.get().last_name == "ada"
+
+
+@pytest.mark.parametrize("model", [Keyholder, Holder, Cardholder])
+def test_a_row_with_a_parent_is_given_to_another_user(holding, model):
+    (user, copy), other = holding("ada"), User.objects.create_user("bob", last_name="bob")
+    Cardholder(holder_ptr=copy.holder_ptr, encrypted_last_name="on the card").save_base(raw=True)
+    row = model.objects.get()
+    row.user = other
+    row.save()
+    assert Cardholder.objects.get().encrypted_last_name == "on the card"
+    if Keyholder.mirrors_originals == "empty":
+        held(other, "bob")
+    assert column("last_name", user.pk) == User.objects.get(pk=user.pk).last_name == "ada"
+
+
+@pytest.mark.parametrize("mode", ["keep", "empty"])
+def test_a_relation_that_the_user_knows_nothing_of_is_followed(default, monkeypatch, mode):
+    monkeypatch.setattr(Pass, "mirrors", {"user.last_name": "encrypted_last_name"}, raising=False)
+    modes = in_mode(mode, "last_name", Pass, Nametag, Sash, Locker)
+    next(modes)
+    user = User.objects.create_user("ada", last_name="ada")
+    Pass.objects.create(user=user)
+    user = User.objects.get()
+    seen = [user.last_name]
+    user.last_name = "King"
+    user.save()
+    seen += [user.last_name, User.objects.get().last_name, Pass.objects.get().encrypted_last_name]
+    seen.append(column("last_name", user.pk))
+    Pass.objects.all().delete()
+    seen += [User.objects.get().last_name, column("last_name", user.pk)]
+    next(modes, None)
+    assert seen == ["ada", "King", "King", "King", "" if mode == "empty" else "King", "King", "King"]
 
 
 def test_the_way_back(emptying):

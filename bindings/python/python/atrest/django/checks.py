@@ -9,6 +9,7 @@
 | E005 | a constraint's or index's condition compares it |
 | E006 | unique_for_date, _month or _year compares it |
 | E007 | a generated field is computed of it |
+| E008 | the database deletes rows that hold the only copy of a mirrored value, and tells nobody |
 | E010 | the keys are missing, malformed, or readable by others |
 | E011 | none of a column's values opens with these keys (with --database) |
 | E012 | the policy binds or names a column otherwise than the model |

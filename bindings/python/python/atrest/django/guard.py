@@ -194,7 +194,10 @@ def _trouble(change: Change) -> tuple[str, str] | None:
         if not reads_otherwise(old, new):
             return None
         kinds = (old.clear_class.__name__, new.clear_class.__name__)
-        return "would turn from {} into {}, as which some values do not read".format(*kinds), another_kind
+        return (
+            "would turn from {} into {}, as which some values do not read".format(*kinds),
+            f"{another_kind}. Or put a RunPython before the AlterField that rewrites these values as the new type's texts",
+        )
     trouble = f"would be bound to {new.column_context!r}"
     if change.backwards:
         return trouble, f"Decrypt them first ({decrypt}), go back, and encrypt them again there"
@@ -223,6 +226,8 @@ def _rename_steps(change: Change) -> str:
 
 def _will_hold_tokens(connection: Any, loader: MigrationLoader, change: Change) -> bool:
     """Whether the column will hold tokens by then. The database is still as it was before the plan."""
+    if _turns_type_alone(change) and (_rewritten(change.earlier) or _rewritten_first(change)):
+        return False  # the values that will be there are looked at right before
     names, stored = {_name(change.before)}, change.before
     for migration, backwards, name in _past(change):
         stored = name and _find(_apps(loader, migration, at_end=backwards), name)
@@ -238,8 +243,33 @@ def _will_hold_tokens(connection: Any, loader: MigrationLoader, change: Change) 
     return _strands(connection, stored, change.after)
 
 
+def _turns_type_alone(change: Change) -> bool:
+    """Whether the field stays what it is but for the type as which its values are read."""
+    old, new = change.before, change.after
+    if not isinstance(new, EncryptedField) or _is_binary(old) != _is_binary(new):
+        return False
+    return bool(old.column_context == new.column_context)
+
+
+def _rewritten(plan: list[Any]) -> bool:
+    """Whether the application's own operations may rewrite values."""
+    return any(isinstance(o, (RunPython, RunSQL)) for m, _ in plan for o in _of_database(m.operations))
+
+
+def _rewritten_first(change: Change) -> bool:
+    """Whether they may in the change's own migration, before the field is altered. That looks when it is its turn."""
+    names, done = {_name(change.before), _name(change.after)}, list[Any]()
+    for operation in _in_order(change.migration.operations, change.backwards):
+        if not names.isdisjoint(_altered(change.migration.app_label, operation)):
+            return _rewritten([_part(change.migration, done, change.backwards)])
+        done.append(operation)
+    return False
+
+
 def _holds_tokens_now(connection: Any, loader: MigrationLoader, change: Change) -> bool:
     """Whether the column holds tokens, the plan having run up to there."""
+    if _turns_type_alone(change) and _rewritten_first(change):
+        return False
     names = {_name(change.before), *(name for _, _, name in _past(change) if name)}
     if _left_alone([*_applied(loader, change), *change.earlier], names):
         return False
@@ -386,9 +416,13 @@ def _decrypted_first(migration: Any, backwards: bool) -> set[tuple[str, str, str
         for named in _decrypted([_part(migration, [operation], backwards)]):
             if not any(named[:2] == c[:2] and named[2] in (None, c[2]) for c in changed):
                 found.add(named)
-        fields = (o for o in _of_state([operation]) if isinstance(o, AlterField))
-        changed |= {(migration.app_label, o.model_name.lower(), o.name) for o in fields}
+        changed |= _altered(migration.app_label, operation)
     return found
+
+
+def _altered(label: str, operation: Any) -> set[tuple[str, str, str]]:
+    """(app, model, field) that an operation declares otherwise."""
+    return {(label, o.model_name.lower(), o.name) for o in _of_state([operation]) if isinstance(o, AlterField)}
 
 
 def _left_alone(history: list[Any], names: set[tuple[str, str, str]]) -> bool:

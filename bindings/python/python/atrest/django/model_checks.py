@@ -51,12 +51,12 @@ def check_field(field: Any) -> list[checks.CheckMessage]:
 
 
 def check_models(app_configs: Iterable[Any] | None, **_: Any) -> list[checks.CheckMessage]:
-    """Indexes, constraints, orderings and generated fields that name an encrypted field."""
+    """Indexes, constraints, orderings and generated fields that name an encrypted field; mirrors that lose values."""
     wanted = None if app_configs is None else {config.label for config in app_configs}
     found: list[checks.CheckMessage] = []
     for model in apps.get_models():
         if wanted is None or model._meta.app_label in wanted:
-            for look in (_unique, _indexes, _conditions, _unique_for, _generated, _orderings):
+            for look in (_unique, _indexes, _conditions, _unique_for, _generated, _orderings, _mirrors):
                 found += look(model)
     return found
 
@@ -156,6 +156,25 @@ def _orderings(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
         for name in (n for part in ordering for n in names(part)):
             if encrypted_at(model, name):
                 yield unordered(model, where, name)
+
+
+def _mirrors(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    """What has the database delete rows with the only copies of values: Django sends no signal then."""
+    from atrest.django.mirror.declared import declared_by
+
+    db_cascade = getattr(models, "DB_CASCADE", None)  # which came with Django 6.1
+    for mirror in declared_by(model) if db_cascade else ():
+        for field in model._meta.fields if mirror.empties else ():
+            # With its original nothing is lost.
+            if field != mirror.relation and field.remote_field and field.remote_field.on_delete is db_cascade:
+                yield checks.Error(
+                    f"By DB_CASCADE the database deletes rows of {model._meta.label} with a row of "
+                    f"{field.related_model._meta.label}, and the values of {mirror.original_model._meta.label} that "
+                    f"only they hold do not go back.",
+                    hint='Use CASCADE, of which Django tells; or mirrors_originals = "keep".',
+                    obj=field,
+                    id="atrest.E008",
+                )
 
 
 def unordered(obj: Any, where: str, name: str) -> checks.CheckMessage:

@@ -152,3 +152,27 @@ class Nametag(Worn):
 
 class Sash(Worn):
     colour = models.CharField(max_length=10, blank=True)
+
+
+class Holder(models.Model):
+    """What leads to a user, for its children."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    encrypted_note = EncryptedCharField(max_length=50, blank=True, default="")
+
+
+class Keyholder(Holder):
+    encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")
+
+
+class Cardholder(Holder):
+    """Whose field of the same name is nobody's copy."""
+
+    encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")
+
+
+class Pass(models.Model):
+    """That a user knows nothing of."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    encrypted_last_name = EncryptedCharField(max_length=150, blank=True, default="")

@@ -46,14 +46,6 @@ class Mirror:
         # Without a key it would be those that belong to nobody.
         return rows.none() if key is None else rows.filter(**{f"{self.relation.name}__{name}": key})
 
-    def copies_beside(self, owner: Any) -> Any:
-        """The row that mirrors this original, as it hangs on the instance; None without one."""
-        name = self.relation.remote_field.get_accessor_name()
-        if hasattr(type(owner), name):
-            return getattr(owner, name, None)
-        # Of a parent of the model that the relation points to.
-        return self.copies_of(owner, owner._state.db).first()
-
 
 def row_of(model: type[models.Model], instance: models.Model) -> dict[str, Any]:
     """The model's row that the instance is, or is a part of, as a filter.

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from functools import partial, wraps
 from typing import Any
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import router, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import class_prepared, post_delete, post_init, post_save, pre_delete, pre_save
 from django.dispatch import Signal
@@ -27,9 +28,11 @@ from atrest.django.unreadable import Unreadable, raise_for
 
 # Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
 # what goes to the other side after the save, by mirror; originals that were blanked on
-# purpose; during a save, the mirrors that have a row for the copies. The first and the
-# third are never changed in place: `copy.copy()` of an instance shares them.
+# purpose; during a save, the mirrors that have a row for the copies; during a delete, what
+# these hold, by mirror; originals whose columns were asked once more. The first, the third
+# and the last are never changed in place: `copy.copy()` of an instance shares them.
 _LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
+_LEAVING, _ASKED = "_atrest_leaving", "_atrest_asked"
 
 # Kept in the __dict__ of what `delete()` was called on: the originals' rows that go with it.
 _GOING = "_atrest_going"
@@ -129,25 +132,38 @@ class Side:
         self.mirror, self.is_copy = mirror, is_copy
         #: Names here, names on the other side.
         self.names = [(c, o) if is_copy else (o, c) for o, c in mirror.pairs]
-        self.key = f"{mirror.key}.{is_copy}"
+        self.key, self._key_of_copies = f"{mirror.key}.{is_copy}", f"{mirror.key}.True"
         #: The originals, where their columns hold blanks only.
         self.empties = mirror.empties and not is_copy
         model = mirror.model if is_copy else mirror.original_model
-        #: The models whose own these fields are: through them, their proxies and children they are saved.
-        self.owners = tuple({model._meta.get_field(here).model: None for here, _ in self.names})
-        #: Those whose rows hold the fields, or what leads from the copies to the originals.
-        self.tables = {owner._meta.concrete_model for owner in (*self.owners, *([mirror.relation.model] * is_copy))}
+        #: The model whose own each field is.
+        self.owner = {here: model._meta.get_field(here).model for here, _ in self.names}
+        #: These, and that of what leads from the copies to the originals: through them, their proxies
+        #: and children all this is saved.
+        self.owners = tuple(dict.fromkeys((*self.owner.values(), *([mirror.relation.model] * is_copy))))
+        #: Those whose rows hold it.
+        self.tables = {owner._meta.concrete_model for owner in self.owners}
 
     def loaded(self, instance: Any, update_fields: Any = None, **_: Any) -> None:
         """Remembers what the instance came with: all of it, or these fields."""
         own = instance.__dict__
-        values = {h: own[h] for h in self._among(update_fields) if h in own}
-        row = {self.key: self._key(instance)} if self.empties and update_fields is None else {}
-        own[_LOADED] = {**own.get(_LOADED, {}), **values, **row}
+        values = {h: own[h] for h, _ in self._among(instance, update_fields)}
+        own[_LOADED] = {**own.get(_LOADED, {}), **values, **self._row_loaded(instance, update_fields)}
         own[_BLANKED] = own.get(_BLANKED, frozenset()).difference(values)
+        own[_ASKED] = own.get(_ASKED, frozenset()).difference(values)
 
-    def _among(self, fields: Any) -> list[str]:
-        return [here for here, _ in self.names if fields is None or here in fields]
+    def _row_loaded(self, instance: Any, update_fields: Any) -> dict[str, Any]:
+        """Which original the instance is, or which one's copies it has, if it came with that."""
+        if self.is_copy:
+            relation = self.mirror.relation
+            came = update_fields is None or not {relation.name, relation.attname}.isdisjoint(update_fields)
+            return {self.key: instance.__dict__.get(relation.attname)} if came else {}
+        return {self.key: self._key(instance)} if self.empties and update_fields is None else {}
+
+    def _among(self, instance: Any, fields: Any) -> list[tuple[str, str]]:
+        """The names of those of these fields that the instance has, and has loaded."""
+        here = {h for h in self.owner if isinstance(instance, self.owner[h]) and h in instance.__dict__}
+        return [(h, t) for h, t in self.names if h in here and (fields is None or h in fields)]
 
     def before(self, instance: Any, using: str, raw: bool, update_fields: Any = None) -> None:
         """Before the row is written: takes what is stored by now, notes what to send."""
@@ -156,7 +172,7 @@ class Side:
         if self.is_copy and self.mirror.empties:
             self._follow(instance, using, update_fields)
         own = instance.__dict__
-        names = [(h, t) for h, t in self.names if h in own and (update_fields is None or h in update_fields)]
+        names = self._among(instance, update_fields)
         if self.empties and names and (self.left(instance) is not None or self._elsewhere(instance, using)):
             # Another row than it was loaded from: takes along what it shows, and nothing of that row's copy.
             own.update({here: getattr(instance, here) for here, _ in names})
@@ -205,17 +221,27 @@ class Side:
             self._refresh_cached(instance, pending)
         if self.empties and self.key in own.get(_HELD, ()):
             # As in the column: the next save must not take it for a new value.
-            own.update({here: self.mirror.blank(here) for here in self._among(update_fields)})
+            own.update({here: self.mirror.blank(here) for here, _ in self._among(instance, update_fields)})
             own[_HELD].discard(self.key)
         self.loaded(instance, update_fields)
+        if self.key in own.get(_LEAVING, ()):  # saved by a `pre_delete` of the application's own
+            self.leaving(instance, using)
 
     def _follow(self, instance: Any, using: str, update_fields: Any) -> None:
-        """Where the copies are given to another original: the former gets its values back, the new one's move here."""
+        """Moves the copies where they are given to another original. Only then the row is locked."""
         relation = self.mirror.relation
         written = update_fields is None or not {relation.name, relation.attname}.isdisjoint(update_fields)
         if not (written and hasattr(type(instance), relation.attname)):
             return
-        there, now = self._row(instance, using), relation.to_python(getattr(instance, relation.attname))
+        now = relation.to_python(getattr(instance, relation.attname))
+        there = self._row(instance, using, lock=False)
+        if there is not None and there[relation.attname] != now:
+            with transaction.atomic(using, savepoint=False):
+                self._move(instance, using, now)
+
+    def _move(self, instance: Any, using: str, now: Any) -> None:
+        """Gives the former original its values back, and takes the new one's."""
+        relation, there = self.mirror.relation, self._row(instance, using)
         if there is None or (former := there.pop(relation.attname)) == now:
             return
         copies: dict[str, Any] = {}
@@ -227,38 +253,57 @@ class Side:
         rows = self._copies(instance, using)
         rows.update(**copies, **{relation.attname: now})
         empty_beside(self.mirror, using, rows)
-        own = instance.__dict__
-        taken = {copy: value for copy, value in copies.items() if copy in own and not self._changed(instance, copy)}
+        own, names = instance.__dict__, [copy for copy, _ in self._among(instance, None)]
+        taken = {copy: copies[copy] for copy in names if copy in copies and not self._changed(instance, copy)}
         own.update(taken)
         own[_LOADED] = {**own.get(_LOADED, {}), **taken}
 
-    def leaving(self, instance: Any, using: str, **_: Any) -> None:
+    def leaving(self, instance: Any, using: str, origin: Any = None, **_: Any) -> None:
         """Before a row with copies is deleted: notes what it holds."""
-        instance.__dict__.setdefault(_PENDING, {})[self.key] = self._row(instance, using)
+        there = self._just_read(instance, origin) or self._row(instance, using)
+        instance.__dict__.setdefault(_LEAVING, {})[self.key] = there
 
     def left_behind(self, instance: Any, using: str, origin: Any = None, **_: Any) -> None:
         """After it was deleted: gives the values back to the original, if that stays."""
-        if (there := instance.__dict__[_PENDING].pop(self.key)) is not None:
+        if (there := instance.__dict__.get(_LEAVING, {}).pop(self.key, None)) is not None:
             owner = there.pop(self.mirror.relation.attname)
-            back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
-            self._refresh_cached(instance, back)
+            with transaction.atomic(using, savepoint=False):
+                back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
+            if instance.__dict__.get(self.mirror.relation.attname, owner) == owner:  # as stored
+                self._refresh_cached(instance, back)
 
     def going(self, sender: type[Model], instance: Any, origin: Any = None, **_: Any) -> None:
         """Before an original, or a part of its row, is deleted: notes that it is."""
         if origin is not None:
             origin.__dict__.setdefault(_GOING, set()).add((sender._meta.concrete_model, instance.pk))
 
-    def _row(self, instance: Any, using: str) -> dict[str, Any] | None:
+    def _just_read(self, instance: Any, origin: Any) -> dict[str, Any] | None:
+        """The same as `_row()`, where `delete()` of an original has just read it: nearly always, that goes as well."""
+        model, originals = origin.model if isinstance(origin, QuerySet) else type(origin), self.mirror.original_model
+        if origin is instance or not (issubclass(model, originals) or issubclass(originals, model)):
+            return None
+        loaded = instance.__dict__.get(_LOADED, {})
+        if loaded.get(self.key) is None or not loaded.keys() >= self.owner.keys():
+            return None
+        return {self.mirror.relation.attname: loaded[self.key], **{here: loaded[here] for here in self.owner}}
+
+    def _row(self, instance: Any, using: str, lock: bool = True) -> dict[str, Any] | None:
         """The copies as they are stored, and whose they are; None without a row."""
         if None in row_of(self.mirror.model, instance).values():
             return None
-        row = self._copies(instance, using).select_for_update()
-        return row.values(self.mirror.relation.attname, *(here for here, _ in self.names)).first()
+        rows = self._copies(instance, using).values(self.mirror.relation.attname, *(here for here, _ in self.names))
+        with transaction.atomic(using, savepoint=False):  # for a lock there must be one
+            row: dict[str, Any] | None = (rows.select_for_update() if lock else rows).first()
+        return row
 
     def _give_back(self, instance: Any, using: str, owner: Any, copies: Any, going: Any = ()) -> dict[str, Any]:
         """Fills blank originals from their copies, and returns these; raises DecryptionError if one does not open."""
         mirror = self.mirror
         tables = {o: mirror.original_model._meta.get_field(o).model._meta for _, o in self.names}
+        row_is = {(mirror.original_model._meta.concrete_model, owner)}
+        if row_is == {(meta.concrete_model, owner) for meta in tables.values()} and row_is.issubset(going):
+            if mirror.relation.target_field.primary_key:
+                return {}  # nothing to look up
         originals = mirror.original_model._base_manager.using(using)
         originals = originals.filter(**{mirror.relation.target_field.attname: owner})
         row = originals.select_for_update().values(*{*tables, *(meta.pk.name for meta in tables.values())}).first()
@@ -297,14 +342,34 @@ class Side:
         """The row with the copies of what the instance was loaded from; None without one."""
         if (key := self.left(instance)) is not None:
             cached = instance._state.fields_cache.get(self._accessor())
-            if cached is not None and getattr(cached, self.mirror.relation.attname) == key:
+            if cached is not None and self._belongs(cached, key):
                 return cached  # also when both rows are deleted
             return self.mirror.copies_of(instance, instance._state.db, key).first()
-        return None if instance._state.adding else self.mirror.copies_beside(instance)
+        if instance._state.adding:
+            return None
+        if (name := self._accessor()) and hasattr(type(instance), name):
+            row = getattr(instance, name, None)
+            if row is None or self._belongs(row, self._target(instance)):
+                return row
+        # That one is another's, or it has none, as of a parent of the model that the relation points to.
+        return self.mirror.copies_of(instance, instance._state.db).first()
 
-    def _accessor(self) -> str:
-        """By which an original has the row with its copies."""
-        return self.mirror.relation.remote_field.get_accessor_name()
+    def _target(self, original: Any) -> Any:
+        """What the relation holds of an original."""
+        return getattr(original, self.mirror.relation.target_field.attname)
+
+    def _belongs(self, row: Any, owner: Any) -> bool:
+        """Whether the row with copies that hangs on an original was read or saved as that one's.
+
+        Django leaves there what was given to another, and hangs what is given there before it is saved.
+        """
+        return bool(row.__dict__.get(_LOADED, {}).get(self._key_of_copies) == owner)
+
+    def _accessor(self) -> str | None:
+        """By which an original has the row with its copies; None if it is hidden, or leads to a parent of that."""
+        model, relation = self.mirror.model, self.mirror.relation
+        own = relation.model._meta.concrete_model is model._meta.concrete_model
+        return relation.remote_field.get_accessor_name() if own and not relation.remote_field.hidden else None
 
     def _elsewhere(self, instance: Any, using: str) -> bool:
         """Whether it goes to a database that has no such row: one that was read from a replica has."""
@@ -351,9 +416,13 @@ class Side:
             if None in row_is.values() and not (self.is_copy and hasattr(type(instance), relation.attname)):
                 return {}, None
             return {}, self._others(instance, using).values(*(t for _, t in names)).first()
+        rows = model._base_manager.using(using).filter(**row_is)
+        if not self.is_copy and self._accessor() is None:
+            there = self._others(instance, using).values(*(t for _, t in names)).first()
+            return rows.values(*(h for h, _ in names)).first() or {}, there
         path = relation.name if self.is_copy else relation.related_query_name()
         wanted = [*(h for h, _ in names), f"{path}__pk", *(f"{path}__{t}" for _, t in names)]
-        row = model._base_manager.using(using).filter(**row_is).values(*wanted).first()
+        row = rows.values(*wanted).first()
         if row is None:
             return {}, None
         there = {t: row[f"{path}__{t}"] for _, t in names} if row[f"{path}__pk"] is not None else None
@@ -362,11 +431,13 @@ class Side:
     def _refresh_cached(self, instance: Any, pending: dict[str, Any]) -> None:
         """An instance of the other side that hangs on this one shows the same."""
         relation = self.mirror.relation
-        name = relation.name if self.is_copy else relation.remote_field.get_accessor_name()
+        name = relation.name if self.is_copy else self._accessor()
         cached = instance._state.fields_cache.get(name)
-        if cached is not None:
+        if cached is not None and (self.is_copy or self._belongs(cached, self._target(instance))):
             cached.__dict__.update(pending)
             cached.__dict__[_LOADED] = {**cached.__dict__.get(_LOADED, {}), **pending}
+            if leaving := cached.__dict__.get(_LEAVING, {}).get(self._key_of_copies):
+                leaving.update(pending)
 
 
 class EmptiedAttribute(DeferredAttribute):
@@ -404,10 +475,33 @@ class EmptiedAttribute(DeferredAttribute):
         value = instance.__dict__[name] if name in instance.__dict__ else super().__get__(instance, cls)
         if value or name in instance.__dict__.get(_BLANKED, ()):
             return value
+        alone = True
         for side, copy in self.copies.values():
-            if (row := side.copies_beside(instance)) is not None and (there := getattr(row, copy)):
-                return there
-        return value
+            if (row := side.copies_beside(instance)) is not None:
+                alone = False
+                if there := getattr(row, copy):
+                    return there
+        if alone:
+            self._ask(instance)
+        return instance.__dict__[name]
+
+    def _ask(self, instance: Any) -> None:
+        """Takes what the columns hold by now, once: a row with copies that is gone gave its values back."""
+        own, model, asked = instance.__dict__, self.field.model, instance.__dict__.get(_ASKED, frozenset())
+        left = next((key for side, _ in self.copies.values() if (key := side.left(instance)) is not None), None)
+        if self.field.attname in asked or (left is None and instance._state.adding):
+            return
+        emptied = {n: a.copies.keys() for n, a in vars(model).items() if isinstance(a, EmptiedAttribute)}
+        blank = [n for n in emptied if n in own and not own[n] and n not in own.get(_BLANKED, ())]
+        names = [n for n in blank if emptied[n] == self.copies.keys()]
+        row_is = row_of(model, instance) if left is None else {"pk": left}
+        try:
+            row = model._base_manager.using(instance._state.db).filter(**row_is).values(*names).first() or {}
+        except SynchronousOnlyOperation:
+            return  # what came by `select_related()`, of the same moment as the row, is shown beside an event loop
+        back = {n: value for n, value in row.items() if value}
+        own.update(back)
+        own[_LOADED], own[_ASKED] = {**own.get(_LOADED, {}), **back}, asked.union(names)
 
     def __set__(self, instance: Any, value: Any) -> None:
         name = self.field.attname
