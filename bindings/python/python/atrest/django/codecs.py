@@ -144,6 +144,20 @@ def _write_uuid(field: Any, value: Any, connection: Any) -> str:
     return str(value) if connection.features.has_native_uuid_field else value.hex
 
 
+def _write_address(field: Any, value: Any, connection: Any) -> str | None:
+    try:
+        # None for an empty text. psycopg 3 takes no network.
+        adapted = connection.ops.adapt_ipaddressfield_value(value)
+    except ValueError:
+        raise ValueError(f"{field} got a text that is no IP address") from None  # theirs shows it
+    return None if adapted is None else str(value)
+
+
+def _read_address(field: Any, text: str, connection: Any) -> str:
+    # PostgreSQL casts the address of a host to text with a netmask, which it does not show.
+    return text.removesuffix("/128" if ":" in text else "/32") if connection.vendor == "postgresql" else text
+
+
 def _write_json(field: Any, value: Any, connection: Any) -> str:
     text = json.dumps(value, cls=field.encoder, allow_nan=False)
     return without_nul(field, text, connection, escaped=True)
@@ -167,7 +181,6 @@ CODECS: dict[type, Codec] = {
     models.DurationField: Codec(_write_duration, _read_duration),
     models.BooleanField: Codec(lambda f, v, c: "1" if v else "0", _read_boolean),
     models.UUIDField: Codec(_write_uuid, lambda f, t, c: uuid.UUID(t)),
-    # An empty text is NULL, as in the clear column; PostgreSQL's inet has a netmask in its text.
-    models.GenericIPAddressField: Codec(lambda f, v, c: str(v) or None, lambda f, t, c: t.partition("/")[0]),
+    models.GenericIPAddressField: Codec(_write_address, _read_address),
     models.JSONField: Codec(_write_json, lambda f, t, c: json.loads(t, cls=f.decoder)),
 }
