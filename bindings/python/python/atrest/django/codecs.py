@@ -23,6 +23,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -126,17 +127,37 @@ def _write_duration(field: Any, value: Any, connection: Any) -> str:
     return str(duration_microseconds(value))
 
 
+#: Of an interval, what PostgreSQL writes before the days, and Django does not read.
+_YEARS_AND_MONTHS = re.compile(r"(?:([-+]?\d+) years? ?)?(?:([-+]?\d+) mons? ?)?\+?(.*)", re.DOTALL)
+
+
 def _read_duration(field: Any, text: str, connection: Any) -> datetime.timedelta:
-    if text.lstrip("-").isdigit():
-        return datetime.timedelta(microseconds=int(text))
-    return _parsed(parse_duration, text)
-
-
-def _read_boolean(field: Any, text: str, connection: Any) -> bool:
     try:
-        return {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}[text.lower()]
-    except KeyError:
-        raise ValueError("the decrypted text is no boolean") from None
+        return datetime.timedelta(microseconds=_read_number(field, text, connection))
+    except ValueError:
+        pass
+    years, months, days = _YEARS_AND_MONTHS.fullmatch(text).groups()
+    # As many days as PostgreSQL's drivers give for them.
+    before = datetime.timedelta(365 * int(years or 0) + 30 * int(months or 0))
+    return before + _parsed(parse_duration, days)
+
+
+def _read_number(field: Any, text: str, connection: Any) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        if connection.vendor != "sqlite":
+            raise
+        return float(text)  # its columns of whole numbers hold them, too: F("number") * 1.5
+
+
+def _read_boolean(field: Any, text: str, connection: Any) -> bool | int | float:
+    known = {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}.get(text.lower())
+    if known is not None:
+        return known
+    if connection.vendor == "postgresql":
+        raise ValueError("the decrypted text is no boolean")
+    return _read_number(field, text, connection)  # for elsewhere the column is one of numbers
 
 
 def _write_uuid(field: Any, value: Any, connection: Any) -> str:
@@ -172,7 +193,7 @@ CODECS: dict[type, Codec] = {
     models.TextField: TEXT,
     models.FilePathField: TEXT,
     models.BinaryField: BYTES,
-    models.IntegerField: Codec(lambda f, v, c: str(v), lambda f, t, c: int(t)),
+    models.IntegerField: Codec(lambda f, v, c: str(v), _read_number),
     models.FloatField: Codec(lambda f, v, c: repr(v), lambda f, t, c: float(t)),
     models.DecimalField: Codec(_write_decimal, _read_decimal),
     models.DateField: Codec(lambda f, v, c: v.isoformat(), lambda f, t, c: _parsed(parse_date, t)),
