@@ -20,6 +20,7 @@
 | W013 | the policy lists a column that no model encrypts, or lacks one |
 | W014 | the admin's list can be sorted by it |
 | W015 | values look encrypted, and do not open, among clear ones that are still read (with --database) |
+| W016 | log-in or the reset of passwords looks users up by it |
 
 Those about models are made in `model_checks.py`, those about the admin in `admin_checks.py`.
 """
