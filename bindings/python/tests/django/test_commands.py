@@ -59,6 +59,19 @@ def test_encrypt_one_field_of_all(alias, clear_rows, stored, tmp_path):
     assert {m.value for m in Mixed.objects.using(alias).exclude(value=None)} == {f"clear {r.pk}" for r in clear_rows[:10]}
 
 
+@pytest.mark.parametrize("alias", ["postgres", "mariadb"], indirect=True)
+@pytest.mark.parametrize("how", ["dry_run", "no_backup"])
+def test_what_holds_for_a_table_is_said_once(alias, clear_rows, how):
+    out = run("encrypt_fields", alias, model=["Mixed", "Visit"], **{how: True})
+    tables = re.findall(r"(clinic_\w+)(?: \([^)]*\))? grows", out)
+    assert sorted(tables) == ["clinic_mixed", "clinic_visit"]
+    # What does not name the table is said of each column.
+    command = load_command_class("atrest.django", "encrypt_fields")
+    command.by_column, command.said = {"a": VALUE, "b": Mixed._meta.get_field("number")}, set()
+    assert [command.said_of_table(c, "it grows") for c in "ab"] == [False, False]
+    assert [command.said_of_table(c, "clinic_mixed grows") for c in "ab"] == [False, True]
+
+
 def test_verify_names_what_is_clear_and_what_is_damaged(alias, clear_rows, overwrite):
     chosen = {"model": ["Mixed"], "field": ["Mixed.value"]}
     assert "10 in clear" in run("verify_fields", alias, status=1, **chosen)
@@ -467,7 +480,7 @@ COMMANDS = {
     "encrypt_fields": ["--no-backup", "--accept-lookalikes"],
     "verify_fields": [],
     "rotate_encryption_keys": ["--old-key=env:OLD", "--new-key=env:NEW", "--no-backup", "--accept-lookalikes"],
-    "decrypt_fields": ["--no-backup", "--noinput", "--accept-lookalikes"],
+    "decrypt_fields": ["--no-backup", "--accept-lookalikes"],
     "restore_from_backup": ["--backup-file=BACKUP"],
     "benchmark_encryption_performance": ["--sizes=64"],
     "encryption_status": [],
@@ -484,6 +497,7 @@ def test_each_command_takes_each_flag_and_a_dry_run_changes_nothing(
     monkeypatch.setenv("NEW", atrest.generate_key())
     before = stored(alias, VALUE)
     flags = ["--dry-run", "--batch-size=2", "--workers=1", "--app=clinic", "--model=clinic.Mixed", "--field=value"]
+    flags.append("--noinput")
     own = [flag.replace("BACKUP", str(backup)) for flag in COMMANDS[command]]
     out = run(command, alias, *flags, *own)
     assert "clinic.Mixed.value" in out and "Patient" not in out
@@ -492,6 +506,10 @@ def test_each_command_takes_each_flag_and_a_dry_run_changes_nothing(
         assert flag.partition("=")[0] in help_of(command), flag
     for flag in ("--app=nowhere", "--model=clinic.Nothing", "--field=nothing"):
         assert "no encrypted field is chosen" in run(command, alias, flag, *own, status=2)
+
+
+def test_scripts_may_tell_mirror_fields_to_ask_nothing():
+    assert "--noinput" in help_of("mirror_fields")
 
 
 def help_of(command):

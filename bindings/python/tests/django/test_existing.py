@@ -309,6 +309,25 @@ def test_squashed_migrations_keep_the_data_step(project):
     project.manage("mixed", "rows", "write")
 
 
+def test_a_squashed_data_step_says_what_it_has_lost(project):
+    if project.alias == "mariadb":
+        pytest.skip("has no transactions around migrations")
+    project.manage("clear", "makemigrations", "ward")
+    project.manage("mixed", "makemigrations", "ward", "-n", "encrypted")
+    folder = project.folder / "ward_migrations"
+    (folder / "0003_data.py").write_text(DATA_STEP.format(atomic=False))
+    project.manage("mixed", "migrate", "ward", "0001", "-v0")
+    project.manage("clear", "rows", "write")
+    before = project.raw()
+    project.manage("mixed", "squashmigrations", "ward", "0002", "0003", "--noinput")
+    (squashed,) = folder.glob("*squashed*")
+    out = project.manage("mixed", "migrate", "ward", "-v0", status=1)
+    assert "squashmigrations" in out and "atomic = False" in out and project.raw() == before
+    squashed.write_text(squashed.read_text().replace("Migration):", "Migration):\n    atomic = False"))
+    project.manage("mixed", "migrate", "ward", "-v0")
+    assert sealed(project.raw()) == {}
+
+
 ROWS_STEP = """
 from django.db import migrations
 from ward.management.commands.rows import ROWS

@@ -77,7 +77,7 @@ def check_keys(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         found.append(
             checks.Warning(
                 f"Clear values are still read in {', '.join(mixed)}: whoever can write to the table can put any value there.",
-                hint="When `manage.py verify_fields` is clean, remove allow_plaintext.",
+                hint="When `manage.py verify_fields` is clean, remove allow_plaintext, and run `makemigrations` and `migrate`.",
                 id="atrest.W012",
             )
         )

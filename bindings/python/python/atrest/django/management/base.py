@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ class ColumnCommand(BaseCommand):
         parser.add_argument("--workers", type=int, metavar="N", help="connections that work at once")
         dry_run = "say what would be done; change nothing" if self.changes else "accepted; this only reads in any case"
         parser.add_argument("--dry-run", action="store_true", help=dry_run)
+        noinput_argument(parser)
 
     # --- the engine ----------------------------------------------------------------------
 
@@ -51,6 +53,7 @@ class ColumnCommand(BaseCommand):
         self.by_column = {policy.column_id(f): f for f in self.fields}
         self.labels = {column: str(f) for column, f in self.by_column.items()}
         self.engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
+        self.said: set[str] = set()
         self.progress = Progress(self, options["verbosity"])
 
     def chosen(self, options: dict[str, Any]) -> list[Any]:
@@ -97,6 +100,15 @@ class ColumnCommand(BaseCommand):
     def say(self, text: str = "") -> None:
         self.stdout.write(text)
 
+    def said_of_table(self, column: str, text: str) -> bool:
+        """Whether this is said already, for another column, of their table. Without the table's name it is of a column."""
+        field = self.by_column.get(column)
+        if field is None or not re.search(rf"\b{re.escape(field.model._meta.db_table)}\b", text):
+            return False
+        known = text in self.said
+        self.said.add(text)
+        return known
+
     def totals(self, columns: Iterable[dict[str, Any]]) -> None:
         """One line a column: how many rows, and in what state."""
         for column in columns:
@@ -119,7 +131,9 @@ class ColumnCommand(BaseCommand):
                 self.say(f"  the column must become {schema['sealed_type']}: run the migration first")
             for kind in ("refusals", "warnings"):
                 for finding in column.get(kind) or ():
-                    self.say(f"  {kind[:-1]}: {in_django(finding['what'])}; {in_django(finding['next'])}")
+                    text = f"{in_django(finding['what'])}; {in_django(finding['next'])}"
+                    if not self.said_of_table(column["column"], f"{kind[:-1]}: {text}"):
+                        self.say(f"  {kind[:-1]}: {text}")
         self.say("Nothing was changed (--dry-run).")
         if any(c.get("refusals") for c in report["columns"]):
             raise CommandError("something stands in the way, see above", returncode=1)
@@ -144,6 +158,11 @@ class ColumnCommand(BaseCommand):
 def listed(given: Any) -> Any:
     """An option that is a list: from code, one name is as good as a list of them."""
     return [given] if isinstance(given, str) else given
+
+
+def noinput_argument(parser: CommandParser) -> None:
+    """`--noinput`, as Django's own commands have it: scripts may give it to each, whether it asks or not."""
+    parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="ask nothing")
 
 
 def lookalikes_argument(parser: CommandParser) -> None:
@@ -181,6 +200,7 @@ class Progress:
 
     def __init__(self, command: ColumnCommand, verbosity: int) -> None:
         self._out, self._labels, self._quiet = command.stderr, command.labels, verbosity == 0
+        self._said_of_table = command.said_of_table
         self._terminal = sys.stderr.isatty()
         self._column, self._phase, self._rows = "", "", 0
         self._read = self._changed = 0
@@ -199,8 +219,10 @@ class Progress:
         elif kind == "pass_end":
             self.clear()
         elif kind == "note" and not self._quiet:
-            self.clear()
-            self._out.write(f"{self._labels.get(event.get('column'), '')}: {in_django(event['text'])}")
+            column, text = event.get("column", ""), in_django(event["text"])
+            if not self._said_of_table(column, text):
+                self.clear()
+                self._out.write(f"{self._labels.get(column, '')}: {text}")
 
     def _show(self) -> None:
         now = monotonic()
