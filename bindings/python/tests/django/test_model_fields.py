@@ -470,7 +470,13 @@ def test_what_a_column_took_beyond_its_type_is_read_as_its_clear_field_does(alia
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("boolean", "yes"), ("integer", "x"), ("duration", "1 moon"), ("duration", "9" * 30), ("duration", "9" * 9 + " years")],
+    [
+        ("boolean", "yes"),
+        ("integer", "x"),
+        ("duration", "1 moon"),
+        ("duration", "9" * 30),
+        ("duration", "9" * 9 + " years"),
+    ],
 )
 def test_what_is_no_value_of_the_type_raises_in_its_row_alone(alias, overwrite, name, text):
     with pytest.raises(atrest.DecryptionError, match="it opens, and is no value of a") as refused:

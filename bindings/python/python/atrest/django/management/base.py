@@ -17,7 +17,12 @@ import atrest
 from atrest.django import conf, policy
 from atrest.django.columns import Selection, choose, over_views
 from atrest.django.management import row_keys
+from atrest.django.probe import misread
 from atrest.django.words import in_django
+
+
+#: Keys of rows that are named of each column.
+KEYS = 10
 
 
 class ColumnCommand(BaseCommand):
@@ -47,9 +52,9 @@ class ColumnCommand(BaseCommand):
 
     def prepare(self, options: dict[str, Any], keys: conf.KeyConfig | None = None) -> None:
         """Chooses the fields and makes the engine."""
-        alias = options["database"]
+        self.alias = options["database"]
         self.fields = self.chosen(options)
-        made = policy.compose(connections[alias], self.fields, keys=keys)
+        made = policy.compose(connections[self.alias], self.fields, keys=keys)
         self.by_column = {policy.column_id(f): f for f in self.fields}
         self.labels = {column: str(f) for column, f in self.by_column.items()}
         self.engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
@@ -101,9 +106,9 @@ class ColumnCommand(BaseCommand):
         self.stdout.write(text)
 
     def said_of_table(self, column: str, text: str) -> bool:
-        """Whether this is said already, for another column, of their table. Without the table's name it is of a column."""
+        """Whether this is said already, for another column, of their table or SQLite's file, which it then names."""
         field = self.by_column.get(column)
-        if field is None or not re.search(rf"\b{re.escape(field.model._meta.db_table)}\b", text):
+        if field is None or not re.search(rf"\b(sqlite:|{re.escape(field.model._meta.db_table)}\b)", text):
             return False
         known = text in self.said
         self.said.add(text)
@@ -117,6 +122,21 @@ class ColumnCommand(BaseCommand):
                 self.say(f"  {in_django(note)}")
             if rows := column.get("undecryptable_rows"):
                 self.say(f"  undecryptable, first keys: {', '.join(self.keys(column, rows))}")
+
+    def misread(self, column: str, prefix: str = "") -> bool:
+        """Says which rows of a column the application cannot read, though they open: whether there are any."""
+        field = self.by_column[column]
+        keys, count = [], 0
+        for pk in misread(connections[self.alias], field):
+            keys += [str(pk)] if count < KEYS else []
+            count += 1
+        if count:
+            what = "1 value opens, and is none" if count == 1 else f"{number(count)} values open, and are none"
+            self.say(
+                f"  {prefix}{what} of {article(field.clear_class.__name__)}; first keys: {', '.join(keys)}. Reading them "
+                f"raises: give these rows other values"
+            )
+        return bool(count)
 
     def plan(self, operation: str, options: dict[str, Any]) -> None:
         """Prints what an operation would do; raises CommandError with status 1 if something stands in its way."""
@@ -134,6 +154,8 @@ class ColumnCommand(BaseCommand):
                     text = f"{in_django(finding['what'])}; {in_django(finding['next'])}"
                     if not self.said_of_table(column["column"], f"{kind[:-1]}: {text}"):
                         self.say(f"  {kind[:-1]}: {text}")
+            if operation == "encrypt":
+                self.misread(column["column"], "warning: ")
         self.say("Nothing was changed (--dry-run).")
         if any(c.get("refusals") for c in report["columns"]):
             raise CommandError("something stands in the way, see above", returncode=1)
@@ -244,6 +266,10 @@ class Progress:
 def number(n: int) -> str:
     """1234567 as 1,234,567."""
     return f"{n:,}"
+
+
+def article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
 
 
 def percent(part: int, whole: int) -> str:
