@@ -442,8 +442,9 @@ def test_what_users_are_looked_up_by(monkeypatch, sealed, options, named):
     columns = {name: models.CharField(max_length=50) for name in ("username", "email", "contact")}
     columns[sealed] = EncryptedCharField(max_length=50)
     with isolate_apps("clinic") as isolated, override_settings(AUTH_USER_MODEL="clinic.Account"):
-        body = {"Meta": type("Meta", (), {"app_label": "clinic"}), "__module__": "clinic.models", "USERNAME_FIELD": "username"}
-        account = type("Account", (AbstractBaseUser,), body | columns | options)
+        meta = type("Meta", (), {"app_label": "clinic"})
+        body = {"__module__": "clinic.models", "Meta": meta, "USERNAME_FIELD": "username", **columns, **options}
+        account = type("Account", (AbstractBaseUser,), body)
         monkeypatch.setattr(apps, "get_models", isolated.get_models)
         found = [m for m in check_models(None) if m.id == "atrest.W016"]
         assert [m.msg.partition(",")[0] for m in found] == named
