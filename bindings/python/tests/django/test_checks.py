@@ -8,6 +8,7 @@ from clinic.admin import PatientAdmin
 from clinic.models import Patient, Visit
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError, connections, models
@@ -460,3 +461,27 @@ def test_a_policys_default_context_quotes_a_dot(tmp_path, monkeypatch):
 def test_a_class_is_no_field(given, says):
     with pytest.raises(ImproperlyConfigured, match=says):
         encrypt(given)
+
+
+@pytest.mark.parametrize(
+    ("sealed", "options", "named"),
+    [
+        ("email", {}, ["EMAIL_FIELD is the encrypted field 'email'"]),
+        ("contact", {"EMAIL_FIELD": "contact"}, ["EMAIL_FIELD is the encrypted field 'contact'"]),
+        ("contact", {}, []),
+        ("username", {}, ["USERNAME_FIELD is the encrypted field 'username'"]),
+    ],
+)
+def test_what_users_are_looked_up_by(monkeypatch, sealed, options, named):
+    columns = {name: models.CharField(max_length=50) for name in ("username", "email", "contact")}
+    columns[sealed] = EncryptedCharField(max_length=50)
+    with isolate_apps("clinic") as isolated, override_settings(AUTH_USER_MODEL="clinic.Account"):
+        meta = type("Meta", (), {"app_label": "clinic"})
+        body = {"__module__": "clinic.models", "Meta": meta, "USERNAME_FIELD": "username", **columns, **options}
+        account = type("Account", (AbstractBaseUser,), body)
+        monkeypatch.setattr(apps, "get_models", isolated.get_models)
+        found = [m for m in check_models(None) if m.id == "atrest.W016"]
+        assert [m.msg.partition(",")[0] for m in found] == named
+        assert all(m.obj is account and m.level == checks.WARNING for m in found)
+    with override_settings(AUTH_USER_MODEL="clinic.Other"):
+        assert "atrest.W016" not in ids(check_models(None))

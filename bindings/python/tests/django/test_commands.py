@@ -59,6 +59,22 @@ def test_encrypt_one_field_of_all(alias, clear_rows, stored, tmp_path):
     assert {m.value for m in Mixed.objects.using(alias).exclude(value=None)} == {f"clear {r.pk}" for r in clear_rows[:10]}
 
 
+@pytest.mark.parametrize("how", ["dry_run", "no_backup"])
+def test_what_holds_for_a_table_is_said_once(alias, clear_rows, how):
+    out = run("encrypt_fields", alias, model=["Mixed", "Visit"], **{how: True})
+    grow = re.findall(r"(\S+)(?: \([^)]*\))? grows", out)
+    if alias == "sqlite":
+        (database,) = grow
+        assert database.startswith("sqlite:")
+        return
+    assert sorted(grow) == ["clinic_mixed", "clinic_visit"]
+    # What does not name the table is said of each column.
+    command = load_command_class("atrest.django", "encrypt_fields")
+    command.by_column, command.said = {"a": VALUE, "b": Mixed._meta.get_field("number")}, set()
+    assert [command.said_of_table(c, "it grows") for c in "ab"] == [False, False]
+    assert [command.said_of_table(c, "clinic_mixed grows") for c in "ab"] == [False, True]
+
+
 def test_verify_names_what_is_clear_and_what_is_damaged(alias, clear_rows, overwrite):
     chosen = {"model": ["Mixed"], "field": ["Mixed.value"]}
     assert "10 in clear" in run("verify_fields", alias, status=1, **chosen)
@@ -68,6 +84,37 @@ def test_verify_names_what_is_clear_and_what_is_damaged(alias, clear_rows, overw
     overwrite(alias, VALUE, bad, atrest.Field(atrest.Keyring(atrest.generate_key()), "clinic_mixed.value").seal("x"))
     out = run("verify_fields", alias, status=1, **chosen)
     assert "1 UNDECRYPTABLE" in out and f"first keys: {bad}" in out
+
+
+NUMBER = Mixed._meta.get_field("number")
+
+
+def test_what_opens_and_is_no_value_of_its_type_is_named(alias, clear_rows, overwrite, monkeypatch):
+    monkeypatch.setattr("atrest.django.probe.PAGE", 3)  # so that it is read in several
+    chosen = {"field": ["Mixed.number"]}
+    for row in clear_rows:
+        overwrite(alias, NUMBER, row.pk, NUMBER.column_values.seal(str(row.pk)))
+    assert "Verified" in run("verify_fields", alias, **chosen)
+    bad = [clear_rows[n].pk for n in (2, 7)]
+    for pk in bad:
+        overwrite(alias, NUMBER, pk, NUMBER.column_values.seal("secretly no number"))
+    out = run("verify_fields", alias, status=1, **chosen)
+    assert "0 in clear" in out and "Verified" not in out and "secretly" not in out
+    assert f"2 values open, and are none of an IntegerField; first keys: {bad[0]}, {bad[1]}" in out
+    # One that does not open is counted as that alone.
+    overwrite(alias, NUMBER, bad[0], atrest.Field(atrest.Keyring(atrest.generate_key()), "clinic_mixed.number").seal("1"))
+    out = run("verify_fields", alias, status=1, **chosen)
+    assert "1 UNDECRYPTABLE" in out and f"1 value opens, and is none of an IntegerField; first keys: {bad[1]}" in out
+
+
+def test_a_dry_run_names_clear_values_that_will_not_read(alias, clear_rows, overwrite, stored):
+    chosen = {"field": ["Mixed.number", "Mixed.value"], "dry_run": True}
+    overwrite(alias, NUMBER, clear_rows[0].pk, "1")
+    assert "none of" not in run("encrypt_fields", alias, **chosen)
+    overwrite(alias, NUMBER, clear_rows[1].pk, "secretly no number")
+    out = run("encrypt_fields", alias, **chosen)
+    assert f"warning: 1 value opens, and is none of an IntegerField; first keys: {clear_rows[1].pk}" in out
+    assert out.count("none of") == 1 and "secretly" not in out
 
 
 def test_a_backup_puts_values_back_and_spares_newer_ones(alias, clear_rows, tmp_path):
@@ -467,7 +514,7 @@ COMMANDS = {
     "encrypt_fields": ["--no-backup", "--accept-lookalikes"],
     "verify_fields": [],
     "rotate_encryption_keys": ["--old-key=env:OLD", "--new-key=env:NEW", "--no-backup", "--accept-lookalikes"],
-    "decrypt_fields": ["--no-backup", "--noinput", "--accept-lookalikes"],
+    "decrypt_fields": ["--no-backup", "--accept-lookalikes"],
     "restore_from_backup": ["--backup-file=BACKUP"],
     "benchmark_encryption_performance": ["--sizes=64"],
     "encryption_status": [],
@@ -484,6 +531,7 @@ def test_each_command_takes_each_flag_and_a_dry_run_changes_nothing(
     monkeypatch.setenv("NEW", atrest.generate_key())
     before = stored(alias, VALUE)
     flags = ["--dry-run", "--batch-size=2", "--workers=1", "--app=clinic", "--model=clinic.Mixed", "--field=value"]
+    flags.append("--noinput")
     own = [flag.replace("BACKUP", str(backup)) for flag in COMMANDS[command]]
     out = run(command, alias, *flags, *own)
     assert "clinic.Mixed.value" in out and "Patient" not in out
@@ -492,6 +540,10 @@ def test_each_command_takes_each_flag_and_a_dry_run_changes_nothing(
         assert flag.partition("=")[0] in help_of(command), flag
     for flag in ("--app=nowhere", "--model=clinic.Nothing", "--field=nothing"):
         assert "no encrypted field is chosen" in run(command, alias, flag, *own, status=2)
+
+
+def test_scripts_may_tell_mirror_fields_to_ask_nothing():
+    assert "--noinput" in help_of("mirror_fields")
 
 
 def help_of(command):

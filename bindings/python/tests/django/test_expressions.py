@@ -1,7 +1,7 @@
 """What a query may do with an encrypted column: select it as it is, and ask for NULL."""
 
 import pytest
-from clinic.models import Patient, Visit
+from clinic.models import Everything, Patient, Visit
 from django.core.exceptions import FieldError
 from django.db.models import (
     Avg,
@@ -105,6 +105,18 @@ REFUSED = {
     "count of an alias": lambda q: q.annotate(e=F("email")).aggregate(x=Count("e")),
     "max of groups": lambda q: q.annotate(n=Count("visits")).aggregate(x=Max("email"), y=Max("n")),
     "union of values": lambda q: q.filter(pk=1).values("email").union(q.filter(pk=2).values("email")),
+    "union of two columns": lambda q: q.values("email").union(q.values("notes"), all=True),
+    "union with a clear column": lambda q: q.values("email").union(q.values("name"), all=True),
+    "union with another model": lambda q: q.values("email").union(
+        Visit.objects.using(q.db).values("reason"), all=True
+    ),
+    "values of a union of models": lambda q: q.union(Everything.objects.using(q.db), all=True).values("email"),
+    "union of columns that change places": lambda q: q.values("email", "notes").union(
+        q.values("notes", "email"), all=True
+    ),
+    "union of unions": lambda q: q.values("email").union(q.values("email").union(q.values("notes"), all=True), all=True),
+    "union of annotations": lambda q: q.values(x=F("email")).union(q.values(x=F("notes")), all=True),
+    "union of rows with another column": lambda q: q.values("pk", "email").union(q.values("pk", "notes")),
     "intersection": lambda q: q.filter(pk=1).values("email").intersection(q.values("email")),
     "difference": lambda q: q.values("email").difference(q.filter(pk=2).values("email")),
     "distinct over a relation to many": lambda q: q.annotate(x=F("visits__reason")).distinct(),
@@ -206,6 +218,13 @@ def test_rows_are_distinct_grouped_and_counted(patients):
     both = patients.filter(name="ada").values("email").union(patients.filter(name="bob").values("email"), all=True)
     assert [v["email"] for v in both] == [MAIL, "bob@example.org"]
     assert both.count() == 2
+    some = patients.filter(name="ada")
+    named = some.annotate(x=F("email")).values("x", "name", "notes")
+    assert [row["x"] for row in named.union(named, all=True)] == [MAIL, MAIL]
+    nothing = some.values("pk", x=Value(None, output_field=TextField()))
+    assert {row["x"] for row in some.values("pk", x=F("email")).union(nothing, all=True)} == {MAIL, None}
+    assert [p.email for p in some.defer("notes").union(some.defer("notes"), all=True)] == [MAIL, MAIL]
+    assert [row["email"] for row in some.union(some, all=True).values("email")] == [MAIL, MAIL]
     assert {p.email for p in patients.filter(name="ada").union(patients.filter(name="bob"))} == {MAIL, "bob@example.org"}
 
 

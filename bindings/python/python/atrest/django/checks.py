@@ -21,6 +21,7 @@
 | W013 | the policy lists a column that no model encrypts, or lacks one |
 | W014 | the admin's list can be sorted by it |
 | W015 | values look encrypted, and do not open, among clear ones that are still read (with --database) |
+| W016 | log-in or the reset of passwords looks users up by it |
 
 Those about models are made in `model_checks.py`, those about the admin in `admin_checks.py`.
 """
@@ -77,7 +78,7 @@ def check_keys(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         found.append(
             checks.Warning(
                 f"Clear values are still read in {', '.join(mixed)}: whoever can write to the table can put any value there.",
-                hint="When `manage.py verify_fields` is clean, remove allow_plaintext.",
+                hint="When `manage.py verify_fields` is clean, remove allow_plaintext, and run `makemigrations` and `migrate`.",
                 id="atrest.W012",
             )
         )

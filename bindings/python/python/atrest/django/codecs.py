@@ -23,6 +23,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -126,22 +127,56 @@ def _write_duration(field: Any, value: Any, connection: Any) -> str:
     return str(duration_microseconds(value))
 
 
+#: Of an interval, what PostgreSQL writes before the days, and Django does not read.
+_YEARS_AND_MONTHS = re.compile(r"(?:([-+]?\d+) years? ?)?(?:([-+]?\d+) mons? ?)?\+?(.*)", re.DOTALL)
+
+
 def _read_duration(field: Any, text: str, connection: Any) -> datetime.timedelta:
-    if text.lstrip("-").isdigit():
-        return datetime.timedelta(microseconds=int(text))
-    return _parsed(parse_duration, text)
-
-
-def _read_boolean(field: Any, text: str, connection: Any) -> bool:
     try:
-        return {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}[text.lower()]
-    except KeyError:
-        raise ValueError("the decrypted text is no boolean") from None
+        return datetime.timedelta(microseconds=_read_number(field, text, connection))
+    except ValueError:
+        pass
+    years, months, days = _YEARS_AND_MONTHS.fullmatch(text).groups()
+    # As many days as PostgreSQL's drivers give for them.
+    before = datetime.timedelta(365 * int(years or 0) + 30 * int(months or 0))
+    return before + _parsed(parse_duration, days)
+
+
+def _read_number(field: Any, text: str, connection: Any) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        if connection.vendor != "sqlite":
+            raise
+        return float(text)  # its columns of whole numbers hold them, too: F("number") * 1.5
+
+
+def _read_boolean(field: Any, text: str, connection: Any) -> bool | int | float:
+    known = {"1": True, "true": True, "t": True, "0": False, "false": False, "f": False}.get(text.lower())
+    if known is not None:
+        return known
+    if connection.vendor == "postgresql":
+        raise ValueError("the decrypted text is no boolean")
+    return _read_number(field, text, connection)  # for elsewhere the column is one of numbers
 
 
 def _write_uuid(field: Any, value: Any, connection: Any) -> str:
     value = field.to_python(value)
     return str(value) if connection.features.has_native_uuid_field else value.hex
+
+
+def _write_address(field: Any, value: Any, connection: Any) -> str | None:
+    try:
+        # None for an empty text. psycopg 3 takes no network.
+        adapted = connection.ops.adapt_ipaddressfield_value(value)
+    except ValueError:
+        raise ValueError(f"{field} got a text that is no IP address") from None  # theirs shows it
+    return None if adapted is None else str(value)
+
+
+def _read_address(field: Any, text: str, connection: Any) -> str:
+    # PostgreSQL casts the address of a host to text with a netmask, which it does not show.
+    return text.removesuffix("/128" if ":" in text else "/32") if connection.vendor == "postgresql" else text
 
 
 def _write_json(field: Any, value: Any, connection: Any) -> str:
@@ -158,7 +193,7 @@ CODECS: dict[type, Codec] = {
     models.TextField: TEXT,
     models.FilePathField: TEXT,
     models.BinaryField: BYTES,
-    models.IntegerField: Codec(lambda f, v, c: str(v), lambda f, t, c: int(t)),
+    models.IntegerField: Codec(lambda f, v, c: str(v), _read_number),
     models.FloatField: Codec(lambda f, v, c: repr(v), lambda f, t, c: float(t)),
     models.DecimalField: Codec(_write_decimal, _read_decimal),
     models.DateField: Codec(lambda f, v, c: v.isoformat(), lambda f, t, c: _parsed(parse_date, t)),
@@ -167,7 +202,6 @@ CODECS: dict[type, Codec] = {
     models.DurationField: Codec(_write_duration, _read_duration),
     models.BooleanField: Codec(lambda f, v, c: "1" if v else "0", _read_boolean),
     models.UUIDField: Codec(_write_uuid, lambda f, t, c: uuid.UUID(t)),
-    # An empty text is NULL, as in the clear column; PostgreSQL's inet has a netmask in its text.
-    models.GenericIPAddressField: Codec(lambda f, v, c: str(v) or None, lambda f, t, c: t.partition("/")[0]),
+    models.GenericIPAddressField: Codec(_write_address, _read_address),
     models.JSONField: Codec(_write_json, lambda f, t, c: json.loads(t, cls=f.decoder)),
 }

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from django.core.exceptions import FieldError
 from django.db.models import F
 from django.db.models.constants import LOOKUP_SEP
-from django.db.models.expressions import Col
+from django.db.models.expressions import Col, Value
 from django.db.models.lookups import IsNull
 
 
@@ -49,6 +49,8 @@ class EncryptedCol(Col):
                 refuse(field, "tell equal values from different ones")
             if query.group_by is not None:
                 refuse(field, "group by its values")
+        if query.combinator and self._meets_others(compiler):
+            refuse(field, "have its values and those of another column in one")
         for name in (*_names(_ordering(query)), *query.distinct_fields):
             if self._is_at(query, name.lstrip("+-")):
                 refuse(field, "sort by its values, or tell equal ones")
@@ -95,6 +97,21 @@ class EncryptedCol(Col):
             to_one = parent and (join.join_field.many_to_one or join.join_field.one_to_one)
             alias = parent if to_one else None
 
+    def _meets_others(self, compiler: Any) -> bool:
+        """Whether a combined query has another column where one has this: what it holds would be opened as this one's."""
+        selects = []
+        for query in compiler.query.combined_queries:
+            part = query.clone().get_compiler(compiler.using, compiler.connection)
+            part.setup_query()
+            selects.append([expression for expression, *_ in part.select])
+        return any(
+            any(self._is_own(e) for e in place) and not all(self._is_own(e) or _is_null(e) for e in place)
+            for place in zip(*selects)
+        )
+
+    def _is_own(self, expression: Any) -> bool:
+        return isinstance(expression, Col) and expression.target == self.target
+
     def _is_at(self, query: Any, name: str) -> bool:
         """Whether the query's `name` is this column, which then is not compiled again."""
         annotation = query.annotations.get(name)
@@ -135,6 +152,10 @@ class NullTest(IsNull):
         if isinstance(lhs, EncryptedCol):
             lhs = Col(lhs.alias, lhs.target, lhs.output_field)
         super().__init__(lhs, rhs)
+
+
+def _is_null(expression: Any) -> bool:
+    return isinstance(expression, Value) and expression.value is None
 
 
 def _ordering(query: Any) -> Iterable[Any]:

@@ -188,7 +188,7 @@ class EncryptedField:
                     return clear
             try:
                 return codec_read(of, clear, connection)
-            except ValueError:
+            except (ValueError, ArithmeticError):
                 kind = self.clear_class.__name__
                 return Unreadable(atrest.DecryptionError(f"it opens, and is no value of a {kind}"), self)
 

@@ -107,7 +107,8 @@ class EncryptColumns(NamesFields):
         if connection.in_atomic_block:
             raise ImproperlyConfigured(
                 f"{type(self).__name__} works outside of Django's transaction. Put it into a migration of its "
-                f"own, after the one that changes the fields, with atomic = False"
+                f"own, after the one that changes the fields, with atomic = False (`squashmigrations` drops that: write "
+                f"it into the squashed migration)"
             )
         if connection.vendor == "sqlite" and connection.is_in_memory_db():
             for field in self._fields(model):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
@@ -51,12 +52,12 @@ def check_field(field: Any) -> list[checks.CheckMessage]:
 
 
 def check_models(app_configs: Iterable[Any] | None, **_: Any) -> list[checks.CheckMessage]:
-    """Indexes, constraints, orderings and generated fields that name an encrypted field; mirrors that lose values."""
+    """What a declaration names of encrypted fields: indexes, constraints, orderings and so on; mirrors that lose values."""
     wanted = None if app_configs is None else {config.label for config in app_configs}
     found: list[checks.CheckMessage] = []
     for model in apps.get_models():
         if wanted is None or model._meta.app_label in wanted:
-            for look in (_unique, _indexes, _conditions, _unique_for, _generated, _orderings, _mirrors):
+            for look in (_unique, _indexes, _conditions, _unique_for, _generated, _orderings, _mirrors, _accounts):
                 found += look(model)
     return found
 
@@ -175,6 +176,25 @@ def _mirrors(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
                     obj=field,
                     id="atrest.E008",
                 )
+
+
+def _accounts(model: type[models.Model]) -> Iterator[checks.CheckMessage]:
+    """By what django.contrib.auth looks a user up."""
+    if model._meta.label_lower != settings.AUTH_USER_MODEL.lower() or not apps.is_installed("django.contrib.auth"):
+        return
+    for option, usual, what, hint in (
+        ("USERNAME_FIELD", None, "logging in", "Override get_by_natural_key() of its manager"),
+        ("EMAIL_FIELD", "email", "resetting a password", "Override get_users() of a PasswordResetForm, and use that"),
+    ):
+        name = getattr(model, option, usual)
+        if name and encrypted_at(model, name):
+            yield checks.Warning(
+                f"{option} is the encrypted field {name!r}, and {what} looks users up by it: that raises.",
+                hint=f"{hint}: find the user by a keyed hash of the value in a column of its own, or in Python. Then "
+                f"silence this check.",
+                obj=model,
+                id="atrest.W016",
+            )
 
 
 def unordered(obj: Any, where: str, name: str) -> checks.CheckMessage:

@@ -164,6 +164,8 @@ def _text(kind: type[models.Field], clear: Any, value: Any, connection: Any) -> 
         return int.__repr__(value)
     if kind is models.DecimalField and isinstance(value, decimal.Decimal):
         return format_number(value, getattr(clear, "max_digits", None), getattr(clear, "decimal_places", None))
+    if kind is models.IntegerField:
+        return str(int(str(value)))  # SQLite's column would take a fraction
     if codec is TEXT or kind in (models.DecimalField, models.JSONField):
         return str(value) if isinstance(value, decimal.Decimal) else _no_text(value)
     if kind is models.UUIDField:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
@@ -25,6 +25,8 @@ logger = logging.getLogger("atrest.django")
 
 #: Values that are looked at from each end of the primary key.
 SAMPLES = 20
+#: Rows that are read at once where all are looked at.
+PAGE = 1000
 #: A token of an empty value has 60 characters; of a short one some more.
 SHORT = 128
 
@@ -197,11 +199,13 @@ def holds_tokens(connection: Any, field: Any, *, but_for: Any = None) -> bool:
     objects = field.model._base_manager.using(connection.alias).order_by()
     # In a transaction of its own: without the table, that of a migration that runs would be lost on PostgreSQL.
     with _what_is_there(connection), atomic(using=connection.alias):
-        native = None  # which asks for the keys: where there are no values, it goes without
+        native = reads = None  # which ask for the keys: where there are no values, it goes without
         for value in _raw_query(objects, field).iterator(chunk_size=1000):
-            native = native or (but_for or field).column_values.native()
+            if native is None:
+                native = (but_for or field).column_values.native()
+                reads = _reader(but_for, connection) if typed else None
             kind = native.inspect(_bytes(value)).kind
-            if kind in tokens or typed and kind == "sealed" and not _reads(but_for, value, connection):
+            if kind in tokens or reads and kind == "sealed" and not reads(value):
                 return True
     return False  # no such table, too: a database that is made anew
 
@@ -211,12 +215,35 @@ def reads_otherwise(before: Any, after: Any) -> bool:
     return before.column_class is not after.column_class and (after.codec.read is not None or after.converts_itself)
 
 
-def _reads(field: Any, stored: Any, connection: Any) -> bool:
+def _reader(field: Any, connection: Any) -> Callable[[Any], bool]:
     """Whether the field reads a stored value."""
-    try:
-        return type(field.from_db_value(stored, None, connection)) is not Unreadable
-    except Exception:  # of the application's own from_db_value()
-        return False
+    (convert,) = field.get_db_converters(connection)
+
+    def reads(stored: Any) -> bool:
+        try:
+            return type(convert(stored, None, connection)) is not Unreadable
+        except Exception:  # of the application's own from_db_value()
+            return False
+
+    return reads
+
+
+def misread(connection: Any, field: Any) -> Iterator[Any]:
+    """The primary keys of rows whose value opens, or is clear where that is read, and is none of the field's type."""
+    if field.codec.read is None and not field.converts_itself:
+        return  # any text is a value
+    native, reads, last = field.column_values.native(), _reader(field, connection), None
+    objects = field.model._base_manager.using(connection.alias).order_by("pk")
+    known = ("sealed", "plaintext") if field.reads_plaintext else ("sealed",)
+    # In pages, for MariaDB's drivers read a whole result into memory.
+    while rows := list(_keyed(objects if last is None else objects.filter(pk__gt=last), field)[:PAGE]):
+        for last, stored in rows:
+            if native.inspect(_bytes(stored)).kind in known and not reads(stored):
+                yield last
+
+
+def _keyed(queryset: Any, field: Any) -> Any:
+    return _raw_query(queryset, field).values_list("pk", "atrest_raw")
 
 
 def holds_values(connection: Any, field: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +17,12 @@ import atrest
 from atrest.django import conf, policy
 from atrest.django.columns import Selection, choose, over_views
 from atrest.django.management import row_keys
+from atrest.django.probe import misread
 from atrest.django.words import in_django
+
+
+#: Keys of rows that are named of each column.
+KEYS = 10
 
 
 class ColumnCommand(BaseCommand):
@@ -40,17 +46,19 @@ class ColumnCommand(BaseCommand):
         parser.add_argument("--workers", type=int, metavar="N", help="connections that work at once")
         dry_run = "say what would be done; change nothing" if self.changes else "accepted; this only reads in any case"
         parser.add_argument("--dry-run", action="store_true", help=dry_run)
+        noinput_argument(parser)
 
     # --- the engine ----------------------------------------------------------------------
 
     def prepare(self, options: dict[str, Any], keys: conf.KeyConfig | None = None) -> None:
         """Chooses the fields and makes the engine."""
-        alias = options["database"]
+        self.alias = options["database"]
         self.fields = self.chosen(options)
-        made = policy.compose(connections[alias], self.fields, keys=keys)
+        made = policy.compose(connections[self.alias], self.fields, keys=keys)
         self.by_column = {policy.column_id(f): f for f in self.fields}
         self.labels = {column: str(f) for column, f in self.by_column.items()}
         self.engine = atrest.Engine(made.text, directory=made.directory, environment=made.environment)
+        self.said: set[str] = set()
         self.progress = Progress(self, options["verbosity"])
 
     def chosen(self, options: dict[str, Any]) -> list[Any]:
@@ -97,6 +105,15 @@ class ColumnCommand(BaseCommand):
     def say(self, text: str = "") -> None:
         self.stdout.write(text)
 
+    def said_of_table(self, column: str, text: str) -> bool:
+        """Whether this is said already, for another column, of their table or SQLite's file, which it then names."""
+        field = self.by_column.get(column)
+        if field is None or not re.search(rf"\b(sqlite:|{re.escape(field.model._meta.db_table)}\b)", text):
+            return False
+        known = text in self.said
+        self.said.add(text)
+        return known
+
     def totals(self, columns: Iterable[dict[str, Any]]) -> None:
         """One line a column: how many rows, and in what state."""
         for column in columns:
@@ -105,6 +122,21 @@ class ColumnCommand(BaseCommand):
                 self.say(f"  {in_django(note)}")
             if rows := column.get("undecryptable_rows"):
                 self.say(f"  undecryptable, first keys: {', '.join(self.keys(column, rows))}")
+
+    def misread(self, column: str, prefix: str = "") -> bool:
+        """Says which rows of a column the application cannot read, though they open: whether there are any."""
+        field = self.by_column[column]
+        keys, count = [], 0
+        for pk in misread(connections[self.alias], field):
+            keys += [str(pk)] if count < KEYS else []
+            count += 1
+        if count:
+            what = "1 value opens, and is none" if count == 1 else f"{number(count)} values open, and are none"
+            self.say(
+                f"  {prefix}{what} of {article(field.clear_class.__name__)}; first keys: {', '.join(keys)}. Reading them "
+                f"raises: give these rows other values"
+            )
+        return bool(count)
 
     def plan(self, operation: str, options: dict[str, Any]) -> None:
         """Prints what an operation would do; raises CommandError with status 1 if something stands in its way."""
@@ -119,7 +151,11 @@ class ColumnCommand(BaseCommand):
                 self.say(f"  the column must become {schema['sealed_type']}: run the migration first")
             for kind in ("refusals", "warnings"):
                 for finding in column.get(kind) or ():
-                    self.say(f"  {kind[:-1]}: {in_django(finding['what'])}; {in_django(finding['next'])}")
+                    text = f"{in_django(finding['what'])}; {in_django(finding['next'])}"
+                    if not self.said_of_table(column["column"], f"{kind[:-1]}: {text}"):
+                        self.say(f"  {kind[:-1]}: {text}")
+            if operation == "encrypt":
+                self.misread(column["column"], "warning: ")
         self.say("Nothing was changed (--dry-run).")
         if any(c.get("refusals") for c in report["columns"]):
             raise CommandError("something stands in the way, see above", returncode=1)
@@ -144,6 +180,11 @@ class ColumnCommand(BaseCommand):
 def listed(given: Any) -> Any:
     """An option that is a list: from code, one name is as good as a list of them."""
     return [given] if isinstance(given, str) else given
+
+
+def noinput_argument(parser: CommandParser) -> None:
+    """`--noinput`, as Django's own commands have it: scripts may give it to each, whether it asks or not."""
+    parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="ask nothing")
 
 
 def lookalikes_argument(parser: CommandParser) -> None:
@@ -181,6 +222,7 @@ class Progress:
 
     def __init__(self, command: ColumnCommand, verbosity: int) -> None:
         self._out, self._labels, self._quiet = command.stderr, command.labels, verbosity == 0
+        self._said_of_table = command.said_of_table
         self._terminal = sys.stderr.isatty()
         self._column, self._phase, self._rows = "", "", 0
         self._read = self._changed = 0
@@ -199,8 +241,10 @@ class Progress:
         elif kind == "pass_end":
             self.clear()
         elif kind == "note" and not self._quiet:
-            self.clear()
-            self._out.write(f"{self._labels.get(event.get('column'), '')}: {in_django(event['text'])}")
+            column, text = event.get("column", ""), in_django(event["text"])
+            if not self._said_of_table(column, text):
+                self.clear()
+                self._out.write(f"{self._labels.get(column, '')}: {text}")
 
     def _show(self) -> None:
         now = monotonic()
@@ -222,6 +266,10 @@ class Progress:
 def number(n: int) -> str:
     """1234567 as 1,234,567."""
     return f"{n:,}"
+
+
+def article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
 
 
 def percent(part: int, whole: int) -> str:

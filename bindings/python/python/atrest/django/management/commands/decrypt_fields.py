@@ -20,7 +20,6 @@ class Command(ColumnCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         backup_arguments(parser, "backup of the tokens")
-        parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask")
         lookalikes_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError
 
 import atrest
 from atrest.django.columns import is_named
-from atrest.django.management.base import listed, refuse_counts, refuse_unknown
+from atrest.django.management.base import listed, noinput_argument, refuse_counts, refuse_unknown
 from atrest.django.mirror import bulk
 from atrest.django.mirror.declared import Mirror, all_mirrors
 from atrest.django.words import in_django
@@ -34,6 +34,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--batch-size", type=int, default=1000, metavar="ROWS", help="rows in one transaction")
         parser.add_argument("--dry-run", action="store_true", help="compare only")
+        noinput_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_counts(options)

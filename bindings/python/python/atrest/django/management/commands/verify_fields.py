@@ -23,7 +23,7 @@ class Command(ColumnCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.prepare(options)
-        against = options["against"]
+        against, readable = options["against"], True
         report = self.run("verify", options, **({"against": against} if against else {}))
         if against:
             for column in report["columns"]:
@@ -33,9 +33,11 @@ class Command(ColumnCommand):
                     f"{number(column['undecryptable'])} undecryptable"
                 )
         else:
-            self.totals(report["columns"])
+            for column in report["columns"]:
+                self.totals([column])
+                readable &= not self.misread(column["column"])
             for line in key_summary(report):
                 self.say(line)
-        if not report["ok"]:
+        if not (report["ok"] and readable):
             raise CommandError("not everything is as it should be, see above", returncode=1)
         self.say("Verified: as in the backup." if against else "Verified: every value is encrypted and opens.")
