@@ -29,7 +29,7 @@ class Mark:
     def __init__(self, connection: Any = None) -> None:
         #: None from the commit on.
         self.connection = connection
-        self.savepoints = frozenset(connection.savepoint_ids if connection else ())
+        self.savepoints = frozenset(connection.savepoint_ids if connection else ()) - {None}
 
     @classmethod
     def on(cls, connection: Any, using: str) -> Mark:
@@ -38,7 +38,8 @@ class Mark:
         last = connection.run_on_commit[-1][1] if connection.run_on_commit else None
         if isinstance(last, cls) and last.savepoints == mark.savepoints:
             return last
-        transaction.on_commit(mark, using=using)
+        with transaction.atomic(using, savepoint=False):  # for a callback there must be one
+            transaction.on_commit(mark, using=using)
         return mark
 
     def __call__(self) -> None:
@@ -112,14 +113,16 @@ def remembered(instance: Any) -> dict[str, Any]:
 def note(instance: Any, using: str, undo: Undo) -> None:
     """Notes how to take a save back, if its transaction is still to be committed."""
     connection: Any = transaction.get_connection(using)
-    if not connection.in_atomic_block:
+    if connection.get_autocommit():
         return
     notes: list[tuple[Mark, Undo]] = []
-    now = frozenset(connection.savepoint_ids)
-    for mark, each in (*instance.__dict__.get(UNDO, ()), (Mark.on(connection, using), undo)):
+    newest = Mark.on(connection, using)
+    for mark, each in (*instance.__dict__.get(UNDO, ()), (newest, undo)):
         # Of the savepoints that are released only the transaction around them is left.
-        if notes and notes[-1][0].connection is mark.connection and mark.savepoints & now <= notes[-1][0].savepoints:
-            notes[-1] = notes[-1][0], notes[-1][1].then(each)
+        below = notes[-1][0] if notes else None
+        there = mark.savepoints & newest.savepoints
+        if below and below.connection is mark.connection is connection and there <= below.savepoints:
+            notes[-1] = below, notes[-1][1].then(each)
         else:
             notes.append((mark, each))
     instance.__dict__[UNDO] = tuple(notes)

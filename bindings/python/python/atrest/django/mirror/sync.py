@@ -259,10 +259,13 @@ class Side:
     def _saved(self, instance: Any, before: dict[str, Any], changed: set[str]) -> None:
         """Keeps how to take back what is remembered of the save, of the names where that is another by now."""
         own, saved = instance.__dict__, instance.__dict__.setdefault(_SAVED, [])
-        noted = {name for each, undo in saved if each is instance for name in undo.loaded}  # by another mirror
+        held = {name: (before[name], name in before.get(BLANKED, ())) for name in self.owner if name in before}
+        for each, undo in saved:
+            if each is instance:  # another mirror's side was before, and blanked it
+                held |= {name: (value, blanked) for name, (_, value, blanked) in undo.values.items()}
         names = {here for here, _ in self._among(instance, None) if here in before}
-        names = {here for here in names if here in changed or own[here] is not before[here]} - noted
-        values = {here: (own[here], before[here], here in before.get(BLANKED, ())) for here in names}
+        names = {here for here in names if here in changed or own[here] is not before[here]}
+        values = {here: (own[here], *held[here]) for here in names}
         if before[LOADED].get(self.key) != own[LOADED].get(self.key):
             names.add(self.key)
         if names:
