@@ -24,15 +24,23 @@ from django.dispatch import Signal
 
 from atrest.django.mirror.bulk import empty_beside
 from atrest.django.mirror.declared import Mirror, all_mirrors, row_of
+from atrest.django.mirror.remembered import (
+    ABSENT,
+    ASKED,
+    BLANKED,
+    LOADED,
+    Undo,
+    note,
+    remembered,
+    settle,
+    take_back,
+)
 from atrest.django.unreadable import Unreadable, raise_for
 
-# Kept in an instance's __dict__: what it was loaded with, and by mirror the key of its row;
-# what goes to the other side after the save, by mirror; originals that were blanked on
-# purpose; during a save, the mirrors that have a row for the copies; during a delete, what
-# these hold, by mirror; originals whose columns were asked once more. The first, the third
-# and the last are never changed in place: `copy.copy()` of an instance shares them.
-_LOADED, _PENDING, _BLANKED, _HELD = "_atrest_loaded", "_atrest_pending", "_atrest_blanked", "_atrest_held"
-_LEAVING, _ASKED = "_atrest_leaving", "_atrest_asked"
+# Kept in an instance's __dict__: what goes to the other side after the save, and what was
+# changed, by mirror; during a save, the mirrors that have a row for the copies, and how to take
+# back what is remembered of it, by instance; during a delete, what the copies hold, by mirror.
+_PENDING, _HELD, _SAVED, _LEAVING = "_atrest_pending", "_atrest_held", "_atrest_saved", "_atrest_leaving"
 
 # Kept in the __dict__ of what `delete()` was called on: the originals' rows that go with it.
 _GOING = "_atrest_going"
@@ -104,10 +112,23 @@ def _together(save: Any) -> Any:
 
     def save_base(self: Any, raw: bool = False, *args: Any, **kwargs: Any) -> Any:
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using):
-            return save(self, raw, *args, **kwargs)
+        settle(self)
+        try:
+            with transaction.atomic(using):
+                saved = save(self, raw, *args, **kwargs)
+        except BaseException:
+            for instance, undo in self.__dict__.pop(_SAVED, ()):
+                take_back(instance.__dict__, [undo])
+            raise
+        _note_saved(self, using)
+        return saved
 
     return save_base
+
+
+def _note_saved(instance: Any, using: str) -> None:
+    for each, undo in instance.__dict__.pop(_SAVED, ()):
+        note(each, using, undo)
 
 
 def _signalling(refresh: Any) -> Any:
@@ -115,6 +136,7 @@ def _signalling(refresh: Any) -> Any:
 
     def refresh_from_db(self: Any, using: Any = None, fields: Any = None, **kwargs: Any) -> None:
         fields = None if fields is None else list(fields)
+        settle(self)
         refresh(self, using=using, fields=fields, **kwargs)
         _refreshed.send(type(self), instance=self, update_fields=fields)
 
@@ -148,9 +170,9 @@ class Side:
         """Remembers what the instance came with: all of it, or these fields."""
         own = instance.__dict__
         values = {h: own[h] for h, _ in self._among(instance, update_fields)}
-        own[_LOADED] = {**own.get(_LOADED, {}), **values, **self._row_loaded(instance, update_fields)}
-        own[_BLANKED] = own.get(_BLANKED, frozenset()).difference(values)
-        own[_ASKED] = own.get(_ASKED, frozenset()).difference(values)
+        own[LOADED] = {**own.get(LOADED, {}), **values, **self._row_loaded(instance, update_fields)}
+        own[BLANKED] = own.get(BLANKED, frozenset()).difference(values)
+        own[ASKED] = own.get(ASKED, frozenset()).difference(values)
 
     def _row_loaded(self, instance: Any, update_fields: Any) -> dict[str, Any]:
         """Which original the instance is, or which one's copies it has, if it came with that."""
@@ -179,7 +201,8 @@ class Side:
             instance._state.fields_cache.pop(self._accessor(), None)
         here, there = self._stored(instance, using, names) if names else ({}, None)
         changed = {h for h, _ in names if self._changed(instance, h)}
-        pending = own.setdefault(_PENDING, {})[self.key] = {}
+        pending: dict[str, Any] = {}
+        own.setdefault(_PENDING, {})[self.key] = pending, changed
         held = own.setdefault(_HELD, set())
         (held.discard if there is None else held.add)(self.key)
         for mine, theirs in names:
@@ -203,10 +226,14 @@ class Side:
                     pending[theirs] = self.mirror.blank(theirs)
             elif mine in changed:
                 pending[theirs] = own[mine]
-            elif self.is_copy and not own[mine] and there[theirs]:
+            elif self.is_copy and there[theirs] and not (here and own[mine]):
                 own[mine] = there[theirs]
             elif not self.is_copy and own[mine] and not there[theirs]:
                 pending[theirs] = own[mine]
+        # What was taken is no change when this save fails and is repeated; what a new row brings is one.
+        new = changed if instance._state.adding else ()
+        loaded = {name: value for name, value in remembered(instance).items() if name not in new}
+        own[LOADED] = {**loaded, **{mine: own[mine] for mine, _ in names if mine not in changed}}
 
     def after(self, instance: Any, using: str, raw: bool, update_fields: Any = None) -> None:
         """After the row was written: sends what changed. Of a fixture's: empties what is in the copy, too."""
@@ -215,7 +242,8 @@ class Side:
                 empty_beside(self.mirror, using, self._copies(instance, using))
             return
         own = instance.__dict__
-        pending = own.get(_PENDING, {}).pop(self.key, {})
+        pending, changed = own.get(_PENDING, {}).pop(self.key, ({}, set()))
+        before = {**own, LOADED: remembered(instance)}
         if pending:
             self._others(instance, using).update(**pending)
             self._refresh_cached(instance, pending)
@@ -224,8 +252,24 @@ class Side:
             own.update({here: self.mirror.blank(here) for here, _ in self._among(instance, update_fields)})
             own[_HELD].discard(self.key)
         self.loaded(instance, update_fields)
+        self._saved(instance, before, changed)
         if self.key in own.get(_LEAVING, ()):  # saved by a `pre_delete` of the application's own
             self.leaving(instance, using)
+
+    def _saved(self, instance: Any, before: dict[str, Any], changed: set[str]) -> None:
+        """Keeps how to take back what is remembered of the save, of the names where that is another by now."""
+        own, saved = instance.__dict__, instance.__dict__.setdefault(_SAVED, [])
+        held = {name: (before[name], name in before.get(BLANKED, ())) for name in self.owner if name in before}
+        for each, undo in saved:
+            if each is instance:  # another mirror's side was before, and blanked it
+                held |= {name: (value, blanked) for name, (_, value, blanked) in undo.values.items()}
+        names = {here for here, _ in self._among(instance, None) if here in before}
+        names = {here for here in names if here in changed or own[here] is not before[here]}
+        values = {here: (own[here], *held[here]) for here in names}
+        if before[LOADED].get(self.key) != own[LOADED].get(self.key):
+            names.add(self.key)
+        if names:
+            saved.append((instance, Undo({here: before[LOADED].get(here, ABSENT) for here in names}, values)))
 
     def _follow(self, instance: Any, using: str, update_fields: Any) -> None:
         """Moves the copies where they are given to another original. Only then the row is locked."""
@@ -256,7 +300,7 @@ class Side:
         own, names = instance.__dict__, [copy for copy, _ in self._among(instance, None)]
         taken = {copy: copies[copy] for copy in names if copy in copies and not self._changed(instance, copy)}
         own.update(taken)
-        own[_LOADED] = {**own.get(_LOADED, {}), **taken}
+        own[LOADED] = {**remembered(instance), **taken}
 
     def leaving(self, instance: Any, using: str, origin: Any = None, **_: Any) -> None:
         """Before a row with copies is deleted: notes what it holds."""
@@ -271,6 +315,7 @@ class Side:
                 back = self._give_back(instance, using, owner, there, getattr(origin, _GOING, ()))
             if instance.__dict__.get(self.mirror.relation.attname, owner) == owner:  # as stored
                 self._refresh_cached(instance, back)
+                _note_saved(instance, using)
 
     def going(self, sender: type[Model], instance: Any, origin: Any = None, **_: Any) -> None:
         """Before an original, or a part of its row, is deleted: notes that it is."""
@@ -282,7 +327,7 @@ class Side:
         model, originals = origin.model if isinstance(origin, QuerySet) else type(origin), self.mirror.original_model
         if origin is instance or not (issubclass(model, originals) or issubclass(originals, model)):
             return None
-        loaded = instance.__dict__.get(_LOADED, {})
+        loaded = remembered(instance)
         if loaded.get(self.key) is None or not loaded.keys() >= self.owner.keys():
             return None
         return {self.mirror.relation.attname: loaded[self.key], **{here: loaded[here] for here in self.owner}}
@@ -329,10 +374,10 @@ class Side:
         value = instance.__dict__[name]
         if instance._state.adding:
             return bool(value)
-        loaded = instance.__dict__.get(_LOADED, {})
+        loaded = remembered(instance)
         if self.empties and not value:
             # An emptied original is blank in memory, too; whether that was assigned is noted.
-            return name in instance.__dict__.get(_BLANKED, ())
+            return name in instance.__dict__.get(BLANKED, ())
         if name not in loaded:
             return True
         before = loaded[name]
@@ -363,7 +408,7 @@ class Side:
 
         Django leaves there what was given to another, and hangs what is given there before it is saved.
         """
-        return bool(row.__dict__.get(_LOADED, {}).get(self._key_of_copies) == owner)
+        return bool(remembered(row).get(self._key_of_copies) == owner)
 
     def _accessor(self) -> str | None:
         """By which an original has the row with its copies; None if it is hidden, or leads to a parent of that."""
@@ -384,7 +429,7 @@ class Side:
 
     def left(self, instance: Any) -> Any:
         """The key that it was loaded with, if it has another by now, as Django copies a row; else None."""
-        key = instance.__dict__.get(_LOADED, {}).get(self.key)
+        key = remembered(instance).get(self.key)
         return None if key is None or key == self._key(instance) else key
 
     def _copies(self, instance: Any, using: str) -> Any:
@@ -424,7 +469,7 @@ class Side:
         wanted = [*(h for h, _ in names), f"{path}__pk", *(f"{path}__{t}" for _, t in names)]
         row = rows.values(*wanted).first()
         if row is None:
-            return {}, None
+            return {}, self._others(instance, using).values(*(t for _, t in names)).first()
         there = {t: row[f"{path}__{t}"] for _, t in names} if row[f"{path}__pk"] is not None else None
         return {h: row[h] for h, _ in names}, there
 
@@ -434,8 +479,12 @@ class Side:
         name = relation.name if self.is_copy else self._accessor()
         cached = instance._state.fields_cache.get(name)
         if cached is not None and (self.is_copy or self._belongs(cached, self._target(instance))):
-            cached.__dict__.update(pending)
-            cached.__dict__[_LOADED] = {**cached.__dict__.get(_LOADED, {}), **pending}
+            own, loaded = cached.__dict__, remembered(cached)
+            values = {name: (value, own[name], False) for name, value in pending.items() if name in own}
+            undo = Undo({name: loaded.get(name, ABSENT) for name in pending}, values)
+            instance.__dict__.setdefault(_SAVED, []).append((cached, undo))
+            own.update(pending)
+            own[LOADED] = {**loaded, **pending}
             if leaving := cached.__dict__.get(_LEAVING, {}).get(self._key_of_copies):
                 leaving.update(pending)
 
@@ -460,6 +509,7 @@ class EmptiedAttribute(DeferredAttribute):
 
     def written(self, instance: Any, add: bool) -> Any:
         """What goes into the column: a blank, as soon as there is a row for the copy."""
+        settle(instance)
         own = instance.__dict__
         if not self.copies.keys().isdisjoint(own.get(_HELD, ())):
             side, _ = next(iter(self.copies.values()))
@@ -471,9 +521,10 @@ class EmptiedAttribute(DeferredAttribute):
     def __get__(self, instance: Any, cls: type | None = None) -> Any:
         if instance is None:
             return self
+        settle(instance)
         name = self.field.attname
         value = instance.__dict__[name] if name in instance.__dict__ else super().__get__(instance, cls)
-        if value or name in instance.__dict__.get(_BLANKED, ()):
+        if value or name in instance.__dict__.get(BLANKED, ()):
             return value
         alone = True
         for side, copy in self.copies.values():
@@ -487,12 +538,12 @@ class EmptiedAttribute(DeferredAttribute):
 
     def _ask(self, instance: Any) -> None:
         """Takes what the columns hold by now, once: a row with copies that is gone gave its values back."""
-        own, model, asked = instance.__dict__, self.field.model, instance.__dict__.get(_ASKED, frozenset())
+        own, model, asked = instance.__dict__, self.field.model, instance.__dict__.get(ASKED, frozenset())
         left = next((key for side, _ in self.copies.values() if (key := side.left(instance)) is not None), None)
         if self.field.attname in asked or (left is None and instance._state.adding):
             return
         emptied = {n: a.copies.keys() for n, a in vars(model).items() if isinstance(a, EmptiedAttribute)}
-        blank = [n for n in emptied if n in own and not own[n] and n not in own.get(_BLANKED, ())]
+        blank = [n for n in emptied if n in own and not own[n] and n not in own.get(BLANKED, ())]
         names = [n for n in blank if emptied[n] == self.copies.keys()]
         row_is = row_of(model, instance) if left is None else {"pk": left}
         try:
@@ -501,11 +552,11 @@ class EmptiedAttribute(DeferredAttribute):
             return  # what came by `select_related()`, of the same moment as the row, is shown beside an event loop
         back = {n: value for n, value in row.items() if value}
         own.update(back)
-        own[_LOADED], own[_ASKED] = {**own.get(_LOADED, {}), **back}, asked.union(names)
+        own[LOADED], own[ASKED] = {**own.get(LOADED, {}), **back}, asked.union(names)
 
     def __set__(self, instance: Any, value: Any) -> None:
         name = self.field.attname
         own = instance.__dict__
         own[name] = value
-        blanked = own.get(_BLANKED, frozenset())
-        own[_BLANKED] = blanked - {name} if value else blanked | {name}
+        blanked = own.get(BLANKED, frozenset())
+        own[BLANKED] = blanked - {name} if value else blanked | {name}
