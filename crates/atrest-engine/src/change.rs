@@ -115,10 +115,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let policy = &column.policy.clone();
         let id = policy.id();
-        let mut description = self.described(operation, column, options).await?;
+        let (mut description, optional) = self.described(operation, column, options).await?;
         if operation == Operation::Encrypt {
             let form = form_of_tokens(column).await?;
-            let narrow = narrow(column, form, &description);
+            let narrow = narrow(column, form, &description, options);
             description.warnings.extend(narrow);
         }
         if !description.refusals.is_empty() {
@@ -146,15 +146,12 @@ impl Engine {
         self.start_journal(journal).await?;
         // Remembered before it is done: the way back must survive a crash between.
         let statements = schema.up.clone();
-        let schema =
-            journal
-                .column(&id)
-                .and_then(|c| c.schema.clone())
-                .map_or(schema.clone(), |first| SchemaChange {
-                    original_type: first.original_type,
-                    down: first.down,
-                    ..schema
-                });
+        let first = journal.column(&id).and_then(|c| c.schema.clone());
+        let schema = first.clone().map_or(schema.clone(), |first| SchemaChange {
+            original_type: first.original_type,
+            down: first.down,
+            ..schema
+        });
         let before = journal.column(&id);
         let record = ColumnRecord {
             context: policy.context(),
@@ -163,13 +160,29 @@ impl Engine {
             last_run: before.and_then(|c| c.last_run.clone()),
             backups: before.map(|c| c.backups.clone()).unwrap_or_default(),
         };
-        self.save_column(journal, &id, record).await?;
-        self.database.apply(&statements).await?;
+        self.save_column(journal, &id, record.clone()).await?;
+        if let Err(error) = self.database.apply(&statements).await {
+            if !optional {
+                return Err(error.into());
+            }
+            // The values of today fit: what was not done is not remembered as done.
+            let schema = first;
+            let record = ColumnRecord { schema, ..record };
+            self.save_column(journal, &id, record).await?;
+            self.observer.event(&Event::Note {
+                column: &id,
+                text: &format!(
+                    "it was not widened for longer values that the application may write: {error}"
+                ),
+            });
+            return Ok(());
+        }
         *column = self.column(policy, journal).await?;
         Ok(())
     }
 
-    /// What the database says of the column for the tokens that the operation makes.
+    /// What the database says of the column for the tokens that the operation makes, and
+    /// whether these would fit without the DDL that it names.
     ///
     /// The longest value gives a bound that is cheap, and too high where that value is a
     /// token already. Where the column fails it only by its width, all values are read:
@@ -179,23 +192,25 @@ impl Engine {
         operation: Operation,
         column: &Column,
         options: &RunOptions,
-    ) -> Result<Description, EngineError> {
+    ) -> Result<(Description, bool), EngineError> {
         let longest = column.target.longest().await?;
         let form = form_of_tokens(column).await?;
+        let bound = longest_token(operation, column.policy.suite, form, longest);
         if operation == Operation::Encrypt
             && options.apply_schema
-            && let Some(description) = widened(column, form, true).await?
+            && let Some(description) = widened(column, form, bound, true).await?
         {
-            return Ok(description);
+            let narrow = column.target.describe(bound, false).await?;
+            return Ok((description, narrow.schema.is_none()));
         }
-        let bound = longest_token(operation, column.policy.suite, form, longest);
         let description = column.target.describe(bound, true).await?;
         let fits = |d: &Description| d.schema.is_none() && d.refusals.is_empty();
         if fits(&description) || !fits(&column.target.describe(0, false).await?) {
-            return Ok(description);
+            return Ok((description, false));
         }
         let tally = self.scan(column, operation, options).await?;
-        Ok(column.target.describe(tally.longest_token, true).await?)
+        let description = column.target.describe(tally.longest_token, true).await?;
+        Ok((description, false))
     }
 
     /// The other software's keys are there where they are needed.
@@ -349,10 +364,12 @@ fn longest_token(operation: Operation, suite: Suite, form: Form, longest: u64) -
 }
 
 /// What the database says of the column for tokens of the longest values that its declared
-/// length lets the application write; `None` where it holds those, or cannot be made to.
+/// length lets the application write, or of `longest` bytes; `None` where it holds those, or
+/// cannot be made to.
 pub(crate) async fn widened(
     column: &Column,
     form: Form,
+    longest: u64,
     to_change: bool,
 ) -> Result<Option<Description>, EngineError> {
     let Some(room) = column.target.describe(0, false).await?.room else {
@@ -362,13 +379,19 @@ pub(crate) async fn widened(
     if token <= room.token {
         return Ok(None);
     }
+    let token = token.max(longest);
     let description = column.target.describe(token, to_change).await?;
     let possible = description.refusals.is_empty() && description.schema.is_some();
     Ok(possible.then_some(description))
 }
 
 /// Where values of a length that the column allows would not fit once they are tokens.
-pub(crate) fn narrow(column: &Column, form: Form, description: &Description) -> Option<Finding> {
+pub(crate) fn narrow(
+    column: &Column,
+    form: Form,
+    description: &Description,
+    options: &RunOptions,
+) -> Option<Finding> {
     let room = description.room.filter(|_| description.schema.is_none())?;
     let token_len = |value| column.policy.suite.token_len(form, value);
     if token_len(room.value) <= room.token {
@@ -381,7 +404,11 @@ pub(crate) fn narrow(column: &Column, form: Form, description: &Description) -> 
             "what the application writes later does not fit its declared length: values{which} \
              become tokens that are too long, and the database refuses them"
         ),
-        next: "--apply-schema makes room for all that it holds now".to_owned(),
+        next: match options.apply_schema {
+            true => "something keeps it from being widened (an index, say): widen it by hand",
+            false => "--apply-schema makes room for all that it holds now",
+        }
+        .to_owned(),
     })
 }
 

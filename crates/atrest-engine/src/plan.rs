@@ -30,10 +30,10 @@ impl Engine {
         if operation == Operation::Encrypt {
             let form = form_of_tokens(&column).await?;
             if options.apply_schema {
-                let wider = widened(&column, form, false).await?;
+                let wider = widened(&column, form, longest, false).await?;
                 description = wider.unwrap_or(description);
             }
-            let narrow = narrow(&column, form, &description);
+            let narrow = narrow(&column, form, &description, options);
             description.warnings.extend(narrow);
         }
         let schema = match operation {

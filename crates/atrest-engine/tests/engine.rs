@@ -74,6 +74,7 @@ on_every_database!(
     schema::types_come_back_exactly,
     schema::too_narrow_is_refused_before_the_first_row,
     schema::room_is_made_for_what_will_be_written,
+    schema::who_may_not_widen_encrypts_what_fits,
     schema::tokens_that_are_there_need_no_more_room,
     keys::a_wrong_key_changes_nothing,
     keys::the_newest_rows_show_the_wrong_key,

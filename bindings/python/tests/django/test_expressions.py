@@ -225,6 +225,7 @@ def test_rows_are_distinct_grouped_and_counted(patients):
     assert {row["x"] for row in some.values("pk", x=F("email")).union(nothing, all=True)} == {MAIL, None}
     assert [p.email for p in some.defer("notes").union(some.defer("notes"), all=True)] == [MAIL, MAIL]
     assert [row["email"] for row in some.union(some, all=True).values("email")] == [MAIL, MAIL]
+    assert [row["email"] for row in some.values("email").union(some, all=True)] == [MAIL, MAIL]
     assert {p.email for p in patients.filter(name="ada").union(patients.filter(name="bob"))} == {MAIL, "bob@example.org"}
 
 

@@ -494,3 +494,37 @@ def test_without_autocommit(using):
     finally:
         connection.set_autocommit(True)
     in_step(using, NEW)
+
+
+@pytest.mark.parametrize("first", ["reads", "saves", "raises"])
+def test_callbacks_from_before_the_save_find_it_committed(using, first):
+    """Django takes all callbacks off its list before it runs the first of them."""
+    user = made(using)
+    seen = []
+
+    def callback():
+        if first == "raises":
+            raise Away
+        if first == "saves":
+            user.last_name = "Lovelace"
+            user.save()
+        seen.append(user.email)
+
+    try:
+        with transaction.atomic(using):
+            transaction.on_commit(callback, using=using)
+            user.email = NEW
+            user.save()
+    except Away:
+        pass
+    assert seen == ([] if first == "raises" else [NEW])
+    assert user.email == NEW
+    in_step(using, NEW)
+    User.objects.using(using).get().profile.delete()
+    Profile.objects.using(using).create(user=User.objects.using(using).get())
+    # What somebody else has written since is not written over.
+    other = User.objects.using(using).get()
+    other.email = OTHER
+    other.save()
+    user.save()
+    in_step(using, OTHER)

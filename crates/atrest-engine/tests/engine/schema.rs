@@ -253,6 +253,56 @@ pub async fn room_is_made_for_what_will_be_written(scratch: &ScratchDatabase) {
     scratch.dump().await.assert_same(&before);
 }
 
+/// Without the right to alter the table, values whose tokens fit are encrypted all the same,
+/// and nothing is remembered of a type that never changed.
+pub async fn who_may_not_widen_encrypts_what_fits(scratch: &ScratchDatabase) {
+    let user = format!("writer_{}", scratch.name().replace("atrest_", ""));
+    let (make, drop) = match scratch.dialect() {
+        Dialect::Postgres => (
+            format!(
+                "CREATE ROLE {user} LOGIN; GRANT SELECT, UPDATE ON t TO {user}; \
+                 GRANT CREATE ON SCHEMA public TO {user}"
+            ),
+            format!("DROP OWNED BY {user} CASCADE; DROP ROLE {user}"),
+        ),
+        Dialect::MySql => (
+            format!(
+                "CREATE USER {user}@'%'; \
+                 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON {}.* TO {user}@'%'",
+                scratch.name()
+            ),
+            format!("DROP USER {user}@'%'"),
+        ),
+        // It asks nobody for rights, and a column for no length.
+        Dialect::Sqlite => return,
+    };
+    scratch
+        .execute("CREATE TABLE t (id int NOT NULL PRIMARY KEY, v varchar(90))")
+        .await;
+    scratch.execute("INSERT INTO t VALUES (1, 'short')").await;
+    let before = scratch.dump().await;
+    scratch.execute(&make).await;
+    let url = scratch.url().replace("postgres@", &format!("{user}@"));
+    let url = url.replace("root@", &format!("{user}@"));
+    let keyring = ring(1, &[]);
+    let database = atrest_sql::connect(&url).await.unwrap();
+    let engine = atrest_engine::Engine::new(database, keyring.clone());
+    let (policy, plain) = (column("t", "v"), RunOptions::default());
+    let apply = RunOptions {
+        apply_schema: true,
+        ..RunOptions::default()
+    };
+    let encrypt = Operation::Encrypt;
+    let done = run(&engine, &keyring, scratch, encrypt, &policy, &apply).await;
+    assert_eq!(done.unwrap().changed, 1);
+    let decrypt = Operation::Decrypt;
+    let done = run(&engine, &keyring, scratch, decrypt, &policy, &plain).await;
+    assert_eq!(done.unwrap().changed, 1);
+    engine.database().close().await;
+    scratch.execute(&drop).await;
+    scratch.dump().await.assert_same(&before);
+}
+
 /// A token that is there is no clear value of its length: what is due decides what the
 /// column must hold, in a second run and in one that is taken up.
 pub async fn tokens_that_are_there_need_no_more_room(scratch: &ScratchDatabase) {

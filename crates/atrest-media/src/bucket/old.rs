@@ -31,9 +31,10 @@ impl Job<'_> {
         content: Content,
     ) -> Result<Content, Failure> {
         let file = exactly(content.bytes, content.meta.size);
-        let file = match old.original(name.as_ref()) {
-            Some(to) => {
-                let original = blocking(move || Original::new(to)).await?;
+        let file = match old.originals.clone() {
+            Some(originals) => {
+                let path = std::path::PathBuf::from(name.as_ref());
+                let original = blocking(move || Original::new(originals, &path)).await?;
                 kept(file, original).boxed()
             }
             None => file.boxed(),

@@ -95,7 +95,7 @@ async fn probe(job: &Job<'_>, keyring: &Keyring, workers: usize) -> Result<(), B
     let (mut foreign, mut looked) = (Foreign::default(), 0);
     let failed = |error| listing(job.bucket, &error);
     while let Some(start) = starts.try_next().await.map_err(failed)? {
-        if foreign.is_own(&start, keyring) {
+        if foreign.is_own(&start, keyring) || job.watch.stopped() {
             return Ok(());
         }
         looked += 1;

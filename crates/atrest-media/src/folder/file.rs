@@ -204,12 +204,12 @@ fn clear<R: Read>(old: &OldFiles, file: R) -> OldReader<R> {
 
 /// Copies the file at `path` below the root, as it is, to where originals go.
 fn keep_original(old: &OldFiles, source: &Source, path: &Path) -> Result<(), Failure> {
-    let Some(to) = old.original(path) else {
+    let Some(originals) = &old.originals else {
         return Ok(());
     };
     let copy = || {
         let mut file = &source.file;
-        let mut original = Original::new(to)?;
+        let mut original = Original::new(originals.clone(), path)?;
         file.rewind()?;
         io::copy(&mut BufReader::with_capacity(PIECE, file), &mut original)?;
         original.keep()?;

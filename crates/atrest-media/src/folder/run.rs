@@ -40,7 +40,7 @@ pub(super) fn run(
     if operation.changes() && keys.by_name() {
         prove(folder, keys, &watch)?;
     } else if operation == Operation::Encrypt {
-        probe(folder, &root, keys)?;
+        probe(folder, &root, keys, &watch)?;
     }
     let job = Job::new(folder, &root, operation, old, keys, &watch);
     let run = Run {
@@ -89,7 +89,7 @@ fn prove(folder: &Folder, keys: &Keys, watch: &Watch<'_>) -> Result<(), FolderEr
 /// Looks at the first files, before anything is sealed: under a wrong key those that are
 /// sealed would be left alone, and the others be sealed under it. A run goes on in the same
 /// order, so where one was before, what it sealed comes first.
-fn probe(folder: &Folder, root: &File, keys: &Keys) -> Result<(), FolderError> {
+fn probe(folder: &Folder, root: &File, keys: &Keys, watch: &Watch<'_>) -> Result<(), FolderError> {
     let keys = keys.wait_one(b"", false)?;
     let files = walk(folder).filter_map(|step| match step {
         Step::File(path) => Some(path),
@@ -97,6 +97,9 @@ fn probe(folder: &Folder, root: &File, keys: &Keys) -> Result<(), FolderError> {
     });
     let mut foreign = Foreign::default();
     for (n, path) in files.enumerate() {
+        if watch.stopped() {
+            return Ok(());
+        }
         // With a stranger among them, all are looked at.
         if n >= PROBED && foreign.found().is_none() {
             break;

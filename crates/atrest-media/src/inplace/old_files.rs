@@ -1,7 +1,7 @@
 //! Taking over what an earlier system encrypted.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use atrest_core::Keyring;
 use walkdir::WalkDir;
@@ -25,11 +25,6 @@ pub struct OldFiles {
 }
 
 impl OldFiles {
-    /// Where the original of what has this path below the root goes, if that is kept.
-    pub(crate) fn original(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
-        self.originals.as_ref().map(|folder| folder.join(path))
-    }
-
     /// Removes what killed runs left where originals go. Gives how many files that were.
     pub(crate) fn remove_left_over(&self) -> u64 {
         let originals = self.originals.iter();

@@ -11,6 +11,8 @@ pub(crate) const KEEPING: &str = "keeping the original";
 /// A copy of a file, which appears whole and durably when all of it was written and
 /// [`keep`](Self::keep) is called. Where one is already, what is written must be the same.
 pub(crate) struct Original {
+    /// The folder of all originals.
+    root: PathBuf,
     to: PathBuf,
     is: Is,
 }
@@ -28,6 +30,27 @@ struct Named {
     file: File,
 }
 
+impl Named {
+    /// Gives it its name, unless something came to have that meanwhile, which must be the
+    /// same then: of two names that a disk takes for one, say.
+    fn publish(&self, to: &Path) -> io::Result<()> {
+        match fs::hard_link(&self.path, to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let mut there = Original {
+                    root: PathBuf::new(),
+                    to: to.to_owned(),
+                    is: Is::There(BufReader::new(File::open(to)?)),
+                };
+                io::copy(&mut BufReader::new(File::open(&self.path)?), &mut there)?;
+                there.ends()
+            }
+            // Where files have one name only.
+            Err(_) => fs::rename(&self.path, to),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
 impl Drop for Named {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
@@ -35,11 +58,16 @@ impl Drop for Named {
 }
 
 impl Original {
-    /// One that is to be at `to`; folders above it are made.
-    pub(crate) fn new(to: PathBuf) -> io::Result<Self> {
-        if let Ok(there) = File::open(&to) {
-            let is = Is::There(BufReader::new(there));
-            return Ok(Self { to, is });
+    /// One that is to be at `path` below `root`; folders above it are made.
+    pub(crate) fn new(root: PathBuf, path: &Path) -> io::Result<Self> {
+        let to = root.join(path);
+        match File::open(&to) {
+            Ok(there) => {
+                let is = Is::There(BufReader::new(there));
+                return Ok(Self { root, to, is });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let folder = above(&to);
         make_folder(folder)?;
@@ -54,29 +82,44 @@ impl Original {
         let _ = file.try_lock();
         reached(Point::OriginalMade);
         let is = Is::New(Named { path, file });
-        Ok(Self { to, is })
+        Ok(Self { root, to, is })
     }
 
     /// All of it was written.
-    pub(crate) fn keep(self) -> io::Result<()> {
-        match self.is {
+    pub(crate) fn keep(mut self) -> io::Result<()> {
+        match &mut self.is {
             Is::New(named) => {
                 reached(Point::OriginalCopied);
                 named.file.sync_all()?;
                 reached(Point::OriginalSynced);
-                fs::rename(&named.path, &self.to)?;
+                named.publish(&self.to)?;
                 reached(Point::OriginalNamed);
             }
-            Is::There(mut there) => {
-                if there.read(&mut [0])? > 0 {
-                    return Err(other(&self.to));
-                }
+            Is::There(_) => self.ends()?,
+        }
+        // All that lead to it: whoever made one, or named what was there, may have been
+        // killed before that was durable, or be about to.
+        for folder in self.to.ancestors().skip(1) {
+            sync_folder(here(folder))?;
+            if !folder.starts_with(&self.root) {
+                break;
             }
         }
-        // Whoever named one that was there may have been killed before that was durable.
-        sync_folder(above(&self.to))?;
         reached(Point::OriginalFolderSynced);
         Ok(())
+    }
+}
+
+impl Original {
+    /// What is there has no more than was written.
+    fn ends(&mut self) -> io::Result<()> {
+        let Is::There(there) = &mut self.is else {
+            return Ok(());
+        };
+        match there.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(other(&self.to)),
+        }
     }
 }
 
@@ -108,9 +151,14 @@ fn other(path: &Path) -> io::Error {
 
 /// The folder of a file.
 fn above(path: &Path) -> &Path {
-    match path.parent() {
-        Some(above) if !above.as_os_str().is_empty() => above,
-        _ => Path::new("."),
+    here(path.parent().unwrap_or(path))
+}
+
+/// The folder at hand, of which a path says nothing.
+fn here(folder: &Path) -> &Path {
+    match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
     }
 }
 

@@ -100,8 +100,13 @@ class EncryptedCol(Col):
     def _meets_others(self, compiler: Any) -> bool:
         """Whether a combined query has another column where one has this: what it holds would be opened as this one's."""
         selects = []
-        for query in compiler.query.combined_queries:
-            part = query.clone().get_compiler(compiler.using, compiler.connection)
+        outer = compiler.query
+        for query in outer.combined_queries:
+            query = query.clone()
+            # As Django does: values() of the whole are those of a part that names none.
+            if outer.values_select and not query.values_select:
+                query.set_values((*outer.extra_select, *outer.values_select, *outer.annotation_select))
+            part = query.get_compiler(compiler.using, compiler.connection)
             part.setup_query()
             selects.append([expression for expression, *_ in part.select])
         return any(
