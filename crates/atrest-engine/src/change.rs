@@ -115,12 +115,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let policy = &column.policy.clone();
         let id = policy.id();
-        let (mut description, optional) = self.described(operation, column, options).await?;
-        if operation == Operation::Encrypt {
-            let form = form_of_tokens(column).await?;
-            let narrow = narrow(column, form, &description, options);
-            description.warnings.extend(narrow);
-        }
+        let (description, optional) = self.described(operation, column, options).await?;
         if !description.refusals.is_empty() {
             return Err(EngineError::Preflight {
                 column: id,
@@ -203,13 +198,16 @@ impl Engine {
             let narrow = column.target.describe(bound, false).await?;
             return Ok((description, narrow.schema.is_none()));
         }
-        let description = column.target.describe(bound, true).await?;
+        let mut description = column.target.describe(bound, true).await?;
         let fits = |d: &Description| d.schema.is_none() && d.refusals.is_empty();
-        if fits(&description) || !fits(&column.target.describe(0, false).await?) {
-            return Ok((description, false));
+        if !fits(&description) && fits(&column.target.describe(0, false).await?) {
+            let tally = self.scan(column, operation, options).await?;
+            description = column.target.describe(tally.longest_token, true).await?;
         }
-        let tally = self.scan(column, operation, options).await?;
-        let description = column.target.describe(tally.longest_token, true).await?;
+        if operation == Operation::Encrypt {
+            let narrow = narrow(column, form, &description, options);
+            description.warnings.extend(narrow);
+        }
         Ok((description, false))
     }
 

@@ -27,7 +27,7 @@ impl Engine {
         let tally = self.scan(&column, operation, options).await?;
         let longest = tally.longest_token;
         let mut description = column.target.describe(longest, false).await?;
-        if operation == Operation::Encrypt {
+        if operation == Operation::Encrypt && description.room.is_some() {
             let form = form_of_tokens(&column).await?;
             if options.apply_schema {
                 let wider = widened(&column, form, longest, false).await?;

@@ -4,7 +4,7 @@ use atrest_core::object::clear_len;
 use atrest_core::{KeyId, Keyring};
 
 use crate::ObjectReader;
-use crate::inplace::{Failure, begins_object};
+use crate::inplace::{Failure, HEADER, begins_object};
 use crate::pieces::read_full;
 
 /// What a file is.
@@ -29,7 +29,7 @@ pub(super) fn look(
     let reading = || Failure::io("reading it");
     // It may have been looked at before, with other keys.
     file.rewind().map_err(reading())?;
-    let mut start = [0; 16];
+    let mut start = [0; HEADER];
     let read = read_full(&mut file, &mut start).map_err(reading())?;
     file.rewind().map_err(reading())?;
     if !begins_object(&start[..read], length).map_err(Failure::Object)? {
