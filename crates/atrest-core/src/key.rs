@@ -5,8 +5,8 @@ use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    KeyId, KeyParseError, Purpose, RandomError, SecretBytes, base64, hash_mac, hkdf, key_parse,
-    random, stack,
+    KeyId, KeyParseError, Purpose, RandomError, SecretBytes, base64, fill_random, hash_mac, hkdf,
+    key_parse, stack,
 };
 
 /// 32 secret bytes; wiped when dropped, not cloned, shown by their id only.
@@ -30,7 +30,7 @@ impl Key {
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn generate() -> Result<Self, RandomError> {
-        SecretBytes::filled_by(|bytes| random::fill(bytes)).map(Self::from_secret)
+        SecretBytes::filled_by(|bytes| fill_random(bytes)).map(Self::from_secret)
     }
 
     /// The key with these bytes, of which the caller's own copies stay behind:

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::hazmat::CipherError;
 use crate::xaes::{NONCE, TAG, Xaes256Gcm};
-use crate::{Context, Key, KeyId, Purpose, RandomError, random};
+use crate::{Context, Key, KeyId, Purpose, RandomError, fill_random};
 
 /// The format's version.
 const VERSION: u8 = 0x01;
@@ -54,7 +54,7 @@ impl KeyWrapper {
     pub fn wrap(&self, key: &Key, context: &Context) -> Result<Vec<u8>, RandomError> {
         let head = self.head();
         let mut nonce = [0; NONCE];
-        random::fill(&mut nonce)?;
+        fill_random(&mut nonce)?;
         // The buffer never grows, so the clear key is sealed where it lies.
         let mut sealed = Vec::with_capacity(32 + TAG);
         sealed.extend_from_slice(key.expose_secret());

@@ -87,7 +87,7 @@ pub use key_wrap::KeyWrapper;
 pub use keyring::{Keyring, KeyringError};
 pub use opener::FieldOpener;
 pub use purpose::Purpose;
-pub use random::RandomError;
+pub use random::{RandomError, fill_random};
 pub use sealer::{FieldSealer, SealError, seal_one};
 pub use secret::SecretBytes;
 pub use secret_memory::SecretMemory;

@@ -11,11 +11,22 @@ use zeroize::Zeroize;
 )]
 pub struct RandomError;
 
-/// Fills `out` from the operating system's generator.
+/// Fills `out` from the operating system's generator: all that this project draws comes
+/// from here.
 ///
-/// Not from aws-lc's, which keeps a lock while it gathers entropy: a process that forks
-/// meanwhile leaves its child waiting for it.
-pub(crate) fn fill(out: &mut [u8]) -> Result<(), RandomError> {
+/// Not from aws-lc's, whose first bytes take 20 ms, and which keeps a lock while it gathers
+/// entropy: a process that forks meanwhile leaves its child waiting for it.
+///
+/// ```
+/// let mut salt = [0; 16];
+/// atrest_core::fill_random(&mut salt)?;
+/// assert_ne!(salt, [0; 16]);
+/// # Ok::<(), atrest_core::RandomError>(())
+/// ```
+///
+/// # Errors
+/// When the operating system gives none; `out` then holds nothing of use.
+pub fn fill_random(out: &mut [u8]) -> Result<(), RandomError> {
     getrandom::fill(out).map_err(|_| RandomError)
 }
 
@@ -52,7 +63,7 @@ impl RandomPool {
         let size = (self.bytes.len() * 2).clamp(Self::FIRST, Self::MOST);
         self.bytes.resize(size, 0);
         self.used = size; // nothing counts as drawn unless the fill succeeds
-        fill(&mut self.bytes)?;
+        fill_random(&mut self.bytes)?;
         self.used = 0;
         self.take()
     }

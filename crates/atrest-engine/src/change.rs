@@ -40,11 +40,16 @@ impl Engine {
         let mut journal = self.journal().await?;
         let mut column = self.column(policy, &journal).await?;
         let rows = column.target.rows().await?;
+        // Side by side: each takes longer than anything else before the first page.
+        let (sampled, described) = tokio::try_join!(
+            self.sample(&column, operation, options, &journal, rows),
+            self.described(operation, &column, options),
+        )?;
         let opened = self
-            .probe(&column, operation, options, &journal, rows)
+            .probe(&column, operation, options, &journal, sampled)
             .await?;
-        if operation != Operation::Decrypt {
-            self.preflight(operation, &mut column, &mut journal, options)
+        if let Some(described) = described {
+            self.preflight(described, &mut column, &mut journal, options)
                 .await?;
         }
         self.start_journal(&mut journal).await?;
@@ -108,14 +113,13 @@ impl Engine {
     /// Refuses what would break the application; makes room for tokens when told.
     async fn preflight(
         &self,
-        operation: Operation,
+        (description, optional): (Description, bool),
         column: &mut Column,
         journal: &mut Journal,
         options: &RunOptions,
     ) -> Result<(), EngineError> {
         let policy = &column.policy.clone();
         let id = policy.id();
-        let (description, optional) = self.described(operation, column, options).await?;
         if !description.refusals.is_empty() {
             return Err(EngineError::Preflight {
                 column: id,
@@ -181,13 +185,16 @@ impl Engine {
     ///
     /// The longest value gives a bound that is cheap, and too high where that value is a
     /// token already. Where the column fails it only by its width, all values are read:
-    /// those that are due count.
+    /// those that are due count. `None`: the operation makes no tokens.
     async fn described(
         &self,
         operation: Operation,
         column: &Column,
         options: &RunOptions,
-    ) -> Result<(Description, bool), EngineError> {
+    ) -> Result<Option<(Description, bool)>, EngineError> {
+        if operation == Operation::Decrypt {
+            return Ok(None);
+        }
         let longest = column.target.longest().await?;
         let form = form_of_tokens(column).await?;
         let bound = longest_token(operation, column.policy.suite, form, longest);
@@ -196,7 +203,7 @@ impl Engine {
             && let Some(description) = widened(column, form, bound, true).await?
         {
             let narrow = column.target.describe(bound, false).await?;
-            return Ok((description, narrow.schema.is_none()));
+            return Ok(Some((description, narrow.schema.is_none())));
         }
         let mut description = column.target.describe(bound, true).await?;
         let fits = |d: &Description| d.schema.is_none() && d.refusals.is_empty();
@@ -208,7 +215,7 @@ impl Engine {
             let narrow = narrow(column, form, &description, options);
             description.warnings.extend(narrow);
         }
-        Ok((description, false))
+        Ok(Some((description, false)))
     }
 
     /// The other software's keys are there where they are needed.

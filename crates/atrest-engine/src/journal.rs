@@ -57,7 +57,7 @@ pub struct Identity {
 impl Identity {
     pub(crate) fn random() -> Result<Self, EngineError> {
         let mut id = [0; 16];
-        aws_lc_rs::rand::fill(&mut id).map_err(|_| EngineError::Random)?;
+        atrest_core::fill_random(&mut id).map_err(|_| EngineError::Random)?;
         Ok(Self { id: hex(&id) })
     }
 }

@@ -7,7 +7,6 @@ use crate::engine::RunOptions;
 use crate::journal::Journal;
 use crate::report::Tally;
 use crate::target::{RowKey, Value};
-use crate::transition::Goal;
 use crate::{Engine, EngineError, Operation};
 
 /// Rows looked at where the key begins, and on each page where it ends: new rows,
@@ -44,28 +43,21 @@ pub(crate) fn wrong_external(tally: &Tally) -> bool {
 }
 
 impl Engine {
-    /// Refuses the wrong key. Gives whether a value showed that it is the right one.
+    /// Refuses the wrong key, by what was sampled. Gives whether a value showed that it is
+    /// the right one.
     pub(crate) async fn probe(
         &self,
         column: &Column,
         operation: Operation,
         options: &RunOptions,
         journal: &Journal,
-        rows: u64,
+        sampled: Option<Tally>,
     ) -> Result<bool, EngineError> {
         let id = column.name();
-        // What is left of a rotate or decrypt that was interrupted may be what no key
-        // opens.
-        let begun = |held: &crate::journal::Held<crate::journal::RunRecord>| {
-            held.record.operation == operation
-                && matches!(operation, Operation::Rotate | Operation::Decrypt)
-        };
-        if options.accept_lookalikes || journal.runs.get(id).is_some_and(begun) {
+        let Some(mut tally) = sampled else {
             return Ok(false);
-        }
+        };
         let own = journal.unproven(operation, id);
-        let goal = column.goal(operation, &self.keyring, options);
-        let mut tally = self.sample(column, &goal, rows).await?;
         let adopt = operation == Operation::Adopt && !journal.adopted(id);
         if suspicious(&tally, own) || adopt && wrong_external(&tally) {
             tally = self.scan(column, operation, options).await?;
@@ -90,8 +82,26 @@ impl Engine {
     }
 
     /// Classifies both ends of the key and places between, of about `rows` rows; the
-    /// table's size does not matter.
-    async fn sample(&self, column: &Column, goal: &Goal, rows: u64) -> Result<Tally, EngineError> {
+    /// table's size does not matter. `None` where values that no key opens are no doubt.
+    pub(crate) async fn sample(
+        &self,
+        column: &Column,
+        operation: Operation,
+        options: &RunOptions,
+        journal: &Journal,
+        rows: u64,
+    ) -> Result<Option<Tally>, EngineError> {
+        // What is left of a rotate or decrypt that was interrupted may be what no key
+        // opens.
+        let begun = |held: &crate::journal::Held<crate::journal::RunRecord>| {
+            held.record.operation == operation
+                && matches!(operation, Operation::Rotate | Operation::Decrypt)
+        };
+        let run = journal.runs.get(column.name());
+        if options.accept_lookalikes || run.is_some_and(begun) {
+            return Ok(None);
+        }
+        let goal = column.goal(operation, &self.keyring, options);
         // The last range then begins END rows before the end.
         let step = rows.saturating_sub(END) / PLACES;
         let parts = if step == 0 { 1 } else { PLACES + 1 };
@@ -109,7 +119,7 @@ impl Engine {
                     reader.row_of(rings.get(&row.key));
                     if !matches!(row.value, Value::Deferred(_)) {
                         let key = || Ok(row.key.clone());
-                        reader.tally(&key, row.value.as_ref(), goal, &mut tally)?;
+                        reader.tally(&key, row.value.as_ref(), &goal, &mut tally)?;
                     }
                 }
                 match page.last() {
@@ -118,7 +128,7 @@ impl Engine {
                 }
             }
         }
-        Ok(tally)
+        Ok(Some(tally))
     }
 }
 

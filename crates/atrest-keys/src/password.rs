@@ -12,7 +12,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use atrest_core::{Key, RandomError, SecretBytes};
+use atrest_core::{Key, SecretBytes, fill_random};
 use aws_lc_rs::pbkdf2;
 use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -81,7 +81,7 @@ impl Password {
     pub fn new_uri(secret: &str) -> Result<String, KeySourceError> {
         Secret::parse(secret, Path::new(""), FileAccess::OwnerOnly)?;
         let mut salt = [0; Self::NEW_SALT];
-        aws_lc_rs::rand::fill(&mut salt).map_err(|_| RandomError)?;
+        fill_random(&mut salt)?;
         let salt = BASE64URL.encode_to_string(salt);
         Ok(format!(
             "password:{secret}?kdf=argon2id&salt={salt}&{}",

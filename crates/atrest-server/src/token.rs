@@ -5,9 +5,9 @@ mod error;
 use std::fmt;
 use std::str::FromStr;
 
+use atrest_core::fill_random;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 
 pub use error::TokenError;
 
@@ -179,9 +179,7 @@ pub fn generate() -> Result<String, TokenError> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     // One character out of each byte's six low bits: 43 of them are 258 bits.
     let mut bytes = [0; 43];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| TokenError::Random)?;
+    fill_random(&mut bytes).map_err(|_| TokenError::Random)?;
     Ok(bytes
         .iter()
         .map(|byte| char::from(ALPHABET[usize::from(byte & 63)]))

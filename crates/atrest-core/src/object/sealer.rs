@@ -7,7 +7,7 @@ use super::header::LEN as HEADER_LEN;
 use super::{CHUNK_LEN, ObjectError, ObjectHeader, PROLOGUE_LEN, SLOT_LEN, sealed_len};
 use crate::cobblestone::{Cobblestone256, MAX_CHUNKS, SALT};
 use crate::xaes::TAG;
-use crate::{Keyring, Purpose, random};
+use crate::{Keyring, Purpose, fill_random};
 
 /// Seals one object from its beginning to its end.
 ///
@@ -43,7 +43,7 @@ impl ObjectSealer {
     /// [`ObjectError::Random`].
     pub fn new(keyring: &Keyring, id: &[u8]) -> Result<Self, ObjectError> {
         let mut salt = [0; SALT];
-        random::fill(&mut salt)?;
+        fill_random(&mut salt)?;
         Self::with_salt(keyring, id, &salt)
     }
 

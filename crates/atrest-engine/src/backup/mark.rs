@@ -4,6 +4,7 @@
 //! tells the two apart. It has a place of its own, and is set and taken away there:
 //! closing a file needs no room on a full disk, and a cut takes nothing of it away.
 
+use atrest_core::fill_random;
 use atrest_core::hazmat::Xaes256Gcm;
 
 use super::{Header, NONCE_LEN, TAG_LEN};
@@ -16,7 +17,7 @@ pub(super) const OPEN: [u8; LEN] = [0; LEN];
 /// The mark of a file that is whole with `len` bytes; `None` without randomness.
 pub(super) fn closed(cipher: &Xaes256Gcm, header: &Header, len: u64) -> Option<[u8; LEN]> {
     let mut nonce = [0; NONCE_LEN];
-    aws_lc_rs::rand::fill(&mut nonce).ok()?;
+    fill_random(&mut nonce).ok()?;
     let mut tag = Vec::new();
     cipher
         .seal_in_place_append_tag(&nonce, &aad(header, len), &mut tag)

@@ -95,7 +95,7 @@ impl BackupWriter {
         found: bool,
     ) -> Result<Self, BackupError> {
         let random = |bytes: &mut [u8]| {
-            aws_lc_rs::rand::fill(bytes).map_err(|_| BackupError::Random {
+            atrest_core::fill_random(bytes).map_err(|_| BackupError::Random {
                 path: path.to_owned(),
             })
         };

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use atrest_core::{Keyring, hazmat};
+use atrest_core::{Keyring, fill_random, hazmat};
 use zeroize::Zeroize;
 
 use super::open::is_at;
@@ -228,7 +228,7 @@ impl BackupWriter {
         rows: &[(&RowKey, &Value)],
     ) -> Result<(), BackupError> {
         let mut nonce = [0; NONCE_LEN];
-        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| BackupError::Random {
+        fill_random(&mut nonce).map_err(|_| BackupError::Random {
             path: self.path.clone(),
         })?;
         let State {

@@ -8,8 +8,8 @@
 //!
 //! AES-256-GCM in the token, with the first byte and the context as additional data.
 
+use atrest_core::fill_random;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::rand;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
@@ -124,7 +124,7 @@ pub(super) fn generate(session: &Session, uri: &Uri) -> Result<(), Trouble> {
         return Err(no_random().into());
     };
     let mut id = [0; 16];
-    rand::fill(&mut id).map_err(|_| no_random())?;
+    fill_random(&mut id).map_err(|_| no_random())?;
     let id = place.id.unwrap_or(&id);
     for taken in [
         Attribute::Label(place.label.as_bytes().to_vec()),
@@ -163,7 +163,7 @@ pub(super) fn generate(session: &Session, uri: &Uri) -> Result<(), Trouble> {
     )?;
     let proved = check(session, key).and_then(|()| {
         let mut clear = Zeroizing::new([0; 32]);
-        rand::fill(&mut *clear).map_err(|_| no_random())?;
+        fill_random(&mut *clear).map_err(|_| no_random())?;
         wrap(session, key, &clear, b"").map(drop)
     });
     if proved.is_err() {
@@ -181,7 +181,7 @@ pub(super) fn wrap(
     context: &[u8],
 ) -> Result<Vec<u8>, Trouble> {
     let mut iv = [0; IV];
-    rand::fill(&mut iv).map_err(|_| no_random())?;
+    fill_random(&mut iv).map_err(|_| no_random())?;
     let additional = additional(context);
     let sealed = {
         let params = GcmParams::new(&mut iv, &additional, tag_bits())?;

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::{hmac, rand};
+use atrest_core::fill_random;
+use aws_lc_rs::hmac;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
+use zeroize::Zeroizing;
 
 use super::pin::{Pin, PinState, locked};
 use super::uri::Uri;
@@ -103,8 +105,9 @@ impl Module {
             ))
         })?;
         initialize(&context)?;
-        let digest = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new())
-            .map_err(|_| cannot("no random bytes".to_owned()))?;
+        let mut key = Zeroizing::new([0; 32]);
+        fill_random(&mut *key).map_err(|_| cannot("no random bytes".to_owned()))?;
+        let digest = hmac::Key::new(hmac::HMAC_SHA256, &*key);
         let module = Arc::new(Self {
             context,
             path: path.clone(),
