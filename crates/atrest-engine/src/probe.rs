@@ -2,11 +2,12 @@
 //! values that the application cannot read, so it is refused before the first row:
 //! samples from all over the key tell, and where they raise a doubt, all values do.
 
-use crate::column::Column;
+use crate::column::{Column, Reader};
 use crate::engine::RunOptions;
 use crate::journal::Journal;
 use crate::report::Tally;
-use crate::target::{RowKey, Value};
+use crate::target::{KeyRange, Row, RowKey, Value};
+use crate::transition::Goal;
 use crate::{Engine, EngineError, Operation};
 
 /// Rows looked at where the key begins, and on each page where it ends: new rows,
@@ -102,34 +103,60 @@ impl Engine {
             return Ok(None);
         }
         let goal = column.goal(operation, &self.keyring, options);
-        // The last range then begins END rows before the end.
+        // The last place is then END rows before the end.
         let step = rows.saturating_sub(END) / PLACES;
-        let parts = if step == 0 { 1 } else { PLACES + 1 };
-        let ranges = column.target.split(parts as usize, step * parts).await?;
-        let last = ranges.len() - 1;
-        let mut reader = column.reader(&self.keyring);
+        let (mut range, mut reader) = (KeyRange::default(), column.reader(&self.keyring));
         let mut tally = Tally::default();
-        for (i, mut range) in ranges.into_iter().enumerate() {
-            let limit = if i == 0 || i == last { END } else { SAMPLE } as usize;
-            for _ in 0..if i == last { LAST_PAGES } else { 1 } {
-                let page = column.target.read(&range, limit, INLINE).await?;
-                let keys: Vec<RowKey> = page.iter().map(|row| row.key.clone()).collect();
-                let rings = column.rings_of(&keys).await?;
-                for row in &page {
-                    reader.row_of(rings.get(&row.key));
-                    if !matches!(row.value, Value::Deferred(_)) {
-                        let key = || Ok(row.key.clone());
-                        reader.tally(&key, row.value.as_ref(), &goal, &mut tally)?;
-                    }
+        for place in 0..PLACES {
+            // No row twice, which would count twice what proves the key.
+            let limit = if place == 0 { END } else { SAMPLE }.min(step) as usize;
+            if limit == 0 {
+                break;
+            }
+            // The next place is looked up while this one is read.
+            let (page, next) = tokio::try_join!(
+                column.target.read(&range, limit, INLINE),
+                column.target.key_at(&range, step - 1),
+            )?;
+            count(column, &mut reader, &goal, &page, &mut tally).await?;
+            match next {
+                Some(key) => range.after = Some(key),
+                // Fewer rows than the database thought: the end is near.
+                None => {
+                    range.after = page.last().map(|row| row.key.clone()).or(range.after);
+                    break;
                 }
-                match page.last() {
-                    Some(row) if page.len() == limit => range.after = Some(row.key.clone()),
-                    _ => break,
-                }
+            }
+        }
+        for _ in 0..LAST_PAGES {
+            let page = column.target.read(&range, END as usize, INLINE).await?;
+            count(column, &mut reader, &goal, &page, &mut tally).await?;
+            match page.last() {
+                Some(row) if page.len() == END as usize => range.after = Some(row.key.clone()),
+                _ => break,
             }
         }
         Ok(Some(tally))
     }
+}
+
+async fn count(
+    column: &Column,
+    reader: &mut Reader,
+    goal: &Goal,
+    page: &[Row],
+    tally: &mut Tally,
+) -> Result<(), EngineError> {
+    let keys: Vec<RowKey> = page.iter().map(|row| row.key.clone()).collect();
+    let rings = column.rings_of(&keys).await?;
+    for row in page {
+        reader.row_of(rings.get(&row.key));
+        if !matches!(row.value, Value::Deferred(_)) {
+            let key = || Ok(row.key.clone());
+            reader.tally(&key, row.value.as_ref(), goal, tally)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
