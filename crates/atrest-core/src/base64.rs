@@ -30,9 +30,19 @@ pub(crate) fn decode_to(alphabet: &Base64, text: &[u8], out: &mut Vec<u8>) -> Op
     alphabet.decode_append(text, out).ok() // it has room: nothing is left behind elsewhere
 }
 
+/// Bytes enough for the text of `length` bytes.
+pub(crate) const fn room(length: usize) -> usize {
+    length / 3 * 4 + 4
+}
+
+/// Writes the text of `bytes` to `out`, which has exactly its length.
+pub(crate) fn encode(alphabet: &Base64, bytes: &[u8], out: &mut [u8]) {
+    let _all_of_out: &[u8] = alphabet.encode(bytes, out.as_out());
+}
+
 /// Appends the text of `bytes`.
 pub(crate) fn encode_to(alphabet: &Base64, bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len() / 3 * 4 + 4); // encode_append alone would grow exactly
+    out.reserve(room(bytes.len())); // encode_append alone would grow exactly
     alphabet.encode_append(bytes, out);
 }
 

@@ -4,7 +4,7 @@
 
 use crate::random::RandomPool;
 use crate::xaes::{CipherError, NONCE, Subkey, TAG, Xaes256Gcm, halves};
-use crate::{KeyId, RandomError, header};
+use crate::{KeyId, RandomError, base64, header};
 
 /// How many values are sealed under one nonce prefix before a new one is drawn.
 ///
@@ -15,11 +15,18 @@ pub(crate) const BATCH: u32 = 1 << 20;
 
 /// Where the ciphertext begins in a token.
 const BODY: usize = header::LEN + NONCE;
+/// What all tokens of a batch begin with: header and nonce prefix.
+const OPENING: usize = header::LEN + 12;
+const TEXT_OPENING: usize = header::TEXT_PREFIX.len() + OPENING / 3 * 4;
+const _: () = assert!(OPENING.is_multiple_of(3), "base64 goes on after it");
 
 /// One batch: a random nonce prefix, the AES key it leads to, and a counter that
 /// starts at random.
 pub(crate) struct Batch {
-    prefix: [u8; 12],
+    /// header | nonce prefix.
+    opening: [u8; OPENING],
+    /// The same as text, `ar1.` before it: it is whole characters.
+    text_opening: [u8; TEXT_OPENING],
     subkey: Subkey,
     counter: u128,
     left: u32,
@@ -33,14 +40,26 @@ pub(crate) enum BatchError {
 
 impl Batch {
     /// Draws all 24 bytes of the first nonce.
-    pub(crate) fn begin(cipher: &Xaes256Gcm, random: &mut RandomPool) -> Result<Self, BatchError> {
+    pub(crate) fn begin(
+        head: &[u8; header::LEN],
+        cipher: &Xaes256Gcm,
+        random: &mut RandomPool,
+    ) -> Result<Self, BatchError> {
         let nonce: [u8; NONCE] = random.take().map_err(BatchError::Random)?;
         let (prefix, start) = halves(&nonce);
         let subkey = cipher.subkey(&prefix).map_err(BatchError::Cipher)?;
         let mut counter = [0; 16];
         counter[4..].copy_from_slice(&start);
+        let mut opening = [0; OPENING];
+        opening[..header::LEN].copy_from_slice(head);
+        opening[header::LEN..].copy_from_slice(&prefix);
+        let mut text_opening = [0; TEXT_OPENING];
+        let (ar1, text) = text_opening.split_at_mut(header::TEXT_PREFIX.len());
+        ar1.copy_from_slice(header::TEXT_PREFIX.as_bytes());
+        base64::encode(&base64::URL, &opening, text);
         Ok(Self {
-            prefix,
+            opening,
+            text_opening,
             subkey,
             counter: u128::from_be_bytes(counter),
             left: BATCH,
@@ -55,29 +74,64 @@ impl Batch {
     /// Appends a token's bytes to `out`; on an error `out` is as it was.
     pub(crate) fn seal(
         &mut self,
-        head: &[u8; header::LEN],
         aad: &[u8],
         plaintext: &[u8],
         out: &mut Vec<u8>,
+    ) -> Result<(), CipherError> {
+        let before = out.len();
+        out.resize(before + OPENING + rest_len(plaintext), 0);
+        let token = out.get_mut(before..).unwrap_or_default();
+        let (opening, rest) = token.split_first_chunk_mut().ok_or(CipherError)?;
+        *opening = self.opening;
+        let sealed = self.seal_rest(aad, plaintext, rest);
+        if sealed.is_err() {
+            out.truncate(before);
+        }
+        sealed
+    }
+
+    /// Appends a token's text to `out`; on an error `out` is as it was. `scratch` holds
+    /// ciphertext from value to value.
+    pub(crate) fn seal_text(
+        &mut self,
+        aad: &[u8],
+        plaintext: &[u8],
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CipherError> {
+        let length = rest_len(plaintext);
+        if scratch.len() < length {
+            scratch.resize(length, 0);
+        }
+        let rest = scratch.get_mut(..length).unwrap_or_default();
+        self.seal_rest(aad, plaintext, rest)?;
+        out.reserve(TEXT_OPENING + base64::room(length));
+        out.extend_from_slice(&self.text_opening);
+        base64::encode_to(&base64::URL, rest, out);
+        Ok(())
+    }
+
+    /// Writes what differs from value to value: nonce (12) | ciphertext | tag (16).
+    fn seal_rest(
+        &mut self,
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut [u8],
     ) -> Result<(), CipherError> {
         // The nonce is spent whether or not the value can be sealed.
         let [_, _, _, _, nonce @ ..] = self.counter.to_be_bytes();
         self.counter = self.counter.wrapping_add(1); // the low 96 bits count
         self.left = self.left.saturating_sub(1);
 
-        let before = out.len();
-        out.reserve(BODY + plaintext.len() + TAG);
-        out.extend_from_slice(head);
-        out.extend_from_slice(&self.prefix);
-        out.extend_from_slice(&nonce);
-        out.resize(before + BODY + plaintext.len() + TAG, 0);
-        let body = out.get_mut(before + BODY..).unwrap_or_default();
-        let sealed = self.subkey.seal_into(nonce, aad, plaintext, body);
-        if sealed.is_err() {
-            out.truncate(before);
-        }
-        sealed
+        let (first, body) = out.split_first_chunk_mut().ok_or(CipherError)?;
+        *first = nonce;
+        self.subkey.seal_into(nonce, aad, plaintext, body)
     }
+}
+
+/// Bytes of a token after [`Batch::opening`].
+const fn rest_len(plaintext: &[u8]) -> usize {
+    NONCE - 12 + plaintext.len() + TAG
 }
 
 /// The derived keys of the batches seen last: a page sealed in one batch derives

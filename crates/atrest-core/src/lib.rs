@@ -35,6 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod aad;
 mod base64;
 mod buffer;
 mod cbc;

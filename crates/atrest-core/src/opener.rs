@@ -1,7 +1,9 @@
 //! Stored values back to clear ones, and what they are.
 
+use crate::aad::FieldAad;
 use crate::field_xaes::SubkeyCache;
 use crate::header::Header;
+use crate::keyring::Member;
 use crate::{
     Context, Form, Keyring, OpenError, Sealed, Stored, Suite, Undecryptable, base64, buffer,
     fernet, field_cbc_hmac, header,
@@ -28,8 +30,7 @@ pub struct FieldOpener {
     subkeys: SubkeyCache,
     /// Where in the keyring the key of the last Fernet token stands.
     fernet: usize,
-    /// header | context.
-    aad: Vec<u8>,
+    aad: FieldAad,
 }
 
 impl FieldOpener {
@@ -40,7 +41,7 @@ impl FieldOpener {
             keyring: keyring.clone(),
             subkeys: SubkeyCache::new(),
             fernet: 0,
-            aad: Vec::new(),
+            aad: FieldAad::default(),
         }
     }
 
@@ -136,38 +137,25 @@ impl FieldOpener {
         context: &Context,
         out: &mut Vec<u8>,
     ) -> Examined {
-        let key_known = key.is_some_and(|id| self.keyring.member(id).is_some());
-        if let (Some(suite), Some(id), true, true) = (suite, key, key_known, whole)
-            && let Some(sealed) = self.open_ours(Sealed { suite, key: id }, context, out)
-        {
-            return Examined::Sealed(sealed);
-        }
-        Examined::Undecryptable(Undecryptable {
-            suite,
-            key,
-            key_known,
-        })
-    }
-
-    fn open_ours(
-        &mut self,
-        sealed: Sealed,
-        context: &Context,
-        out: &mut Vec<u8>,
-    ) -> Option<Sealed> {
-        self.aad.clear();
-        self.aad.extend_from_slice(out.get(..header::LEN)?);
-        self.aad.extend_from_slice(context.encoded());
-        let member = self.keyring.member(sealed.key)?;
-        let length = match sealed.suite {
-            Suite::Xaes256Gcm => self
-                .subkeys
-                .open(sealed.key, member.xaes(), &self.aad, out)?,
-            Suite::A256CbcHs512 => field_cbc_hmac::open(member.cbc_hmac(), &self.aad, out)?,
-            Suite::Fernet => return None, // has no header of ours
+        let member = key.and_then(|id| self.keyring.member(id));
+        let (subkeys, aad) = (&mut self.subkeys, &mut self.aad);
+        let opened = match (suite, member, whole) {
+            (Some(suite), Some(member), true) => {
+                open_ours(suite, member, subkeys, aad, context, out).map(|length| (suite, length))
+            }
+            _ => None,
         };
-        out.truncate(length);
-        Some(sealed)
+        match (opened, key) {
+            (Some((suite, length)), Some(key)) => {
+                out.truncate(length);
+                Examined::Sealed(Sealed { suite, key })
+            }
+            _ => Examined::Undecryptable(Undecryptable {
+                suite,
+                key,
+                key_known: member.is_some(),
+            }),
+        }
     }
 
     fn examine_fernet(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Examined {
@@ -191,6 +179,24 @@ impl FieldOpener {
             key: None,
             key_known: false,
         })
+    }
+}
+
+/// Opens the token that `buffer` holds; the clear value then stands at its start. Gives
+/// its length.
+fn open_ours(
+    suite: Suite,
+    member: &Member,
+    subkeys: &mut SubkeyCache,
+    aad: &mut FieldAad,
+    context: &Context,
+    buffer: &mut [u8],
+) -> Option<usize> {
+    let aad = aad.of(buffer.first_chunk()?, context);
+    match suite {
+        Suite::Xaes256Gcm => subkeys.open(member.key.id(), member.xaes(), aad, buffer),
+        Suite::A256CbcHs512 => field_cbc_hmac::open(member.cbc_hmac(), aad, buffer),
+        Suite::Fernet => None, // has no header of ours
     }
 }
 

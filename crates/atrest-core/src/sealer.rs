@@ -1,5 +1,6 @@
 //! Values to tokens.
 
+use crate::aad::FieldAad;
 use crate::cbc_hmac::CbcHmac;
 use crate::fernet::{FernetKey, TIME_LIMIT};
 use crate::field_xaes::{Batch, BatchError};
@@ -39,11 +40,12 @@ struct Work {
     suite: Suite,
     unix_seconds: u64,
     random: RandomPool,
+    /// What every token begins with; nothing of Fernet's.
+    head: [u8; header::LEN],
     batch: Option<Batch>,
     /// A token's bytes before they become text.
     scratch: Vec<u8>,
-    /// header | context.
-    aad: Vec<u8>,
+    aad: FieldAad,
 }
 
 /// Why a value was not sealed. Nothing was written.
@@ -98,13 +100,15 @@ impl FieldSealer {
     /// When the operating system gives no random bytes.
     pub fn new(keyring: &Keyring, suite: Suite, unix_seconds: u64) -> Result<Self, RandomError> {
         let mut random = RandomPool::new();
+        let (head, batch) = first_batch(keyring, suite, &mut random)?;
         let work = Work {
             suite,
             unix_seconds,
-            batch: first_batch(keyring, suite, &mut random)?,
+            head,
+            batch,
             random,
             scratch: Vec::new(),
-            aad: Vec::new(),
+            aad: FieldAad::default(),
         };
         Ok(Self {
             keyring: keyring.clone(),
@@ -129,7 +133,8 @@ impl FieldSealer {
     /// # Errors
     /// When the operating system gives no random bytes; the keyring is then the old one.
     pub fn set_keyring(&mut self, keyring: &Keyring) -> Result<(), RandomError> {
-        self.work.batch = first_batch(keyring, self.work.suite, &mut self.work.random)?;
+        let work = &mut self.work;
+        (work.head, work.batch) = first_batch(keyring, work.suite, &mut work.random)?;
         self.keyring = keyring.clone();
         Ok(())
     }
@@ -172,20 +177,23 @@ impl FieldSealer {
     }
 }
 
-/// What [`Work::batch`] begins with.
+/// What tokens begin with, and what [`Work::batch`] begins with.
 fn first_batch(
     keyring: &Keyring,
     suite: Suite,
     random: &mut RandomPool,
-) -> Result<Option<Batch>, RandomError> {
-    Ok(match suite {
-        Suite::Xaes256Gcm => match Batch::begin(keyring.primary_member().xaes(), random) {
+) -> Result<([u8; header::LEN], Option<Batch>), RandomError> {
+    let member = keyring.primary_member();
+    let head = header::bytes(suite, member.key.id()).unwrap_or_default(); // Fernet has none
+    let batch = match suite {
+        Suite::Xaes256Gcm => match Batch::begin(&head, member.xaes(), random) {
             Ok(batch) => Some(batch),
             Err(BatchError::Random(error)) => return Err(error),
             Err(BatchError::Cipher(_)) => None, // tried again, and told, at the first value
         },
         Suite::Fernet | Suite::A256CbcHs512 => None,
-    })
+    };
+    Ok((head, batch))
 }
 
 impl Work {
@@ -197,14 +205,33 @@ impl Work {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SealError> {
-        if self.suite == Suite::Fernet {
-            return self.seal_fernet(member.fernet(), plaintext, out);
+        match self.suite {
+            Suite::Xaes256Gcm => self.seal_xaes(member, form, context, plaintext, out),
+            Suite::Fernet => self.seal_fernet(member.fernet(), plaintext, out),
+            Suite::A256CbcHs512 => {
+                self.seal_cbc_hmac(member.cbc_hmac(), form, context, plaintext, out)
+            }
         }
-        let head = header::bytes(self.suite, member.key.id()).ok_or(SealError::Cipher)?;
-        self.aad.clear();
-        self.aad.extend_from_slice(&head);
-        self.aad.extend_from_slice(context.encoded());
-        self.seal_ours(form, member, &head, plaintext, out)
+    }
+
+    fn seal_xaes(
+        &mut self,
+        member: &Member,
+        form: Form,
+        context: &Context,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let aad = self.aad.of(&self.head, context);
+        let batch = match &mut self.batch {
+            Some(batch) if !batch.is_spent() => batch,
+            spent => spent.insert(Batch::begin(&self.head, member.xaes(), &mut self.random)?),
+        };
+        let sealed = match form {
+            Form::Bytes => batch.seal(aad, plaintext, out),
+            Form::Text => batch.seal_text(aad, plaintext, &mut self.scratch, out),
+        };
+        Ok(sealed?)
     }
 
     fn seal_fernet(
@@ -222,49 +249,28 @@ impl Work {
         Ok(())
     }
 
-    fn seal_ours(
+    fn seal_cbc_hmac(
         &mut self,
+        cipher: &CbcHmac,
         form: Form,
-        member: &Member,
-        head: &[u8; header::LEN],
+        context: &Context,
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SealError> {
+        let iv = self.random.take()?;
+        let aad = self.aad.of(&self.head, context);
         match form {
-            Form::Bytes => self.seal_bytes(member, head, plaintext, out),
+            Form::Bytes => field_cbc_hmac::seal(cipher, &self.head, &iv, aad, plaintext, out),
             Form::Text => {
-                let mut scratch = std::mem::take(&mut self.scratch);
-                scratch.clear();
-                let sealed = self.seal_bytes(member, head, plaintext, &mut scratch);
-                if sealed.is_ok() {
-                    out.reserve(header::TEXT_PREFIX.len() + scratch.len() / 3 * 4 + 4);
-                    out.extend_from_slice(header::TEXT_PREFIX.as_bytes());
-                    base64::encode_to(&base64::URL, &scratch, out);
-                }
-                self.scratch = scratch;
-                sealed
+                let token = &mut self.scratch;
+                token.clear();
+                field_cbc_hmac::seal(cipher, &self.head, &iv, aad, plaintext, token);
+                out.reserve(header::TEXT_PREFIX.len() + base64::room(token.len()));
+                out.extend_from_slice(header::TEXT_PREFIX.as_bytes());
+                base64::encode_to(&base64::URL, token, out);
             }
         }
-    }
-
-    fn seal_bytes(
-        &mut self,
-        member: &Member,
-        head: &[u8; header::LEN],
-        plaintext: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), SealError> {
-        if self.suite == Suite::A256CbcHs512 {
-            let cipher: &CbcHmac = member.cbc_hmac();
-            let iv = self.random.take()?;
-            field_cbc_hmac::seal(cipher, head, &iv, &self.aad, plaintext, out);
-            return Ok(());
-        }
-        let batch = match &mut self.batch {
-            Some(batch) if !batch.is_spent() => batch,
-            spent => spent.insert(Batch::begin(member.xaes(), &mut self.random)?),
-        };
-        Ok(batch.seal(head, &self.aad, plaintext, out)?)
+        Ok(())
     }
 }
 
