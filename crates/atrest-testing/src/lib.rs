@@ -14,6 +14,7 @@
 //! | a connection to cut | [`CutProxy`] |
 //! | HTTP requests that go wrong | [`HttpProxy`], [`Fault`] |
 //! | an HTTP answer that no real server can be made to give | [`Responder`] |
+//! | a file as another system encrypted it | [`earlier`] |
 //! | an application that writes all the while, and proof that nothing it wrote was lost | [`traffic::Traffic`], [`model::Model`] |
 #![allow(
     clippy::unwrap_used,
@@ -24,6 +25,7 @@
 
 pub mod connection;
 pub mod dump;
+pub mod earlier;
 pub mod http;
 pub mod model;
 pub mod private;

@@ -779,12 +779,12 @@ def test_a_copy_that_cannot_be_written_leaves_the_original_as_it_was(request, mo
 
 
 def test_a_new_row_whose_copy_cannot_be_written_is_not_there(profile, monkeypatch):
-    from atrest.django.mirror import sync
+    from atrest.django.mirror import side
 
     def fail(*_):
         raise RuntimeError("the other side")
 
-    monkeypatch.setattr(sync.Side, "_refresh_cached", fail)
+    monkeypatch.setattr(side.Side, "_refresh_cached", fail)
     other = User.objects.create_user("bob")
     with pytest.raises(RuntimeError):
         Profile.objects.create(user=other, encrypted_email="bob@example.org")

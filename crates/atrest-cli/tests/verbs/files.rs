@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use atrest_testing::earlier::aes_256_cbc;
 use serde_json::{Value, json};
 
 use crate::support::{Place, Ran, ran};
@@ -503,7 +504,7 @@ async fn files_of_an_earlier_system_are_taken_over() {
     let clear = clips(&place);
     let folder = place.folder().join("clips");
     for (name, bytes) in &clear {
-        fs::write(folder.join(name), cbc(bytes)).unwrap();
+        fs::write(folder.join(name), aes_256_cbc(&[0x22; 32], bytes)).unwrap();
     }
     let old = clips(&place);
     let key = "2222222222222222222222222222222222222222222222222222222222222222";
@@ -550,19 +551,6 @@ async fn files_of_an_earlier_system_are_taken_over() {
         .says("0 files encrypted");
     place.run(&["decrypt", "--only", "clips"]).expect(0);
     assert!(clips(&place) == clear);
-}
-
-/// IV and AES-256-CBC with padding, under 32 times 0x22.
-fn cbc(clear: &[u8]) -> Vec<u8> {
-    use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
-    let key = UnboundCipherKey::new(&AES_256, &[0x22; 32]).unwrap();
-    let mut sealed = clear.to_vec();
-    let iv = PaddedBlockEncryptingKey::cbc_pkcs7(key)
-        .unwrap()
-        .encrypt(&mut sealed)
-        .unwrap();
-    let iv: &[u8] = (&iv).try_into().unwrap();
-    [iv, &sealed].concat()
 }
 
 /// Ctrl-C ends it soon, and says how to go on.

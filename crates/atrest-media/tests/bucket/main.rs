@@ -34,7 +34,7 @@ use atrest_core::{Key, KeyId, Keyring};
 use atrest_media::OldFormat;
 use atrest_media::bucket::{Bucket, BucketError, OldFiles, Operation, Options, Report, Why};
 use atrest_media::store::SealedStore;
-use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
+use atrest_testing::earlier::aes_256_cbc;
 use futures::TryStreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
@@ -180,12 +180,7 @@ impl Place {
 
 /// As an earlier system wrote it, under key 9.
 fn cbc(clear: &[u8]) -> Vec<u8> {
-    let key = UnboundCipherKey::new(&AES_256, &[9; 32]).unwrap();
-    let mut sealed = clear.to_vec();
-    let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).unwrap();
-    let iv = key.encrypt(&mut sealed).unwrap();
-    let iv: &[u8] = (&iv).try_into().unwrap();
-    [iv, &sealed].concat()
+    aes_256_cbc(&[9; 32], clear)
 }
 
 fn old_files(originals: Option<PathBuf>) -> OldFiles {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use atrest_media::OldFormat;
 use atrest_media::failpoints::{self, Point};
 use atrest_media::folder::OldFiles;
-use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
+use atrest_testing::earlier::aes_256_cbc;
 
 use super::*;
 
@@ -79,7 +79,7 @@ pub(crate) fn prepare(dir: &Path, work: Work) -> (Files, Files) {
         fs::write(
             &path,
             if work == Work::TakeOver {
-                cbc(&content)
+                aes_256_cbc(&[9; 32], &content)
             } else {
                 content.clone()
             },
@@ -91,16 +91,6 @@ pub(crate) fn prepare(dir: &Path, work: Work) -> (Files, Files) {
         assert!(run(&root, Operation::Encrypt).is_clean());
     }
     (clear, files(&root))
-}
-
-/// As a system before wrote it, under key 9.
-fn cbc(clear: &[u8]) -> Vec<u8> {
-    let key = UnboundCipherKey::new(&AES_256, &[9; 32]).unwrap();
-    let mut sealed = clear.to_vec();
-    let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).unwrap();
-    let iv = key.encrypt(&mut sealed).unwrap();
-    let iv: &[u8] = (&iv).try_into().unwrap();
-    [iv, &sealed].concat()
 }
 
 pub(crate) fn files(root: &Path) -> Files {

@@ -5,25 +5,13 @@ use std::io::Read;
 use atrest_core::object::open_object;
 use atrest_core::{Context, Form, Key, Keyring, Suite, seal_one};
 use atrest_media::{OldFormat, OldReader};
+use atrest_testing::earlier::aes_256_cbc;
 
 const KEY: [u8; 32] = [7; 32];
 
 fn keyring(first: u8, more: &[u8]) -> Keyring {
     let more = more.iter().map(|n| Key::from_bytes([*n; 32])).collect();
     Keyring::new(Key::from_bytes([first; 32]), more).unwrap()
-}
-
-/// A file as a program of pyca/cryptography writes it: IV, then CBC with padding.
-fn cbc_file(clear: &[u8]) -> Vec<u8> {
-    use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
-    let key = UnboundCipherKey::new(&AES_256, &KEY).unwrap();
-    let mut sealed = clear.to_vec();
-    let iv = PaddedBlockEncryptingKey::cbc_pkcs7(key)
-        .unwrap()
-        .encrypt(&mut sealed)
-        .unwrap();
-    let iv: &[u8] = (&iv).try_into().unwrap();
-    [iv, &sealed].concat()
 }
 
 fn read(file: &[u8], format: OldFormat, keyring: &Keyring) -> std::io::Result<Vec<u8>> {
@@ -38,7 +26,7 @@ fn aes_256_cbc_of_every_length() {
         0, 1, 15, 16, 17, 1_000, 262_143, 262_144, 262_145, 1_000_000,
     ] {
         let clear: Vec<u8> = (0..length).map(|i| (i / 3) as u8).collect();
-        let file = cbc_file(&clear);
+        let file = aes_256_cbc(&KEY, &clear);
         assert_eq!(
             read(&file, OldFormat::Aes256Cbc, &keyring(7, &[])).unwrap(),
             clear
@@ -55,7 +43,7 @@ fn aes_256_cbc_of_every_length() {
 
 #[test]
 fn a_wrong_key_or_a_cut_is_noticed_and_makes_no_object() {
-    let file = cbc_file(&[b'x'; 100_000]);
+    let file = aes_256_cbc(&KEY, &[b'x'; 100_000]);
     for (file, key) in [
         (&file[..], 8),
         (&file[..file.len() - 1], 7),
